@@ -1,0 +1,1 @@
+"""Federated genomic data lake of the Genome of Europe."""

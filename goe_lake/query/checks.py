@@ -1,0 +1,166 @@
+"""What a qualified query must hold before it is planned; each check returns its input or refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from goe_lake.catalog import SITE_KEY, Catalog, TableKind
+from goe_lake.query.refusals import Code, refusal
+
+AGGREGATES = (exp.Count, exp.CountIf, exp.Sum, exp.Avg)
+
+
+def check_tables(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """Every source is a table of the contract, each stands once, and one of them is about persons."""
+    seen: set[str] = set()
+    tables = list(query.find_all(exp.Table))
+    for node in tables:
+        if not isinstance(node.this, exp.Identifier) or catalog.table(node.name.lower()) is None:
+            known = ", ".join(catalog.tables)
+            raise refusal(Code.UNKNOWN_TABLE, node, f"there is no table {node.name}", f"the tables are {known}")
+        if node.name.lower() in seen:
+            raise refusal(Code.TABLE_TWICE, node, f"{node.name} stands twice", "read it once")
+        seen.add(node.name.lower())
+    if not tables:
+        raise refusal(Code.PUBLIC_TABLES, query, "the query reads no table", "add FROM samples")
+    if not any(catalog.tables[name].kind is TableKind.PERSONAL for name in seen):
+        hint = "join it with genotypes, scores or samples"
+        raise refusal(Code.PUBLIC_TABLES, tables[0], "rows of public tables alone are not answered", hint)
+    return query
+
+
+def check_joins(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """Joins are inner or comma joins; what they join on is checked when the relation is planned."""
+    for join in query.args.get("joins") or ():
+        kind, method = join.args.get("kind") or "INNER", join.args.get("method") or ""
+        if kind not in ("INNER", "CROSS") or method not in ("", "NATURAL"):
+            raise refusal(Code.JOIN_KIND, join, f"{method or kind} JOIN is not answered", "use JOIN")
+    return query
+
+
+def check_sample_id(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """sample_id stands only in join conditions, count(sample_id) and count(DISTINCT sample_id)."""
+    for column in query.find_all(exp.Column):
+        if column.name == "sample_id" and not (_is_counted(column) or _joins_persons(column)):
+            hint = "count persons with count(DISTINCT sample_id)"
+            raise refusal(Code.SAMPLE_ID, column, "sample_id is used as a value", hint)
+    return query
+
+
+def _is_counted(column: exp.Column) -> bool:
+    parent = column.parent
+    if isinstance(parent, exp.Distinct):
+        return len(parent.expressions) == 1 and isinstance(parent.parent, exp.Count)
+    return isinstance(parent, exp.Count)
+
+
+def _joins_persons(column: exp.Column) -> bool:
+    """Whether *column* is a side of `a.sample_id = b.sample_id`, itself a plain part of ON or WHERE."""
+    equality = column.parent
+    if not is_person_equality(equality):
+        return False
+    holder = equality.parent
+    while isinstance(holder, exp.And | exp.Paren):
+        holder = holder.parent
+    return isinstance(holder, exp.Join | exp.Where)
+
+
+def is_person_equality(node: exp.Expression | None) -> bool:
+    """Whether *node* is `a.sample_id = b.sample_id` for two different tables."""
+    return (
+        isinstance(node, exp.EQ)
+        and isinstance(node.left, exp.Column)
+        and isinstance(node.right, exp.Column)
+        and node.left.name == node.right.name == "sample_id"
+        and node.left.table != node.right.table
+    )
+
+
+def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """Aggregates stand in SELECT, HAVING and ORDER BY, never inside each other, and take what they can take."""
+    for name in ("where", "group"):
+        clause = query.args.get(name)
+        found = clause.find(*AGGREGATES) if clause is not None else None
+        if found is not None:
+            raise refusal(Code.MISPLACED_AGGREGATE, found, f"an aggregate stands in {name.upper()}", "use HAVING")
+    for join in query.args.get("joins") or ():
+        found = join.find(*AGGREGATES)
+        if found is not None:
+            raise refusal(Code.MISPLACED_AGGREGATE, found, "an aggregate stands in ON", "use HAVING")
+    for aggregate in query.find_all(*AGGREGATES):
+        _check_aggregate(aggregate)
+    for node in query.find_all(exp.Filter):
+        if not isinstance(node.this, AGGREGATES) or not isinstance(node.expression, exp.Where):
+            raise refusal(Code.AGGREGATE, node, "FILTER belongs to an aggregate", "write sum(x) FILTER (WHERE …)")
+    for node in query.find_all(exp.Distinct):
+        if not isinstance(node.parent, exp.Count):
+            raise refusal(Code.AGGREGATE, node, "DISTINCT is answered in count only", "leave it out")
+    return query
+
+
+def _check_aggregate(aggregate: exp.Expression) -> None:
+    inner = next((node for node in aggregate.find_all(*AGGREGATES) if node is not aggregate), None)
+    if inner is not None:
+        raise refusal(Code.MISPLACED_AGGREGATE, inner, "an aggregate stands inside another", "use one of them")
+    distinct = aggregate.find(exp.Distinct)
+    if distinct is not None:
+        only = distinct.expressions[0] if len(distinct.expressions) == 1 else None
+        if not (isinstance(only, exp.Column) and only.name == "sample_id"):
+            raise refusal(
+                Code.AGGREGATE, distinct, "only persons are counted DISTINCT", "write count(DISTINCT sample_id)"
+            )
+
+
+def check_projections(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """Every output column is a group key or is built from aggregates."""
+    keys = group_keys(query)
+    if not keys and not query.find(*AGGREGATES):
+        at = query.expressions[0] if query.expressions else query
+        raise refusal(Code.ROWS_OF_PERSONS, at, "the query asks for rows about persons", "use count, sum or avg")
+    clauses = [*query.expressions, query.args.get("having"), query.args.get("order")]
+    outputs = {item.alias for item in query.expressions if item.alias}
+    for clause in clauses:
+        for column in _outside(clause, keys) if clause is not None else ():
+            if not column.table and column.name in outputs:
+                continue  # ORDER BY reads an output column by its name
+            name = column.sql("duckdb")
+            hint = "add it to GROUP BY, or wrap it in SUM or COUNT"
+            raise refusal(Code.NOT_AGGREGATED, column, f"{name} is neither grouped nor aggregated", hint)
+    return query
+
+
+def group_keys(query: exp.Select) -> tuple[exp.Expression, ...]:
+    """The grouping expressions, each once, in the order of writing."""
+    group = query.args.get("group")
+    unique: dict[exp.Expression, None] = dict.fromkeys(group.expressions if group is not None else ())
+    return tuple(unique)
+
+
+def _outside(node: exp.Expression, keys: tuple[exp.Expression, ...]) -> Iterator[exp.Column]:
+    """The columns of *node* that are inside neither a key nor an aggregate."""
+    if node in keys or isinstance(node, (*AGGREGATES, exp.Filter)):
+        return
+    if isinstance(node, exp.Column):
+        yield node
+        return
+    for child in node.iter_expressions():
+        yield from _outside(child, keys)
+
+
+def check_limit(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """LIMIT and OFFSET are whole numbers."""
+    for name in ("limit", "offset"):
+        clause = query.args.get(name)
+        if clause is None:
+            continue
+        count = clause.expression
+        if not isinstance(count, exp.Literal) or count.is_string or not count.name.isdigit():
+            raise refusal(Code.CONSTANT, clause, f"{name.upper()} is not a whole number", "e.g. LIMIT 10")
+    return query
+
+
+def is_site_key(columns: frozenset[str]) -> bool:
+    """Whether equal values of *columns* mean the same site."""
+    return "variant_id" in columns or columns.issuperset(SITE_KEY)

@@ -1,0 +1,61 @@
+"""Text to one SELECT tree."""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, SqlglotError
+
+from goe_lake.errors import QueryRefused
+from goe_lake.query.refusals import Code, refusal
+
+DIALECT = "duckdb"
+MOST_CHARACTERS = 20_000
+MOST_DEPTH = 60
+
+
+def parse(text: str) -> exp.Select:
+    """The tree of the one SELECT in *text*; QueryRefused for everything else."""
+    if len(text) > MOST_CHARACTERS:
+        raise QueryRefused(Code.TOO_LARGE, f"the query has {len(text)} characters", hint="write a shorter one")
+    _check_nesting(text)
+    try:
+        statements = [statement for statement in sqlglot.parse(text, dialect=DIALECT) if statement is not None]
+    except ParseError as error:
+        raise _not_sql(error) from None
+    except (SqlglotError, RecursionError):
+        raise QueryRefused(Code.NOT_SQL, "the text cannot be read as SQL") from None
+    if not statements:
+        raise QueryRefused(Code.NOT_SQL, "the text holds no statement", hint="write a SELECT")
+    if len(statements) > 1:
+        raise refusal(Code.SEVERAL_STATEMENTS, statements[1], "there is a second statement", "send one at a time")
+    return _select(statements[0])
+
+
+def _select(statement: exp.Expression) -> exp.Select:
+    if isinstance(statement, exp.Select):
+        return statement
+    if isinstance(statement, exp.SetOperation | exp.Subquery):
+        raise refusal(Code.NESTED_QUERY, statement, "the query is more than one SELECT", "send each SELECT by itself")
+    raise refusal(Code.NOT_A_SELECT, statement, "this is not a SELECT", "write SELECT … FROM …")
+
+
+def _not_sql(error: ParseError) -> QueryRefused:
+    first = error.errors[0] if error.errors else {}
+    line, column, near = first.get("line"), first.get("col"), first.get("highlight") or ""
+    if column is not None:
+        column = max(1, column - max(len(near), 1) + 1)
+    message = f"the text cannot be read as SQL{f' near {near!r}' if near else ''}"
+    return QueryRefused(Code.NOT_SQL, message, line, column, "check the spelling of the clause")
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse brackets nested so deep that reading them could exhaust the stack."""
+    depth = 0
+    for character in text:
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        if depth > MOST_DEPTH:
+            raise QueryRefused(Code.TOO_LARGE, f"brackets nest deeper than {MOST_DEPTH} levels", hint="flatten it")

@@ -1,0 +1,90 @@
+"""Why a query may be turned down: every code, its rule in one sentence, and how a refusal is raised."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlglot import exp
+
+from goe_lake.errors import QueryRefused
+
+
+class Code(StrEnum):
+    """The codes of refused queries; the text of each is `RULES[code]`."""
+
+    NOT_SQL = "G101"
+    SEVERAL_STATEMENTS = "G102"
+    NOT_A_SELECT = "G103"
+    TOO_LARGE = "G104"
+    PARSERS_DIFFER = "G105"
+    UNKNOWN_TABLE = "G201"
+    UNKNOWN_COLUMN = "G202"
+    ALIAS_HIDES_COLUMN = "G203"
+    TABLE_TWICE = "G204"
+    PERSON_JOIN = "G205"
+    SITE_JOIN = "G206"
+    JOIN_KIND = "G207"
+    NOT_IN_SUBSET = "G301"
+    SAMPLING = "G302"
+    ROWS_OF_PERSONS = "G303"
+    NESTED_QUERY = "G304"
+    NOT_AGGREGATED = "G305"
+    MISPLACED_AGGREGATE = "G306"
+    WINDOW = "G307"
+    AGGREGATE = "G401"
+    FUNCTION = "G402"
+    ARGUMENT_FORM = "G403"
+    TYPES = "G404"
+    CONSTANT = "G405"
+    SAMPLE_ID = "G501"
+    PUBLIC_TABLES = "G502"
+    INTERNAL = "G901"
+
+
+RULES: dict[Code, str] = {
+    Code.NOT_SQL: "The text must be SQL as DuckDB writes it.",
+    Code.SEVERAL_STATEMENTS: "A query is one statement.",
+    Code.NOT_A_SELECT: "Only SELECT is answered; nothing is ever written or set.",
+    Code.TOO_LARGE: "A query has at most 20,000 characters, and is not nested deeper than 60 levels.",
+    Code.PARSERS_DIFFER: "Two parsers must read the text alike, or nothing is asked.",
+    Code.UNKNOWN_TABLE: "Only the tables of the contract can be read, never files, functions or system tables.",
+    Code.UNKNOWN_COLUMN: "Every column must be one of the table's, and belong to exactly one table.",
+    Code.ALIAS_HIDES_COLUMN: "An output name that a clause reads must not be the name of another column.",
+    Code.TABLE_TWICE: "A table stands once in a query.",
+    Code.PERSON_JOIN: "Tables about persons join on sample_id, because a person lives at one node.",
+    Code.SITE_JOIN: "genotypes and variants join on contig, pos, ref, alt or on variant_id.",
+    Code.JOIN_KIND: "Joins are inner joins.",
+    Code.NOT_IN_SUBSET: "Syntax that is not on the list of understood syntax is turned down.",
+    Code.SAMPLING: "Sampling would let an analyst average the threshold away.",
+    Code.ROWS_OF_PERSONS: "Rows about persons never leave a node; only aggregates do.",
+    Code.NESTED_QUERY: "A query is a single SELECT.",
+    Code.NOT_AGGREGATED: "Every output column is a group key or is built from aggregates.",
+    Code.MISPLACED_AGGREGATE: "Aggregates stand in SELECT, HAVING and ORDER BY, and not inside each other.",
+    Code.WINDOW: "Window functions are not answered.",
+    Code.AGGREGATE: "Only aggregates that can be computed from sums and counts are answered.",
+    Code.FUNCTION: "Only functions on the list are answered.",
+    Code.ARGUMENT_FORM: "The argument of a sum or mean is a measured column, a times it plus b, or a CASE of these.",
+    Code.TYPES: "The types of an expression must fit together.",
+    Code.CONSTANT: "A constant is a number, a text, true, false or NULL.",
+    Code.SAMPLE_ID: "sample_id joins and counts, and is never shown, compared, grouped, sorted or hashed.",
+    Code.PUBLIC_TABLES: "A query reads at least one table about persons.",
+    Code.INTERNAL: "What cannot be planned is not asked.",
+}
+
+
+def refusal(code: Code, node: exp.Expression | None, message: str, hint: str = "") -> QueryRefused:
+    """A refusal that points at *node* in the submitted text."""
+    line, column = place_of(node)
+    return QueryRefused(code.value, message, line, column, hint)
+
+
+def place_of(node: exp.Expression | None) -> tuple[int | None, int | None]:
+    """The 1-based line and column where *node* begins in the text; None where that is not known."""
+    if node is None:
+        return None, None
+    for part in node.walk():
+        meta = part.meta
+        if "line" in meta and "start" in meta:
+            # the parser notes the last character of a token
+            return meta["line"], meta["col"] - (meta["end"] - meta["start"])
+    return None, None

@@ -1,0 +1,517 @@
+"""What may cross a border: the release that a node is asked for, its cells, and the envelope of an answer.
+
+A release is the step at which person-level rows become aggregate cells; it is the only thing that a
+node ever computes for others. It travels as JSON (`release/1`): expressions are nested operators
+from the table below, never SQL text. Whatever is not written here cannot be asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from goe_lake.errors import ReleaseRefused
+
+RELEASE_VERSION: Final = "release/1"
+ENVELOPE_VERSION: Final = "envelope/1"
+MOST_DEPTH: Final = 60
+MOST_NODES: Final = 5_000
+
+
+class LiteralType(StrEnum):
+    """The type of a constant; its value travels as text, exact as written."""
+
+    NULL = "null"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    TEXT = "text"
+    DATE = "date"
+
+
+_SPELLING: Final[Mapping[LiteralType, re.Pattern[str]]] = MappingProxyType(
+    {
+        LiteralType.NULL: re.compile(""),
+        LiteralType.BOOLEAN: re.compile("true|false"),
+        LiteralType.INTEGER: re.compile(r"-?[0-9]{1,38}"),
+        LiteralType.DECIMAL: re.compile(r"-?[0-9]{0,20}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,3})?"),
+        LiteralType.TEXT: re.compile(r"[^\x00]{0,1000}", re.DOTALL),
+        LiteralType.DATE: re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """How many operands an operator takes; *most* is None where there is no limit."""
+
+    least: int
+    most: int | None
+
+
+def _takes(least: int, most: int | None = -1) -> Operator:
+    return Operator(least, least if most == -1 else most)
+
+
+# Everything that may be computed from a person's row. Each operator means what DuckDB's means,
+# except that a failure (cast, overflow, division by zero) is NULL.
+OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
+    {
+        "and": _takes(2, None), "or": _takes(2, None), "not": _takes(1),
+        "eq": _takes(2), "ne": _takes(2), "lt": _takes(2), "le": _takes(2), "gt": _takes(2), "ge": _takes(2),
+        "is_null": _takes(1), "is_true": _takes(1), "is_false": _takes(1), "is_not_distinct": _takes(2),
+        "in": _takes(2, None),
+        "add": _takes(2), "sub": _takes(2), "mul": _takes(2), "div": _takes(2), "int_div": _takes(2),
+        "mod": _takes(2), "neg": _takes(1),
+        "abs": _takes(1), "floor": _takes(1), "ceil": _takes(1), "round": _takes(1, 2), "sign": _takes(1),
+        "least": _takes(1, None), "greatest": _takes(1, None),
+        "coalesce": _takes(1, None), "nullif": _takes(2), "case": _takes(2, None),
+        "to_integer": _takes(1), "to_double": _takes(1), "to_boolean": _takes(1), "to_text": _takes(1),
+        "lower": _takes(1), "upper": _takes(1), "concat": _takes(2, None), "length": _takes(1),
+        "like": _takes(2), "ilike": _takes(2), "starts_with": _takes(2), "substring": _takes(3),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ColumnRef:
+    """A column of one of the release's scans, by the scan's alias."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A constant."""
+
+    type: LiteralType
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _SPELLING[self.type].fullmatch(self.value):
+            raise ReleaseRefused("R101", f"a constant of type {self.type} is not written as one")
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator of `OPERATORS` and its operands; `case` takes condition, value, …, and an optional last else."""
+
+    op: str
+    args: tuple[Expr, ...]
+
+    def __post_init__(self) -> None:
+        operator = OPERATORS.get(self.op)
+        if operator is None:
+            raise ReleaseRefused("R102", f"operator {self.op!r} is not known")
+        count = len(self.args)
+        if count < operator.least or (operator.most is not None and count > operator.most):
+            raise ReleaseRefused("R103", f"operator {self.op!r} does not take {count} operands")
+
+
+Expr = ColumnRef | Literal | Call
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One use of a personal table, or of the site catalogue beneath a release."""
+
+    table: str
+    alias: str
+
+
+@dataclass(frozen=True)
+class Join:
+    """An inner join of everything before with one more scan, on equal columns (earlier, joined)."""
+
+    scan: Scan
+    on: tuple[tuple[ColumnRef, ColumnRef], ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The person-level rows beneath a release: a first scan and the joins to it, in order."""
+
+    first: Scan
+    joins: tuple[Join, ...] = ()
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """Every scan, in the order of writing."""
+        return (self.first, *(join.scan for join in self.joins))
+
+
+class KeyDomain(StrEnum):
+    """Whether the values of a key can be listed without looking at persons."""
+
+    SITES = "sites"  # columns of the site list
+    LABELS = "labels"  # public labels and expressions over them
+    OPEN = "open"  # neither: which values occur depends on the persons
+
+
+@dataclass(frozen=True)
+class Key:
+    """One grouping expression; its column in the cells is *name*."""
+
+    name: str
+    expression: Expr
+    domain: KeyDomain
+
+
+class MeasureFunction(StrEnum):
+    """What is counted or summed over the rows of a cell; every result is a whole number."""
+
+    ROWS = "rows"  # rows whose argument is not NULL; all rows without an argument
+    PERSONS = "persons"  # distinct persons of such rows
+    SUM = "sum"  # sum of the argument, a column at its resolution
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number a cell: *function* of *argument* over the rows that *where* keeps.
+
+    The cell holds a whole number: the value divided by *resolution*.
+    """
+
+    name: str
+    function: MeasureFunction
+    argument: ColumnRef | None = None
+    where: Expr | None = None
+    resolution: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        if self.function is MeasureFunction.SUM and self.argument is None:
+            raise ReleaseRefused("R104", "a sum needs an argument")
+        if not self.resolution.is_finite() or self.resolution <= 0:
+            raise ReleaseRefused("R104", "a resolution is above 0")
+
+
+class CellKind(StrEnum):
+    """Whether a cell can be read on arrival, or only the sum of all nodes' cells."""
+
+    OPEN = "open"
+    SEALED = "sealed"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A request to one node: which rows, which cells, which numbers in each.
+
+    *conditions* are a conjunction. Raises ReleaseRefused where the parts do not fit together.
+    """
+
+    relation: Relation
+    conditions: tuple[Expr, ...]
+    keys: tuple[Key, ...]
+    measures: tuple[Measure, ...]
+    cells: CellKind = CellKind.OPEN
+
+    def __post_init__(self) -> None:
+        aliases = [scan.alias for scan in self.relation.scans]
+        if len(set(aliases)) != len(aliases):
+            raise ReleaseRefused("R105", "two scans have one alias")
+        names = [item.name for item in (*self.keys, *self.measures)]
+        if len(set(names)) != len(names) or not all(re.fullmatch(r"[km][0-9]{1,3}", name) for name in names):
+            raise ReleaseRefused("R105", "keys are named k0, k1, … and measures m0, m1, …, each once")
+        if not self.measures:
+            raise ReleaseRefused("R105", "a release without measures asks for nothing")
+        for expression in self.expressions():
+            _check_size(expression)
+            for column in columns_in(expression):
+                if column.table not in aliases:
+                    raise ReleaseRefused("R106", f"no scan is called {column.table!r}")
+                if column.column == "sample_id":
+                    raise ReleaseRefused("R107", "sample_id joins and counts, and nothing else")
+
+    def expressions(self) -> Iterator[Expr]:
+        """Every expression that reads a person's values; identities of persons are in none."""
+        yield from self.conditions
+        yield from (key.expression for key in self.keys)
+        for measure in self.measures:
+            if measure.where is not None:
+                yield measure.where
+            if measure.argument is not None and measure.argument.column != "sample_id":
+                yield measure.argument
+
+    def to_json(self) -> dict[str, Any]:
+        """The release as plain JSON values (`release/1`)."""
+        return {
+            "version": RELEASE_VERSION,
+            "relation": {
+                "first": _scan_to_json(self.relation.first),
+                "joins": [
+                    {
+                        "scan": _scan_to_json(join.scan),
+                        "on": [[expr_to_json(left), expr_to_json(right)] for left, right in join.on],
+                    }
+                    for join in self.relation.joins
+                ],
+            },
+            "conditions": [expr_to_json(condition) for condition in self.conditions],
+            "keys": [
+                {"name": key.name, "expression": expr_to_json(key.expression), "domain": key.domain.value}
+                for key in self.keys
+            ],
+            "measures": [
+                {
+                    "name": measure.name,
+                    "function": measure.function.value,
+                    "argument": expr_to_json(measure.argument) if measure.argument else None,
+                    "where": expr_to_json(measure.where) if measure.where is not None else None,
+                    "resolution": str(measure.resolution),
+                }
+                for measure in self.measures
+            ],
+            "cells": self.cells.value,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Release:
+        """The release that *data* writes; ReleaseRefused for anything that is not one."""
+        try:
+            return _release_from_json(data)
+        except ReleaseRefused:
+            raise
+        except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError):
+            raise ReleaseRefused("R100", f"this is not a {RELEASE_VERSION}") from None
+
+    def digest(self) -> str:
+        """The release's identity: sha256 of its canonical JSON."""
+        return digest_of(self.to_json())
+
+
+def digest_of(data: object) -> str:
+    """sha256 of the canonical JSON of *data*, in hex."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def columns_in(expression: Expr) -> Iterator[ColumnRef]:
+    """Every column that *expression* reads, in order, repeats included."""
+    if isinstance(expression, ColumnRef):
+        yield expression
+    elif isinstance(expression, Call):
+        for argument in expression.args:
+            yield from columns_in(argument)
+
+
+def rewrite(expression: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """*expression* with *change* applied to every part, innermost first."""
+    if isinstance(expression, Call):
+        return change(Call(expression.op, tuple(rewrite(argument, change) for argument in expression.args)))
+    return change(expression)
+
+
+def _check_size(expression: Expr) -> None:
+    """Refuse expressions so large or deep that reading them is itself an attack."""
+    level: list[Expr] = [expression]
+    total = 0
+    for _ in range(MOST_DEPTH):
+        total += len(level)
+        level = [argument for item in level if isinstance(item, Call) for argument in item.args]
+        if not level:
+            break
+    if level or total > MOST_NODES:
+        raise ReleaseRefused("R108", "an expression is too large")
+
+
+def expr_to_json(expression: Expr) -> dict[str, Any]:
+    """One expression as JSON values."""
+    match expression:
+        case ColumnRef(table, column):
+            return {"column": [table, column]}
+        case Literal(type_, value):
+            return {"literal": [type_.value, value]}
+        case Call(op, args):
+            return {"op": op, "args": [expr_to_json(argument) for argument in args]}
+
+
+def expr_from_json(data: Mapping[str, Any], depth: int = 0) -> Expr:
+    """The expression that *data* writes; ReleaseRefused or KeyError for anything else."""
+    if depth > MOST_DEPTH:
+        raise ReleaseRefused("R108", "an expression is too large")
+    if set(data) == {"column"}:
+        table, column = data["column"]
+        return ColumnRef(_identifier(table), _identifier(column))
+    if set(data) == {"literal"}:
+        kind, value = data["literal"]
+        return Literal(LiteralType(kind), _text(value))
+    if set(data) == {"op", "args"}:
+        return Call(_text(data["op"]), tuple(expr_from_json(item, depth + 1) for item in data["args"]))
+    raise ReleaseRefused("R100", "an expression is a column, a literal or an operator")
+
+
+def _release_from_json(data: Mapping[str, Any]) -> Release:
+    _fields(data, {"version", "relation", "conditions", "keys", "measures", "cells"})
+    if data["version"] != RELEASE_VERSION:
+        raise ReleaseRefused("R100", f"this node reads {RELEASE_VERSION}")
+    relation = _fields(data["relation"], {"first", "joins"})
+    return Release(
+        Relation(_scan_from_json(relation["first"]), tuple(_join_from_json(join) for join in relation["joins"])),
+        tuple(expr_from_json(condition) for condition in data["conditions"]),
+        tuple(_key_from_json(key) for key in data["keys"]),
+        tuple(_measure_from_json(measure) for measure in data["measures"]),
+        CellKind(data["cells"]),
+    )
+
+
+def _scan_to_json(scan: Scan) -> dict[str, str]:
+    return {"table": scan.table, "alias": scan.alias}
+
+
+def _scan_from_json(data: Mapping[str, Any]) -> Scan:
+    _fields(data, {"table", "alias"})
+    return Scan(_identifier(data["table"]), _identifier(data["alias"]))
+
+
+def _join_from_json(data: Mapping[str, Any]) -> Join:
+    _fields(data, {"scan", "on"})
+    pairs = tuple((_column(left), _column(right)) for left, right in data["on"])
+    return Join(_scan_from_json(data["scan"]), pairs)
+
+
+def _key_from_json(data: Mapping[str, Any]) -> Key:
+    _fields(data, {"name", "expression", "domain"})
+    return Key(_text(data["name"]), expr_from_json(data["expression"]), KeyDomain(data["domain"]))
+
+
+def _measure_from_json(data: Mapping[str, Any]) -> Measure:
+    _fields(data, {"name", "function", "argument", "where", "resolution"})
+    return Measure(
+        _text(data["name"]),
+        MeasureFunction(data["function"]),
+        _column(data["argument"]) if data["argument"] is not None else None,
+        expr_from_json(data["where"]) if data["where"] is not None else None,
+        Decimal(_text(data["resolution"])),
+    )
+
+
+def _column(data: Mapping[str, Any]) -> ColumnRef:
+    column = expr_from_json(data)
+    if not isinstance(column, ColumnRef):
+        raise ReleaseRefused("R100", "a column is wanted here")
+    return column
+
+
+def _fields(data: Mapping[str, Any], names: set[str]) -> Mapping[str, Any]:
+    if not isinstance(data, dict) or set(data) != names:
+        raise ReleaseRefused("R100", f"this is not a {RELEASE_VERSION}")
+    return data
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ReleaseRefused("R100", "a text is wanted here")
+    return value
+
+
+def _identifier(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", text):
+        raise ReleaseRefused("R100", "a name is made of letters, digits and _")
+    return text
+
+
+class Status(StrEnum):
+    """What a value in an answer is worth."""
+
+    OK = "ok"  # equal to the pooled value
+    WITHHELD = "withheld"  # not shown: too few persons behind it, or it would tell such a number
+    BOUNDED = "bounded"  # not shown, but a lower bound is known, and perhaps an upper one
+    APPROX = "approx"  # a value near the pooled one; the envelope says why
+    PARTIAL = "partial"  # read a withheld value on its way
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measure of one group at one node, or over all nodes: a whole number, or withheld.
+
+    *lower* and *upper* hold the value in between where it is withheld; None where not known.
+    """
+
+    value: int | None
+    lower: int | None = None
+    upper: int | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a node says of the release it answered; no number in it comes from persons."""
+
+    node_id: str
+    snapshot_id: str
+    release_digest: str
+    cells_digest: str
+    min_persons: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The receipt as plain JSON values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """How one node took part in an answer."""
+
+    node_id: str
+    country: str
+    status: str  # answered, failed or refused
+    snapshot_id: str | None
+    min_persons: int | None
+    protection: str = "on"
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """One output column: its type, its unit, and the worst status of its cells."""
+
+    name: str
+    type: str
+    unit: str
+    status: Status
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The known bounds of one value that is not shown; *row* counts from 0."""
+
+    row: int
+    column: str
+    lower: str
+    upper: str | None
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What comes with every answer: who answered from which snapshots, and what each value is worth.
+
+    *rows* is 'partial' where a HAVING or LIMIT read a withheld value, so that rows may be missing.
+    """
+
+    query_id: str
+    nodes: tuple[NodeReport, ...]
+    columns: tuple[ColumnReport, ...]
+    rows: Status
+    bounds: tuple[Bound, ...] = ()
+    not_shown: tuple[Mapping[str, str | bool | None], ...] = ()
+    notices: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """The envelope as plain JSON values (`envelope/1`)."""
+        return {
+            "version": ENVELOPE_VERSION,
+            "query_id": self.query_id,
+            "nodes": [dict(vars(node)) for node in self.nodes],
+            "columns": [{**vars(column), "status": column.status.value} for column in self.columns],
+            "rows": self.rows.value,
+            "bounds": [dict(vars(bound)) for bound in self.bounds],
+            "not_shown": [dict(combination) for combination in self.not_shown],
+            "notices": list(self.notices),
+        }

@@ -1,0 +1,40 @@
+"""Fixtures and settings that all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Tests leave the number of examples to the profile. `ci` repeats the same examples, so that a change is
+# judged by what it changes; `dev` draws new ones on each run, and `deep` draws many.
+settings.register_profile("dev", deadline=None, print_blob=True, max_examples=30)
+settings.register_profile("ci", deadline=None, print_blob=True, max_examples=60, derandomize=True)
+settings.register_profile("deep", deadline=None, print_blob=True, max_examples=2000)
+settings.load_profile(os.environ.get("GOE_HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real VCF, PGS and phenotype files made by others; not part of the repository."""
+    folder = Path(os.environ.get("GOE_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("the real test data are not here; set GOE_TEST_DATA to their folder")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Report nothing to vendors, ask no proxy for loopback, and keep no state of Dagster between runs."""
+    dagster_home = tmp_path_factory.mktemp("dagster_home")
+    (dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(dagster_home))
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost,::1")
+        patch.setenv("no_proxy", "127.0.0.1,localhost,::1")
+        yield
