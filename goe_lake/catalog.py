@@ -127,11 +127,15 @@ class Table:
         return {column.name: column for column in self.columns}
 
 
-def _label(name: str, description: str, values: tuple[str, ...] | None = None, *, nullable: bool = True) -> Column:
+def _label(
+    name: str, description: str, values: tuple[str, ...] | None = None, *, nullable: bool = True
+) -> Column:
     return Column(name, ColumnType.LABEL, description, values=values, nullable=nullable)
 
 
-def _whole(name: str, description: str, low: int, high: int, *, unit: str = "", nullable: bool = True) -> Column:
+def _whole(
+    name: str, description: str, low: int, high: int, *, unit: str = "", nullable: bool = True
+) -> Column:
     bounds = (Decimal(low), Decimal(high))
     return Column(name, ColumnType.INTEGER, description, unit, bounds, Decimal(1), nullable=nullable)
 
@@ -153,14 +157,18 @@ SITE_COLUMNS: Final = (
     _whole("pos", "1-based position of the first REF base", 1, 2**31 - 1, unit="bp", nullable=False),
     Column("ref", ColumnType.TEXT, "Reference allele", nullable=False),
     Column("alt", ColumnType.TEXT, "The one alternate allele of the row", nullable=False),
-    Column("variant_id", ColumnType.TEXT, "chr-pos-ref-alt; symbolic alleles carry their end", nullable=False),
+    Column(
+        "variant_id", ColumnType.TEXT, "chr-pos-ref-alt; symbolic alleles carry their end", nullable=False
+    ),
 )
 SITE_KEY: Final = ("contig", "pos", "ref", "alt")
 GENOTYPE_COLUMNS: Final = (
     *SITE_COLUMNS,
     SAMPLE_ID,
     _whole("dosage", "Copies of alt among the called alleles; NULL if none is called", 0, 2, unit="alleles"),
-    _whole("called_alleles", "Alleles of the call that are not missing", 0, 2, unit="alleles", nullable=False),
+    _whole(
+        "called_alleles", "Alleles of the call that are not missing", 0, 2, unit="alleles", nullable=False
+    ),
     _whole("gq", "Genotype quality", 0, 99, unit="phred"),
     _whole("dp", "Read depth", 0, 65535, unit="reads"),
 )
@@ -270,9 +278,7 @@ def _column_from_json(data: Mapping[str, Any]) -> Column:
     )
 
 
-def node_catalog(
-    assembly: str, country: str, samples: Iterable[Column], scores: Iterable[Score]
-) -> Catalog:
+def node_catalog(assembly: str, country: str, samples: Iterable[Column], scores: Iterable[Score]) -> Catalog:
     """The catalogue of one node: the fixed tables, its sample columns, and its scores.
 
     *samples* are the columns that the node declares (phenotypes, or built-in ones with their
@@ -280,7 +286,9 @@ def node_catalog(
     """
     declared = {column.name: column for column in samples}
     built_in = tuple(_with_declared(column, declared.pop(column.name, None)) for column in SAMPLE_COLUMNS)
-    person = tuple(replace(column, values=(country,)) if column.name == "country" else column for column in built_in)
+    person = tuple(
+        replace(column, values=(country,)) if column.name == "country" else column for column in built_in
+    )
     tables = (
         Table("samples", TableKind.PERSONAL, (*person, *declared.values()), "One row per sample"),
         Table("genotypes", TableKind.PERSONAL, GENOTYPE_COLUMNS, "One row per listed site and person"),
@@ -338,7 +346,9 @@ def merge_catalogs(nodes: Mapping[str, Catalog]) -> Catalog:
     assemblies = {catalog.assembly: node for node, catalog in nodes.items()}
     if len(assemblies) > 1:
         listed = ", ".join(f"{node} has {assembly}" for assembly, node in sorted(assemblies.items()))
-        raise ConfigError("federation", "assembly", f"the nodes differ: {listed}", "use one assembly a federation")
+        raise ConfigError(
+            "federation", "assembly", f"the nodes differ: {listed}", "use one assembly a federation"
+        )
     merged: dict[str, Table] = {}
     owners: dict[tuple[str, str], str] = {}
     for node, catalog in nodes.items():
@@ -347,7 +357,9 @@ def merge_catalogs(nodes: Mapping[str, Catalog]) -> Catalog:
             columns = dict(known.by_name)
             for column in table.columns:
                 owner = owners.setdefault((table.name, column.name), node)
-                columns[column.name] = _merge_column(table.name, columns.get(column.name), column, owner, node)
+                columns[column.name] = _merge_column(
+                    table.name, columns.get(column.name), column, owner, node
+                )
             merged[table.name] = replace(known, columns=tuple(columns.values()))
     complete = {name: _null_where_lacking(table, nodes) for name, table in merged.items()}
     return Catalog(complete, next(iter(assemblies), "GRCh38"))

@@ -81,7 +81,9 @@ def read_node(path: Path | str) -> NodeConfig:
         raise node.error("country", f"{country!r} is not two capital letters", 'e.g. country = "EE"')
     node_id = node.text_or("id", f"GOE-{country}-NODE-1", "e.g. GOE-EE-NODE-1")
     if not NODE_ID.fullmatch(node_id):
-        raise node.error("id", f"{node_id!r} has other characters than letters, digits and ._-", "e.g. GOE-EE-NODE-1")
+        raise node.error(
+            "id", f"{node_id!r} has other characters than letters, digits and ._-", "e.g. GOE-EE-NODE-1"
+        )
     config = NodeConfig(
         file=file,
         node_id=node_id,
@@ -94,7 +96,9 @@ def read_node(path: Path | str) -> NodeConfig:
         samples=_samples_file(top.section("samples")),
         sample_columns=_sample_columns(top.section("samples").section("columns")),
         score_files=tuple(_score_file(entry) for entry in top.sections("scores")),
-        scores=tuple(score for entry in top.sections("scores") for score in _scores(entry.section("columns"))),
+        scores=tuple(
+            score for entry in top.sections("scores") for score in _scores(entry.section("columns"))
+        ),
         annotation=_annotation(top.section("annotation")),
         max_quarantined=_share(top.section("ingest")),
     )
@@ -132,7 +136,9 @@ def _delivery(section: Section) -> GenotypeDelivery:
     fields = section.texts("format_fields", 'e.g. format_fields = ["GQ", "DP"]') or ()
     for field in fields:
         if field not in FORMAT_FIELDS:
-            raise section.error("format_fields", f"{field!r} has no column", f"choose from {', '.join(FORMAT_FIELDS)}")
+            raise section.error(
+                "format_fields", f"{field!r} has no column", f"choose from {', '.join(FORMAT_FIELDS)}"
+            )
     if section.has("callable"):
         raise section.error("callable", "callable regions are not read yet", "remove it and set absent_sites")
     section.done()
@@ -151,7 +157,9 @@ def _expand(section: Section, name: str, patterns: Iterable[str]) -> tuple[Path,
         else:
             matches = [plain] if plain.is_file() else []
         if not matches:
-            raise section.error(name, f"{pattern!r} names no file", "check the path; it is relative to this file")
+            raise section.error(
+                name, f"{pattern!r} names no file", "check the path; it is relative to this file"
+            )
         found.update(dict.fromkeys(path.resolve() for path in matches))
     return tuple(found)
 
@@ -218,15 +226,21 @@ def _labels(section: Section, kind: ColumnType) -> tuple[str, ...] | None:
 def _checked(section: Section, column: Column) -> Column:
     """Refuse a measured column without the public facts that exact sums and control rest on."""
     if column.type in (ColumnType.DOUBLE, ColumnType.INTEGER) and column.bounds is None:
-        raise section.error("bounds", "is missing", "give the lowest and highest possible value, e.g. [10, 80]")
+        raise section.error(
+            "bounds", "is missing", "give the lowest and highest possible value, e.g. [10, 80]"
+        )
     if column.type is ColumnType.DOUBLE and column.resolution is None:
         raise section.error("resolution", "is missing", "give the step of the values, e.g. 0.01")
     if column.resolution is not None and column.resolution <= 0:
         raise section.error("resolution", f"{column.resolution} is not above 0", "e.g. 0.01")
     if column.type is ColumnType.INTEGER and column.resolution not in (None, Decimal(1)):
-        raise section.error("resolution", "an integer column has resolution 1", 'remove it, or set type = "double"')
+        raise section.error(
+            "resolution", "an integer column has resolution 1", 'remove it, or set type = "double"'
+        )
     if column.type not in MEASURED and (column.bounds or column.resolution):
-        raise section.error("bounds", f"a {column.type} column has neither bounds nor resolution", "remove them")
+        raise section.error(
+            "bounds", f"a {column.type} column has neither bounds nor resolution", "remove them"
+        )
     if column.type in (ColumnType.INTEGER, ColumnType.DATE) and column.resolution is None:
         return Column(**{**vars(column), "resolution": Decimal(1)})
     return column
@@ -249,7 +263,9 @@ def _score(section: Section, pgs_id: str) -> Score:
     if bounds is None:
         raise section.error("bounds", "is missing", "give the extreme sums of the score, e.g. [-4.5, 6.2]")
     if resolution is None or resolution <= 0:
-        raise section.error("resolution", "is missing or not above 0", "give the step of the sums, e.g. 0.0001")
+        raise section.error(
+            "resolution", "is missing or not above 0", "give the step of the sums, e.g. 0.0001"
+        )
     description = section.text_or("description", "", "what the score predicts")
     section.done()
     return Score(pgs_id, bounds, resolution, description)

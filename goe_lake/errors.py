@@ -1,13 +1,13 @@
 """Every exception of the package, in one tree.
 
-    GoeError
-    ├── ConfigError        a settings file: names the file, the setting and the mend
-    ├── InputError         data that came in: names the file, the record and the mend
-    ├── LakeError          a lake on disk that cannot be read as its manifest says
-    ├── QueryRefused       a query turned down: code, place, rule and what to write instead
-    ├── ReleaseRefused     a release that a node turned down; carries a code and no data
-    ├── NodeFailed         a node that could not answer; carries a query id and no data
-    └── Incomplete         fewer nodes answered than the caller asked for
+GoeError
+├── ConfigError        a settings file: names the file, the setting and the mend
+├── InputError         data that came in: names the file, the record and the mend
+├── LakeError          a lake on disk that cannot be read as its manifest says
+├── QueryRefused       a query turned down: code, place, rule and what to write instead
+├── ReleaseRefused     a release that a node turned down; carries a code and no data
+├── NodeFailed         a node that could not answer; carries a query id and no data
+└── Incomplete         fewer nodes answered than the caller asked for
 """
 
 from __future__ import annotations

@@ -354,7 +354,9 @@ def _release_from_json(data: Mapping[str, Any]) -> Release:
         raise ReleaseRefused("R100", f"this node reads {RELEASE_VERSION}")
     relation = _fields(data["relation"], {"first", "joins"})
     return Release(
-        Relation(_scan_from_json(relation["first"]), tuple(_join_from_json(join) for join in relation["joins"])),
+        Relation(
+            _scan_from_json(relation["first"]), tuple(_join_from_json(join) for join in relation["joins"])
+        ),
         tuple(expr_from_json(condition) for condition in data["conditions"]),
         tuple(_key_from_json(key) for key in data["keys"]),
         tuple(_measure_from_json(measure) for measure in data["measures"]),

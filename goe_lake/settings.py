@@ -142,7 +142,9 @@ def parse_toml(text: str, file: Path | str) -> Section:
     try:
         values = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(file, "(whole file)", f"is not valid TOML: {error}", "mend the line that it names") from None
+        raise ConfigError(
+            file, "(whole file)", f"is not valid TOML: {error}", "mend the line that it names"
+        ) from None
     return Section(str(file), "", values)
 
 
@@ -154,7 +156,9 @@ def read_toml(path: Path) -> Section:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(path, "(whole file)", f"cannot be read: {error.strerror}", "check the path") from None
+        raise ConfigError(
+            path, "(whole file)", f"cannot be read: {error.strerror}", "check the path"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(path, "(whole file)", "is not UTF-8 text", "save it as UTF-8") from None
     return parse_toml(text, path)

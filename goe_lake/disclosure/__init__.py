@@ -1,1 +1,19 @@
-"""Placeholder."""
+"""What may leave a node: the policy, the evidence it is applied to, and the decisions. Pure computation."""
+
+from goe_lake.disclosure.control import Decision, decide
+from goe_lake.disclosure.evidence import ClassEvidence, Evidence, FilterEvidence, MeasureEvidence, Pair, Rule
+from goe_lake.disclosure.policy import DEFAULT_POLICY, Policy, parse_policy
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "ClassEvidence",
+    "Decision",
+    "Evidence",
+    "FilterEvidence",
+    "MeasureEvidence",
+    "Pair",
+    "Policy",
+    "Rule",
+    "decide",
+    "parse_policy",
+]

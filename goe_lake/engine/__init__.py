@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""A release run on DuckDB over one snapshot, and DuckDB's own reading of a query."""

@@ -127,7 +127,9 @@ def _present(form: Form, where: Expr | None, measures: Measures) -> exp.Expressi
             if branch.column is not None:
                 here = both(where, branch.where)
                 missing = exp.Paren(
-                    this=exp.Sub(this=measures.rows(where=here), expression=measures.rows(branch.column, here))
+                    this=exp.Sub(
+                        this=measures.rows(where=here), expression=measures.rows(branch.column, here)
+                    )
                 )
                 total = exp.Sub(this=total, expression=missing)
         return exp.Paren(this=total)

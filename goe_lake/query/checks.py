@@ -19,7 +19,9 @@ def check_tables(query: exp.Select, catalog: Catalog) -> exp.Select:
     for node in tables:
         if not isinstance(node.this, exp.Identifier) or catalog.table(node.name.lower()) is None:
             known = ", ".join(catalog.tables)
-            raise refusal(Code.UNKNOWN_TABLE, node, f"there is no table {node.name}", f"the tables are {known}")
+            raise refusal(
+                Code.UNKNOWN_TABLE, node, f"there is no table {node.name}", f"the tables are {known}"
+            )
         if node.name.lower() in seen:
             raise refusal(Code.TABLE_TWICE, node, f"{node.name} stands twice", "read it once")
         seen.add(node.name.lower())
@@ -84,7 +86,9 @@ def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
         clause = query.args.get(name)
         found = clause.find(*AGGREGATES) if clause is not None else None
         if found is not None:
-            raise refusal(Code.MISPLACED_AGGREGATE, found, f"an aggregate stands in {name.upper()}", "use HAVING")
+            raise refusal(
+                Code.MISPLACED_AGGREGATE, found, f"an aggregate stands in {name.upper()}", "use HAVING"
+            )
     for join in query.args.get("joins") or ():
         found = join.find(*AGGREGATES)
         if found is not None:
@@ -93,7 +97,9 @@ def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
         _check_aggregate(aggregate)
     for node in query.find_all(exp.Filter):
         if not isinstance(node.this, AGGREGATES) or not isinstance(node.expression, exp.Where):
-            raise refusal(Code.AGGREGATE, node, "FILTER belongs to an aggregate", "write sum(x) FILTER (WHERE …)")
+            raise refusal(
+                Code.AGGREGATE, node, "FILTER belongs to an aggregate", "write sum(x) FILTER (WHERE …)"
+            )
     for node in query.find_all(exp.Distinct):
         if not isinstance(node.parent, exp.Count):
             raise refusal(Code.AGGREGATE, node, "DISTINCT is answered in count only", "leave it out")
@@ -103,13 +109,18 @@ def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
 def _check_aggregate(aggregate: exp.Expression) -> None:
     inner = next((node for node in aggregate.find_all(*AGGREGATES) if node is not aggregate), None)
     if inner is not None:
-        raise refusal(Code.MISPLACED_AGGREGATE, inner, "an aggregate stands inside another", "use one of them")
+        raise refusal(
+            Code.MISPLACED_AGGREGATE, inner, "an aggregate stands inside another", "use one of them"
+        )
     distinct = aggregate.find(exp.Distinct)
     if distinct is not None:
         only = distinct.expressions[0] if len(distinct.expressions) == 1 else None
         if not (isinstance(only, exp.Column) and only.name == "sample_id"):
             raise refusal(
-                Code.AGGREGATE, distinct, "only persons are counted DISTINCT", "write count(DISTINCT sample_id)"
+                Code.AGGREGATE,
+                distinct,
+                "only persons are counted DISTINCT",
+                "write count(DISTINCT sample_id)",
             )
 
 
@@ -118,7 +129,9 @@ def check_projections(query: exp.Select, catalog: Catalog) -> exp.Select:
     keys = group_keys(query)
     if not keys and not query.find(*AGGREGATES):
         at = query.expressions[0] if query.expressions else query
-        raise refusal(Code.ROWS_OF_PERSONS, at, "the query asks for rows about persons", "use count, sum or avg")
+        raise refusal(
+            Code.ROWS_OF_PERSONS, at, "the query asks for rows about persons", "use count, sum or avg"
+        )
     clauses = [*query.expressions, query.args.get("having"), query.args.get("order")]
     outputs = {item.alias for item in query.expressions if item.alias}
     for clause in clauses:

@@ -67,7 +67,9 @@ def _convert(node: exp.Expression) -> Expr:
         return special(node)
     operation = OPERATIONS.get(type(node))
     if operation is None:
-        raise refusal(Code.FUNCTION, node, f"{node.key} cannot be computed at a node", "compute it from the answer")
+        raise refusal(
+            Code.FUNCTION, node, f"{node.key} cannot be computed at a node", "compute it from the answer"
+        )
     name, arguments = operation
     operands = (operand for argument in arguments for operand in _operands(node.args.get(argument)))
     return Call(name, tuple(_convert(operand) for operand in operands))

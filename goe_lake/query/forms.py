@@ -88,7 +88,9 @@ class _Builder:
     def _column(self, node: exp.Column) -> Form:
         column = self.catalog.column(self.tables[node.table], node.name)
         if column.type not in SUMMABLE:
-            raise refusal(Code.TYPES, node, f"{node.name} is not a number", "sum or average a measured column")
+            raise refusal(
+                Code.TYPES, node, f"{node.name} is not a number", "sum or average a measured column"
+            )
         return Form((Branch(None, Fraction(1), ColumnRef(node.table, node.name), Fraction(0)),), covers=True)
 
     def _cast(self, node: exp.Cast) -> Form:
@@ -110,7 +112,9 @@ class _Builder:
 
     def _scaled(self, node: exp.Expression, factor: Fraction) -> Form:
         form = self.form(node)
-        return replace(form, branches=tuple(branch.map(lambda value: value * factor) for branch in form.branches))
+        return replace(
+            form, branches=tuple(branch.map(lambda value: value * factor) for branch in form.branches)
+        )
 
     def _sum(self, node: exp.Binary) -> Form:
         left = self.form(node.left)
@@ -138,7 +142,10 @@ class _Builder:
 
     def _case(self, node: exp.Case) -> Form:
         if node.this is not None:
-            pairs = [(convert(exp.EQ(this=node.this, expression=item.this)), item.args["true"]) for item in node.args["ifs"]]
+            pairs = [
+                (convert(exp.EQ(this=node.this, expression=item.this)), item.args["true"])
+                for item in node.args["ifs"]
+            ]
         else:
             pairs = [(convert(item.this), item.args["true"]) for item in node.args["ifs"]]
         return self._branches(pairs, node.args.get("default"))
@@ -174,7 +181,9 @@ def indicator(condition: Expr) -> Form:
 
 def is_condition(node: exp.Expression) -> bool:
     """Whether *node* is a comparison, or a combination of comparisons."""
-    return isinstance(node, exp.Predicate | exp.Connector | exp.Not | exp.Boolean | exp.NullSafeEQ | exp.NullSafeNEQ)
+    return isinstance(
+        node, exp.Predicate | exp.Connector | exp.Not | exp.Boolean | exp.NullSafeEQ | exp.NullSafeNEQ
+    )
 
 
 def _unfit(node: exp.Expression) -> Exception:

@@ -17,10 +17,14 @@ MOST_DEPTH = 60
 def parse(text: str) -> exp.Select:
     """The tree of the one SELECT in *text*; QueryRefused for everything else."""
     if len(text) > MOST_CHARACTERS:
-        raise QueryRefused(Code.TOO_LARGE, f"the query has {len(text)} characters", hint="write a shorter one")
+        raise QueryRefused(
+            Code.TOO_LARGE, f"the query has {len(text)} characters", hint="write a shorter one"
+        )
     _check_nesting(text)
     try:
-        statements = [statement for statement in sqlglot.parse(text, dialect=DIALECT) if statement is not None]
+        statements = [
+            statement for statement in sqlglot.parse(text, dialect=DIALECT) if statement is not None
+        ]
     except ParseError as error:
         raise _not_sql(error) from None
     except (SqlglotError, RecursionError):
@@ -28,7 +32,9 @@ def parse(text: str) -> exp.Select:
     if not statements:
         raise QueryRefused(Code.NOT_SQL, "the text holds no statement", hint="write a SELECT")
     if len(statements) > 1:
-        raise refusal(Code.SEVERAL_STATEMENTS, statements[1], "there is a second statement", "send one at a time")
+        raise refusal(
+            Code.SEVERAL_STATEMENTS, statements[1], "there is a second statement", "send one at a time"
+        )
     return _select(statements[0])
 
 
@@ -36,7 +42,9 @@ def _select(statement: exp.Expression) -> exp.Select:
     if isinstance(statement, exp.Select):
         return statement
     if isinstance(statement, exp.SetOperation | exp.Subquery):
-        raise refusal(Code.NESTED_QUERY, statement, "the query is more than one SELECT", "send each SELECT by itself")
+        raise refusal(
+            Code.NESTED_QUERY, statement, "the query is more than one SELECT", "send each SELECT by itself"
+        )
     raise refusal(Code.NOT_A_SELECT, statement, "this is not a SELECT", "write SELECT … FROM …")
 
 
@@ -58,4 +66,6 @@ def _check_nesting(text: str) -> None:
         elif character in ")]}":
             depth -= 1
         if depth > MOST_DEPTH:
-            raise QueryRefused(Code.TOO_LARGE, f"brackets nest deeper than {MOST_DEPTH} levels", hint="flatten it")
+            raise QueryRefused(
+                Code.TOO_LARGE, f"brackets nest deeper than {MOST_DEPTH} levels", hint="flatten it"
+            )

@@ -83,7 +83,9 @@ class Plan:
 
     def final_sql(self) -> str:
         """The final SQL as one readable statement, for `explain`; the gateway runs its guarded form."""
-        parts = [f"SELECT {', '.join(f'{output.sql} AS {_quoted(output.name)}' for output in self.outputs)} FROM cells"]
+        parts = [
+            f"SELECT {', '.join(f'{output.sql} AS {_quoted(output.name)}' for output in self.outputs)} FROM cells"
+        ]
         if self.having:
             parts.append(f"WHERE {' AND '.join(condition.sql for condition in self.having)}")
         if self.order:
@@ -296,14 +298,18 @@ class _Finisher:
         final = self.final(item.this)
         nulls = item.args.get("nulls_first")
         direction = " DESC" if item.args.get("desc") else ""
-        return Ordering(final.sql("duckdb"), f"{direction} NULLS {'FIRST' if nulls else 'LAST'}", _measures_in(final))
+        return Ordering(
+            final.sql("duckdb"), f"{direction} NULLS {'FIRST' if nulls else 'LAST'}", _measures_in(final)
+        )
 
     def _count(self, final: exp.Expression) -> str | None:
         """The count that *final* is, casts aside."""
         while isinstance(final, exp.Paren | exp.Cast):
             final = final.this
         counts = {
-            measure.name for measure in self.measures.asked.values() if measure.function is not MeasureFunction.SUM
+            measure.name
+            for measure in self.measures.asked.values()
+            if measure.function is not MeasureFunction.SUM
         }
         return final.name if isinstance(final, exp.Column) and final.name in counts else None
 
@@ -320,7 +326,9 @@ class _Finisher:
         if count is None or not isinstance(right.unnest(), exp.Literal) or right.unnest().is_string:
             return None, None
         constant = right.sql("duckdb")
-        return tuple(text.format(lower=f"{count}_lower", upper=f"{count}_upper", constant=constant) for text in rule)
+        return tuple(
+            text.format(lower=f"{count}_lower", upper=f"{count}_upper", constant=constant) for text in rule
+        )
 
 
 # For a comparison of a count with a constant: when it surely holds, and when it surely does not.

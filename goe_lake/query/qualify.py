@@ -29,7 +29,12 @@ def _expand_order(order: exp.Order, columns: int) -> exp.Order:
     items: list[exp.Expression] = []
     for item in order.expressions:
         inner = item.this if isinstance(item, exp.Ordered) else item
-        if isinstance(inner, exp.Column) and not inner.table and inner.name.upper() == "ALL" or _is_all(inner):
+        if (
+            isinstance(inner, exp.Column)
+            and not inner.table
+            and inner.name.upper() == "ALL"
+            or _is_all(inner)
+        ):
             for place in range(1, columns + 1):
                 copy = item.copy() if isinstance(item, exp.Ordered) else exp.Ordered(this=inner.copy())
                 copy.set("this", exp.Literal.number(place))
@@ -65,7 +70,10 @@ def _unknown(query: exp.Select, error: OptimizeError) -> QueryRefused:
         return refusal(Code.UNKNOWN_COLUMN, column, f"{name} is in more than one table", "write table.column")
     hint = "SELECT * FROM columns lists them, as does `goe explain --tables`" if not name else ""
     return refusal(
-        Code.UNKNOWN_COLUMN, column, f"there is no column {name}" if name else "a column does not resolve", hint
+        Code.UNKNOWN_COLUMN,
+        column,
+        f"there is no column {name}" if name else "a column does not resolve",
+        hint,
     )
 
 
@@ -76,7 +84,10 @@ def check_aliases(query: exp.Select, catalog: Catalog) -> exp.Select:
     """
     tables = {table.name for table in query.find_all(exp.Table)}
     columns = {
-        column.name for name in tables if (known := catalog.table(name)) is not None for column in known.columns
+        column.name
+        for name in tables
+        if (known := catalog.table(name)) is not None
+        for column in known.columns
     }
     hidden = {
         item.alias

@@ -22,7 +22,9 @@ def _args(*names: str) -> frozenset[str]:
 _BINARY = _args("this", "expression")
 
 SUBSET: dict[type[exp.Expression], frozenset[str]] = {
-    exp.Select: _args("expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset"),
+    exp.Select: _args(
+        "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset"
+    ),
     exp.From: _args("this"),
     exp.Table: _args("this", "alias"),
     exp.TableAlias: _args("this"),
@@ -110,8 +112,12 @@ class _Explained:
 _EXPLAINED_NODES: dict[type[exp.Expression], _Explained] = {
     exp.TableSample: _Explained(Code.SAMPLING, "sampling is not answered", "remove it; the answer is exact"),
     exp.Window: _Explained(Code.WINDOW, "window functions are not answered", "use GROUP BY"),
-    exp.Subquery: _Explained(Code.NESTED_QUERY, "nested queries are not answered", "send each SELECT by itself"),
-    exp.Exists: _Explained(Code.NESTED_QUERY, "nested queries are not answered", "send each SELECT by itself"),
+    exp.Subquery: _Explained(
+        Code.NESTED_QUERY, "nested queries are not answered", "send each SELECT by itself"
+    ),
+    exp.Exists: _Explained(
+        Code.NESTED_QUERY, "nested queries are not answered", "send each SELECT by itself"
+    ),
     exp.With: _Explained(Code.NESTED_QUERY, "WITH is not answered", "send each SELECT by itself"),
 }
 _EXPLAINED_ARGUMENTS: dict[tuple[type[exp.Expression], str], _Explained] = {
@@ -125,7 +131,9 @@ _EXPLAINED_ARGUMENTS: dict[tuple[type[exp.Expression], str], _Explained] = {
     ),
     (exp.In, "query"): _EXPLAINED_NODES[exp.Subquery],
     (exp.Join, "side"): _Explained(Code.JOIN_KIND, "outer joins are not answered", "use JOIN"),
-    (exp.Table, "db"): _Explained(Code.UNKNOWN_TABLE, "tables have no schema", "write the table's name alone"),
+    (exp.Table, "db"): _Explained(
+        Code.UNKNOWN_TABLE, "tables have no schema", "write the table's name alone"
+    ),
 }
 
 
@@ -156,8 +164,12 @@ def _unlisted(node: exp.Expression) -> Exception:
         hint = "answered are count, count_if, sum and avg, with FILTER"
         return refusal(Code.AGGREGATE, node, f"the aggregate {name} is not answered", hint)
     if isinstance(node, exp.Func):
-        return refusal(Code.FUNCTION, node, f"the function {name} is not answered", "compute it from the answer")
-    return refusal(Code.NOT_IN_SUBSET, node, f"{name} is not understood here", "write it in plain SELECT syntax")
+        return refusal(
+            Code.FUNCTION, node, f"the function {name} is not answered", "compute it from the answer"
+        )
+    return refusal(
+        Code.NOT_IN_SUBSET, node, f"{name} is not understood here", "write it in plain SELECT syntax"
+    )
 
 
 def _unlisted_argument(node: exp.Expression, name: str) -> Exception:
@@ -207,4 +219,6 @@ def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
     return query.copy().transform(rename)
 
 
-SPELLINGS: dict[str, Callable[[exp.Expression], exp.Expression]] = {"mean": lambda argument: exp.Avg(this=argument)}
+SPELLINGS: dict[str, Callable[[exp.Expression], exp.Expression]] = {
+    "mean": lambda argument: exp.Avg(this=argument)
+}

@@ -1,0 +1,156 @@
+"""Which cells, and which numbers in them, may leave a node.
+
+Every rule is one function from the evidence to a mask, true where the rule is kept. A number leaves
+only where all of them are. The rules are explained one by one in the policy guide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from goe_lake.disclosure.evidence import Counts, Evidence, MeasureEvidence, Rule
+from goe_lake.disclosure.policy import Policy
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What leaves: *cells* that are named at all, and *values* (one mask a measure) that are told."""
+
+    cells: Mask
+    values: tuple[Mask, ...]
+
+
+def decide(evidence: Evidence, policy: Policy) -> Decision:
+    """Apply *policy* to *evidence*."""
+    if not policy.protects:
+        everything = np.ones(len(evidence.persons), dtype=bool)
+        return Decision(everything, tuple(everything for _ in evidence.measures))
+    cells = enough_persons(evidence, policy)
+    whole = cells & complement_of_cell(evidence, policy) & classes_of_cell(evidence, policy)
+    whole &= margin(evidence, whole, policy)
+    values = tuple(
+        whole
+        & contributors(measure, policy)
+        & dominance(measure, policy)
+        & complement_of_filter(evidence, measure, policy)
+        & apart(evidence, place, policy)
+        & classes_of_measure(evidence, measure, policy)
+        for place, measure in enumerate(evidence.measures)
+    )
+    return Decision(cells, values)
+
+
+def none_or_enough(persons: Counts, least: int) -> Mask:
+    """0, or at least *least*."""
+    return (persons == 0) | (persons >= least)
+
+
+def enough_persons(evidence: Evidence, policy: Policy) -> Mask:
+    """Enough persons are behind the cell; a cell of fewer looks like none."""
+    enough: Mask = evidence.persons >= policy.min_persons
+    return enough | (evidence.persons == 0) if policy.tell_zero else enough
+
+
+def complement_of_cell(evidence: Evidence, policy: Policy) -> Mask:
+    """Those whom only the conditions keep out of the cell are none, or enough."""
+    if not policy.complement:
+        return np.ones(len(evidence.persons), dtype=bool)
+    return none_or_enough(evidence.outside, policy.min_contributors)
+
+
+def classes_of_cell(evidence: Evidence, policy: Policy) -> Mask:
+    """Where conditions or keys tell genotype classes apart, every class is empty or has enough persons."""
+    return classes_filled(evidence, evidence.cell_classes, policy)
+
+
+def classes_filled(evidence: Evidence, places: tuple[int, ...], policy: Policy) -> Mask:
+    """Every class of the kinds at *places* is empty or has enough persons."""
+    kept = np.ones(len(evidence.persons), dtype=bool)
+    for place in places:
+        kept &= none_or_enough(evidence.classes[place].smallest, policy.min_contributors)
+    return kept
+
+
+def margin(evidence: Evidence, shown: Mask, policy: Policy) -> Mask:
+    """The persons whom a group's shown cells leave out are none, or enough.
+
+    The number of persons of a node is public, so the difference between it and a sum over shown
+    cells can be read off. Where it is small, the group's smallest shown cell is withheld too.
+    """
+    if not policy.complement or not len(evidence.persons):
+        return np.ones(len(evidence.persons), dtype=bool)
+    groups = int(evidence.group.max()) + 1
+    shown_persons = np.bincount(evidence.group, np.where(shown, evidence.persons, 0), groups)[evidence.group]
+    hidden_persons = np.bincount(evidence.group, np.where(shown, 0, evidence.persons), groups)[evidence.group]
+    left_out = np.where(evidence.disjoint, evidence.union - shown_persons, hidden_persons)
+    told = ~none_or_enough(left_out.astype(np.int64), policy.min_contributors)
+    kept = np.ones(len(evidence.persons), dtype=bool)
+    # the smallest shown cell of each group that tells; ties go to the first in key order
+    candidates = np.flatnonzero(shown & told)
+    order = candidates[np.lexsort((candidates, evidence.persons[candidates], evidence.group[candidates]))]
+    _, first = np.unique(evidence.group[order], return_index=True)
+    kept[order[first]] = False
+    return kept
+
+
+def contributors(measure: MeasureEvidence, policy: Policy) -> Mask:
+    """Enough persons make the number what it is.
+
+    A contributor is a person whose total differs from the commonest total. If too few persons hold
+    the commonest total there is no baseline, and everyone contributes.
+    """
+    least = policy.min_contributors
+    others = measure.participants - measure.commonest
+    match measure.rule:
+        case Rule.ROWS:
+            # everyone counted contributes; those with another number of rows than most must not be few
+            kept = (measure.participants >= least) & (
+                none_or_enough(others, least) | (measure.commonest < least)
+            )
+        case Rule.SUM:
+            kept = np.where(measure.commonest < least, measure.participants, others) >= least
+        case Rule.FEW_VALUES:
+            kept = (others >= least) & (measure.commonest >= least)
+        case Rule.ALLELE_COUNT:
+            carriers, non_carriers = measure.carriers, measure.participants - measure.carriers
+            kept = (carriers >= least) & (non_carriers >= least) & (others >= least)
+        case Rule.BURDEN:
+            by_total = np.where(measure.commonest < least, measure.participants, others)
+            kept = (measure.carriers >= least) & (by_total >= least)
+        case Rule.ALLELE_NUMBER:
+            kept = measure.participants >= least
+    if policy.tell_zero:
+        kept = kept | (measure.carriers == 0)
+    return np.asarray(kept, dtype=bool)
+
+
+def dominance(measure: MeasureEvidence, policy: Policy) -> Mask:
+    """No person has too large a share of a sum."""
+    return np.asarray(measure.largest_share <= policy.max_share, dtype=bool)
+
+
+def complement_of_filter(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Mask:
+    """The persons of the cell whom the measure's filter keeps out are none, or enough."""
+    if measure.filter is None or not policy.complement:
+        return np.ones(len(evidence.persons), dtype=bool)
+    return none_or_enough(evidence.filters[measure.filter].outside, policy.min_contributors)
+
+
+def apart(evidence: Evidence, place: int, policy: Policy) -> Mask:
+    """The difference from an earlier measure of the answer rests on no one, or on enough persons."""
+    kept = np.ones(len(evidence.persons), dtype=bool)
+    for pair in evidence.pairs:
+        if place == pair.second:
+            kept &= none_or_enough(pair.different, policy.min_contributors)
+    return kept
+
+
+def classes_of_measure(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Mask:
+    """Counts by class need every class empty or enough, else they can be solved for each other."""
+    return classes_filled(evidence, measure.classes, policy)

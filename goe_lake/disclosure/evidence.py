@@ -1,0 +1,103 @@
+"""What a node knows about the persons behind its cells; nothing of it is ever sent.
+
+Every array has one entry a cell, in the order of the cells, and counts persons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Counts: TypeAlias = npt.NDArray[np.int64]
+Shares: TypeAlias = npt.NDArray[np.float64]
+
+
+class Rule(StrEnum):
+    """Which persons count as contributors to a measure."""
+
+    ROWS = "rows"  # everyone counted
+    SUM = "sum"  # whoever's total differs from the commonest
+    FEW_VALUES = "few_values"  # the same, and the commonest total needs enough persons too
+    ALLELE_COUNT = "allele_count"  # at one site: carriers, and non-carriers as well
+    BURDEN = (
+        "burden"  # alternate alleles over several sites: carriers, and whoever differs from the commonest
+    )
+    ALLELE_NUMBER = "allele_number"  # public for a node, a population and a sex
+
+
+@dataclass(frozen=True)
+class MeasureEvidence:
+    """The persons behind one measure.
+
+    *participants* have a value; *commonest* of them share the commonest total; *carriers* have a
+    total above 0; *largest_share* is the largest share (0..1) of the sum of absolute totals.
+    *filter* is the place of the measure's filter among `Evidence.filters`, None without one.
+    *classes* are the places, among `Evidence.classes`, of what its filter tells persons apart by.
+    """
+
+    rule: Rule
+    participants: Counts
+    commonest: Counts
+    carriers: Counts
+    largest_share: Shares
+    filter: int | None = None
+    classes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FilterEvidence:
+    """Persons of the cell for whom a filter is true for some row, and those for whom it never is.
+
+    Persons for whom it is neither (a missing value) are in neither.
+    """
+
+    inside: Counts
+    outside: Counts
+
+
+@dataclass(frozen=True)
+class ClassEvidence:
+    """Persons told apart by few values (genotypes, labels): the size of the smallest class that is not empty.
+
+    It is 0 where every class is empty.
+    """
+
+    smallest: Counts
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two measures of one argument, by their places, and the persons who make their difference what it is.
+
+    *different* persons have another difference of totals than the commonest one.
+    """
+
+    first: int
+    second: int
+    different: Counts
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that control looks at.
+
+    *persons* are behind the cell and *outside* would be, were it not for the conditions. *group*
+    numbers the cells that differ only in keys about persons; *union* counts the persons of the whole
+    group, conditions aside, and *disjoint* says whether each person is in one of its cells only.
+    *cell_classes* are the places, among *classes*, of what its conditions and keys tell persons apart by.
+    """
+
+    persons: Counts
+    outside: Counts
+    group: Counts
+    union: Counts
+    disjoint: npt.NDArray[np.bool_]
+    measures: tuple[MeasureEvidence, ...]
+    filters: tuple[FilterEvidence, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    classes: tuple[ClassEvidence, ...] = ()
+    cell_classes: tuple[int, ...] = ()

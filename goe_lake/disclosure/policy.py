@@ -1,0 +1,143 @@
+"""A node's written, versioned settings for disclosure control (`policy.toml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, cast
+
+from goe_lake.errors import ConfigError
+from goe_lake.settings import Section, parse_toml
+
+POLICY_VERSION: Final = 1
+Protection = Literal["on", "off"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one project may ask of the node in a day."""
+
+    queries_per_day: int = 500
+    cells_per_day: int = 1_000_000
+    rare_sites_per_day: int = 10_000
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules that a node holds every release to.
+
+    *min_persons* persons stand behind every cell and *min_contributors* behind every number in it;
+    *max_share* is the largest share (0..1) that one person may have of a sum. *consent* gives the
+    purposes that each consent code covers; empty means that everyone is covered.
+    """
+
+    protection: Protection = "on"
+    min_persons: int = 10
+    min_contributors: int = 10
+    complement: bool = True
+    tell_zero: bool = False
+    max_share: float = 0.25
+    min_carriers: int = 10
+    budget: Budget = field(default_factory=Budget)
+    consent: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        for name in ("min_persons", "min_contributors", "min_carriers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        if not 0 < self.max_share <= 1:
+            raise ValueError("max_share must be above 0 and at most 1")
+
+    @property
+    def protects(self) -> bool:
+        """Whether any number is ever withheld."""
+        return self.protection == "on"
+
+    def codes_for(self, purpose: str) -> frozenset[str] | None:
+        """The consent codes that cover *purpose*; None where everyone is covered."""
+        if not self.consent:
+            return None
+        return frozenset(code for code, purposes in self.consent.items() if purpose in purposes)
+
+
+DEFAULT_POLICY: Final = Policy()
+
+
+def parse_policy(text: str, file: str) -> Policy:
+    """The policy that TOML *text* writes; *file* is named in errors.
+
+    Raises ConfigError naming the setting and the mend.
+    """
+    top = parse_toml(text, file)
+    version = top.integer(
+        "version", POLICY_VERSION, "this version reads version = 1", least=1, most=POLICY_VERSION
+    )
+    assert version == POLICY_VERSION
+    min_persons = _threshold(top, "min_persons", DEFAULT_POLICY.min_persons)
+    policy = Policy(
+        protection=cast(
+            Protection, top.text_or("protection", "on", 'write "on" or "off"', choices=("on", "off"))
+        ),
+        min_persons=min_persons,
+        min_contributors=_threshold(top, "min_contributors", min_persons),
+        complement=top.truth("complement", True, "true or false"),
+        tell_zero=top.truth("tell_zero", False, "true or false"),
+        max_share=_share(top),
+        min_carriers=_frequencies(top.section("frequencies"), min_persons),
+        budget=_budget(top.section("budget")),
+        consent=_consent(top.section("consent")),
+    )
+    _refuse_unbuilt(top)
+    top.done()
+    return policy
+
+
+def _threshold(section: Section, name: str, default: int) -> int:
+    return section.integer(name, default, "a number of persons, e.g. 10", least=1, most=1_000_000)
+
+
+def _share(top: Section) -> float:
+    mend = "a share above 0 and at most 1, e.g. 0.25"
+    share = top.decimal("max_share", mend)
+    if share is None:
+        return DEFAULT_POLICY.max_share
+    if not 0 < share <= 1:
+        raise top.error("max_share", f"{share} is not above 0 and at most 1", mend)
+    return float(share)
+
+
+def _frequencies(section: Section, default: int) -> int:
+    carriers = _threshold(section, "min_carriers", default)
+    section.done()
+    return carriers
+
+
+def _budget(section: Section) -> Budget:
+    usual = Budget()
+    budget = Budget(
+        **{
+            name: section.integer(name, getattr(usual, name), "a number a day", least=0, most=10**12)
+            for name in ("queries_per_day", "cells_per_day", "rare_sites_per_day")
+        }
+    )
+    section.done()
+    return budget
+
+
+def _consent(section: Section) -> Mapping[str, frozenset[str]]:
+    mend = 'e.g. general_research = ["cardiovascular", "cancer"]'
+    return MappingProxyType({code: frozenset(section.texts(code, mend) or ()) for code in section.names()})
+
+
+def _refuse_unbuilt(top: Section) -> None:
+    """Refuse settings whose rule this version does not hold: a rule that is written must be kept."""
+    output = top.text_or("output", "exact", 'output = "exact"', choices=("exact", "rounded", "noisy"))
+    if output != "exact":
+        raise top.error("output", f"{output!r} is not held by this version", 'write output = "exact"')
+    if top.truth("overlap_audit", True, "true or false") is False:
+        raise top.error(
+            "overlap_audit", "cannot be switched off by itself", 'use protection = "off" for test data'
+        )
+    if top.has("noise"):
+        raise ConfigError(top.file, "noise", "noisy output is not held by this version", "remove [noise]")

@@ -1,0 +1,152 @@
+"""Stored genotype classes as rows: one per listed site and person, hom-ref included.
+
+A lake stores, for each site of a batch, who is het, hom-alt, hemizygous, not called, or called with
+one reference allele; everyone else is hom-ref. Here that becomes dense arrays, site by person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Dense = npt.NDArray[np.int8]
+Indexes = npt.NDArray[np.int64]
+
+NOT_CALLED = -1
+# A chunk of sites times persons of this size is some tens of megabytes
+CHUNK_CELLS = 4_000_000
+# class in the lake -> dosage and called alleles of its persons
+CLASS_VALUES = {"het": (1, 2), "hom": (2, 2), "hemi": (1, 1), "nc": (NOT_CALLED, 0), "ref1": (0, 1)}
+
+
+@dataclass(frozen=True)
+class BatchPersons:
+    """The persons of one batch: *samples* gives the node's sample number of each, -1 for one left out.
+
+    *ploidy* gives, by (contig, stretch), the called alleles that each has at a site that the batch's
+    files lack; None where those sites are not called.
+    """
+
+    samples: Indexes
+    fill: dict[tuple[str, str], Dense] | None
+
+
+def dense_calls(stored: pa.Table, persons: int) -> tuple[Dense, Dense]:
+    """Dosage (-1 where not called) and called alleles of *stored* rows of `calls`, each rows x persons."""
+    rows = stored.num_rows
+    dosage = np.zeros((rows, persons), dtype=np.int8)
+    called = np.full((rows, persons), 2, dtype=np.int8)
+    for name, (copies, alleles) in CLASS_VALUES.items():
+        for row, person in (
+            _listed(stored.column(f"{name}_l")),
+            _mapped(stored.column(f"{name}_b"), persons),
+        ):
+            dosage[row, person] = copies
+            called[row, person] = alleles
+    return dosage, called
+
+
+def _listed(column: pa.ChunkedArray) -> tuple[Indexes, Indexes]:
+    """The (row, person) pairs that a column of person lists holds."""
+    lists = _one_chunk(column)
+    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    persons = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.repeat(np.arange(len(lists), dtype=np.int64), lengths), persons
+
+
+def _mapped(column: pa.ChunkedArray, persons: int) -> tuple[Indexes, Indexes]:
+    """The (row, person) pairs that a column of bitmaps holds."""
+    maps = _one_chunk(column)
+    present = np.flatnonzero(maps.is_valid().to_numpy(zero_copy_only=False))
+    if not len(present):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    width = (persons + 7) // 8
+    raw = b"".join(maps.take(pa.array(present)).to_pylist())
+    bits = np.unpackbits(
+        np.frombuffer(raw, dtype=np.uint8).reshape(len(present), width), axis=1, count=persons
+    )
+    row, person = np.nonzero(bits)
+    return present[row].astype(np.int64), person.astype(np.int64)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def dense_field(stored: pa.Table, name: str, persons: int) -> npt.NDArray[np.int32]:
+    """A kept FORMAT field (`gq` or `dp`) of *stored* rows, rows x persons; -1 where missing."""
+    lists = _one_chunk(stored.column(name))
+    values = np.full((len(lists), persons), -1, dtype=np.int32)
+    present = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
+    if len(present):
+        flat = lists.take(pa.array(present)).flatten().cast(pa.int32()).fill_null(-1)
+        values[present] = flat.to_numpy(zero_copy_only=False).reshape(len(present), persons)
+    return values
+
+
+@dataclass(frozen=True)
+class SiteBlock:
+    """Sites of one contig that are expanded together: their numbers, whether listed, and their stretch."""
+
+    contig: str
+    sites: Indexes
+    listed: npt.NDArray[np.bool_]
+    par: npt.NDArray[np.bool_]
+
+
+def expand(
+    block: SiteBlock, stored: pa.Table, places: Indexes, batch: BatchPersons, fields: Sequence[str]
+) -> pa.Table | None:
+    """The genotype rows of one batch at the sites of *block*.
+
+    *stored* holds the batch's own rows, and *places* where each of them is in the block; the other
+    sites are filled by the batch's rule. At unlisted sites only persons with a dosage have a row.
+    Returns columns site, s, dosage, called_alleles and *fields*; None where there is no row.
+    """
+    persons = len(batch.samples)
+    rows = len(block.sites)
+    dosage, called = _filled(block, batch, persons)
+    own_dosage, own_called = dense_calls(stored, persons)
+    dosage[places], called[places] = own_dosage, own_called
+    kept = np.broadcast_to(batch.samples >= 0, (rows, persons))
+    kept = kept & (block.listed[:, None] | (dosage > 0))
+    row, person = np.nonzero(kept)
+    if not len(row):
+        return None
+    columns: dict[str, pa.Array] = {
+        "site": pa.array(block.sites[row].astype(np.int32)),
+        "s": pa.array(batch.samples[person].astype(np.int32)),
+        "dosage": _nullable(dosage[row, person], pa.int8()),
+        "called_alleles": pa.array(called[row, person]),
+    }
+    for name in fields:
+        values = np.full((rows, persons), -1, dtype=np.int32)
+        values[places] = dense_field(stored, name, persons)
+        columns[name] = _nullable(values[row, person], pa.int32())
+    return pa.table(columns)
+
+
+def _filled(block: SiteBlock, batch: BatchPersons, persons: int) -> tuple[Dense, Dense]:
+    """Dosage and called alleles at every site of *block*, as if the batch's files had none of them."""
+    shape = (len(block.sites), persons)
+    if batch.fill is None:
+        return np.full(shape, NOT_CALLED, dtype=np.int8), np.zeros(shape, dtype=np.int8)
+    ploidy = np.where(
+        block.par[:, None], batch.fill[(block.contig, "par")], batch.fill[(block.contig, "nonpar")]
+    ).astype(np.int8)
+    return np.where(ploidy > 0, 0, NOT_CALLED).astype(np.int8), ploidy
+
+
+def _nullable(values: npt.NDArray[np.integer], kind: pa.DataType) -> pa.Array:
+    return pa.array(values, mask=values < 0).cast(kind)
+
+
+def blocks(total: int, persons: int) -> Iterator[tuple[int, int]]:
+    """Ranges of sites, each small enough to expand at once."""
+    step = max(1, CHUNK_CELLS // max(1, persons))
+    for start in range(0, total, step):
+        yield start, min(start + step, total)

@@ -1,0 +1,243 @@
+"""A release, checked and read as this node reads it: its rows, conditions, filters and what they touch.
+
+The node trusts nobody: everything that disclosure control rests on is derived here from the release
+itself and the node's own catalogue, never from what the gateway says about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Final
+
+from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog, TableKind
+from goe_lake.engine.session import SCALED, Session
+from goe_lake.engine.sql import identifier, safe_sql, to_sql
+from goe_lake.errors import ReleaseRefused
+from goe_lake.release import (
+    Call,
+    CellKind,
+    ColumnRef,
+    Expr,
+    Join,
+    Measure,
+    MeasureFunction,
+    Release,
+    columns_in,
+)
+
+MOST_KEYS: Final = 20
+MOST_MEASURES: Final = 100
+GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
+# AN of a listed site is public for a node, a population and a sex
+ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
+
+
+def check_release(release: Release, catalog: Catalog) -> Release:
+    """*release* asks only for what this node computes; ReleaseRefused otherwise."""
+    if release.cells is not CellKind.OPEN:
+        raise ReleaseRefused("R201", "sealed cells are not computed by this version")
+    if len(release.keys) > MOST_KEYS or len(release.measures) > MOST_MEASURES:
+        raise ReleaseRefused("R202", f"a release has at most {MOST_KEYS} keys and {MOST_MEASURES} measures")
+    tables = [scan.table for scan in release.relation.scans]
+    unknown = [table for table in tables if table not in PUBLIC_COLUMNS]
+    if unknown or len(set(tables)) != len(tables):
+        raise ReleaseRefused("R203", "a release reads samples, genotypes, scores and variants, each once")
+    if catalog.tables[release.relation.first.table].kind is not TableKind.PERSONAL:
+        raise ReleaseRefused("R203", "the first scan is a table about persons")
+    joined = {release.relation.first.alias: release.relation.first.table}
+    for join in release.relation.joins:
+        _check_join(join, joined)
+        joined[join.scan.alias] = join.scan.table
+    known = {table: frozenset(column.name for column in catalog.tables[table].columns) for table in tables}
+    for column in _all_columns(release):
+        table = joined[column.table]
+        # a phenotype that this node lacks is NULL here; every other table is the same everywhere
+        if table != "samples" and column.column not in known[table]:
+            raise ReleaseRefused("R204", f"{table} has no column {column.column!r}")
+    return release
+
+
+def _check_join(join: Join, joined: dict[str, str]) -> None:
+    columns: set[str] = set()
+    for earlier, right in join.on:
+        if right.table != join.scan.alias or earlier.table not in joined or earlier.column != right.column:
+            raise ReleaseRefused("R205", "a join is on equal columns of an earlier scan and the joined one")
+        columns.add(right.column)
+    if join.scan.table == "variants":
+        others = {joined[earlier.table] for earlier, _ in join.on}
+        if others != {"genotypes"} or not ("variant_id" in columns or columns.issuperset(SITE_KEY)):
+            raise ReleaseRefused("R205", "variants joins genotypes on the whole site")
+    elif "sample_id" not in columns:
+        raise ReleaseRefused("R205", "tables about persons join on sample_id")
+
+
+def _all_columns(release: Release) -> Iterable[ColumnRef]:
+    for expression in release.expressions():
+        yield from columns_in(expression)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A checked release at one session."""
+
+    release: Release
+    session: Session
+
+    @cached_property
+    def tables(self) -> dict[str, str]:
+        """The table of each alias."""
+        return {scan.alias: scan.table for scan in self.release.relation.scans}
+
+    def scans(self, table: str) -> bool:
+        """Whether the release reads *table*."""
+        return table in self.tables.values()
+
+    def where_from(self, expression: Expr) -> set[tuple[str, str]]:
+        """The (table, column) pairs that *expression* reads."""
+        return {(self.tables[column.table], column.column) for column in columns_in(expression)}
+
+    def is_public(self, expression: Expr) -> bool:
+        """Whether *expression* reads columns that select no persons."""
+        return all(column in PUBLIC_COLUMNS[table] for table, column in self.where_from(expression))
+
+    def reads_site(self, expression: Expr) -> bool:
+        """Whether *expression* reads columns of the site only."""
+        return all(
+            table in ("genotypes", "variants") and column in PUBLIC_COLUMNS[table]
+            for table, column in self.where_from(expression)
+        )
+
+    def genotype_values(self, expression: Expr) -> set[str]:
+        """Which of dosage and called_alleles *expression* reads."""
+        return {
+            column for table, column in self.where_from(expression) if table == "genotypes"
+        } & GENOTYPE_VALUES
+
+    @cached_property
+    def site_conditions(self) -> tuple[Expr, ...]:
+        """The conditions that choose sites."""
+        return tuple(c for c in self.release.conditions if self.where_from(c) and self.reads_site(c))
+
+    @cached_property
+    def public_conditions(self) -> tuple[Expr, ...]:
+        """The conditions on country and pgs_id, and constant ones."""
+        sites = set(self.site_conditions)
+        return tuple(c for c in self.release.conditions if c not in sites and self.is_public(c))
+
+    @cached_property
+    def genotype_conditions(self) -> tuple[Expr, ...]:
+        """The conditions that read a genotype."""
+        return tuple(c for c in self.release.conditions if not self.is_public(c) and self.genotype_values(c))
+
+    @cached_property
+    def person_conditions(self) -> tuple[Expr, ...]:
+        """All other conditions: they choose persons."""
+        return tuple(
+            c for c in self.release.conditions if not self.is_public(c) and not self.genotype_values(c)
+        )
+
+    @cached_property
+    def filters(self) -> tuple[Expr, ...]:
+        """The measures' filters, each once."""
+        return tuple(dict.fromkeys(m.where for m in self.release.measures if m.where is not None))
+
+    @cached_property
+    def public_keys(self) -> tuple[str, ...]:
+        """The keys that say nothing about persons."""
+        return tuple(key.name for key in self.release.keys if self.is_public(key.expression))
+
+    @cached_property
+    def genotype_keys(self) -> tuple[str, ...]:
+        """The keys that read a genotype."""
+        return tuple(key.name for key in self.release.keys if self.genotype_values(key.expression))
+
+    @cached_property
+    def keyed_by_site(self) -> bool:
+        """Whether each cell lies at one site."""
+        columns = {
+            key.expression.column
+            for key in self.release.keys
+            if isinstance(key.expression, ColumnRef) and self.reads_site(key.expression)
+        }
+        return "variant_id" in columns or columns.issuperset(SITE_KEY)
+
+    def allele_number_is_public(self, measure: Measure) -> bool:
+        """Whether *measure* is taken over strata whose AN is public."""
+        parts = [*(key.expression for key in self.release.keys), *self.release.conditions]
+        parts += [measure.where] if measure.where is not None else []
+        return all(
+            (table == "samples" and column in ALLELE_NUMBER_STRATA)
+            or (table in ("genotypes", "variants") and column in PUBLIC_COLUMNS[table])
+            for part in parts
+            for table, column in self.where_from(part)
+        )
+
+    # SQL ---------------------------------------------------------------------------------------------
+
+    def resolve(self, column: ColumnRef) -> str:
+        """The SQL of a column's value as analysts see it."""
+        table = self.tables[column.table]
+        if table == "variants" or (table == "genotypes" and column.column in PUBLIC_COLUMNS["genotypes"]):
+            return f"v.{identifier(column.column)}"
+        if table == "genotypes":
+            return f"g.{identifier(column.column)}"
+        if table == "scores":
+            return f"c.{identifier(column.column)}"
+        if self.session.column(table, column.column) is None:
+            return "NULL"
+        return f"p.{identifier(column.column)}"
+
+    def whole(self, measure: Measure) -> str:
+        """The SQL of a sum's argument as a whole number of the measure's resolution."""
+        assert measure.argument is not None
+        table, name = self.tables[measure.argument.table], measure.argument.column
+        if table == "genotypes":
+            return f"g.{identifier(name)}::BIGINT"
+        column = self.session.column(table, name)
+        if column is None:
+            return "NULL::BIGINT"
+        if column.type not in SCALED and column.type.value != "boolean":
+            raise ReleaseRefused("R206", f"{table}.{name} is not a number")
+        factor = column.step / Fraction(measure.resolution)
+        if factor.denominator != 1:
+            raise ReleaseRefused("R206", f"{table}.{name} is not stored at a multiple of {measure.resolution}")
+        alias = "c" if table == "scores" else "p"
+        stored = f"{alias}.{identifier('q$' + name)}"
+        return stored if factor == 1 else f"({stored}::HUGEINT * {factor.numerator})"
+
+    def condition(self, parts: tuple[Expr, ...]) -> str:
+        """SQL of a conjunction, three-valued; TRUE for no part."""
+        return " AND ".join(f"({safe_sql(part, self.resolve)})" for part in parts) or "TRUE"
+
+    def site_selection(self) -> str:
+        """SQL of the site numbers that the release reads, in order, and whether each is listed."""
+        where = " AND ".join(f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions)
+        return f"SELECT v.site, v.listed FROM sites v WHERE {where or 'TRUE'} ORDER BY v.site"
+
+    def source(self) -> str:
+        """SQL of the joined rows: persons p, and genotypes g at sites v, or scores c, where they are read."""
+        parts = ["samples p"]
+        if self.scans("genotypes"):
+            parts = ["genotype_rows g JOIN samples p USING (s) JOIN sites v USING (site)"]
+        if self.scans("scores"):
+            parts.append("JOIN scores c USING (s)")
+        return " ".join(parts)
+
+    def fields(self) -> tuple[str, ...]:
+        """The FORMAT fields that the release reads."""
+        read = {column.column for column in self._columns() if self.tables[column.table] == "genotypes"}
+        return tuple(name for name in ("gq", "dp") if name in read)
+
+    def _columns(self) -> Iterable[ColumnRef]:
+        yield from _all_columns(self.release)
+
+
+def counts_rows(measure: Measure) -> bool:
+    """Whether the measure counts rows or persons."""
+    return measure.function is not MeasureFunction.SUM
+
+
+__all__ = ["Call", "Reading", "check_release", "counts_rows"]

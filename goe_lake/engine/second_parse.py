@@ -1,0 +1,159 @@
+"""DuckDB's own reading of a query: a second opinion on the parser that disclosure control relies on.
+
+Two parsers that read a text differently are a way around every check, so a difference is a refusal.
+Nothing is executed here: the text is parsed, and bound to empty tables.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import duckdb
+
+from goe_lake.catalog import SQL_TYPES, Catalog
+from goe_lake.engine.duck import one_row
+from goe_lake.engine.sql import identifier
+from goe_lake.errors import QueryRefused
+
+# Where in the text a node stood, and other traces of spelling
+_SPELLING: Final = frozenset({"query_location", "query_location_length"})
+# DuckDB's names for one function
+_SAME_FUNCTION: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mean": "avg", "countif": "count_if", "ceiling": "ceil", "power": "pow", "char_length": "length",
+        "character_length": "length", "len": "length", "substr": "substring", "lcase": "lower", "ucase": "upper",
+        "^@": "starts_with", "**": "pow",
+    }
+)  # fmt: skip
+# What is written with NOT in one spelling and as an operator of its own in the other
+_NEGATED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "OPERATOR_IS_NULL": "OPERATOR_IS_NOT_NULL",
+        "COMPARE_IN": "COMPARE_NOT_IN",
+        "COMPARE_NOT_DISTINCT_FROM": "COMPARE_DISTINCT_FROM",
+    }
+)
+_NEGATED_FUNCTION: Final[Mapping[str, str]] = MappingProxyType({"~~": "!~~", "~~*": "!~~*"})
+
+
+@dataclass(frozen=True)
+class BoundColumn:
+    """An output column as DuckDB names and types it."""
+
+    name: str
+    type: str
+
+
+def check_second_opinion(text: str, regenerated: str) -> None:
+    """Both texts mean the same to DuckDB; QueryRefused (G105) where they do not."""
+    connection = duckdb.connect()
+    try:
+        ours, theirs = (_tree(connection, part) for part in (regenerated, text))
+    finally:
+        connection.close()
+    if ours is None or theirs is None or ours != theirs:
+        raise QueryRefused(
+            "G105",
+            "two parsers read this text differently",
+            hint="write it in plainer SQL, e.g. without shorthand",
+        )
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, text: str) -> Any | None:
+    """DuckDB's syntax tree of *text*, spelling aside; None where it reads none or several statements."""
+    (tree,) = one_row(connection, "SELECT json_serialize_sql(?::VARCHAR)", [text])
+    parsed = json.loads(tree)
+    if parsed.get("error") or len(parsed.get("statements", ())) != 1:
+        return None
+    return _normal(parsed["statements"][0])
+
+
+def _normal(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_normal(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    plain = {name: _normal(value) for name, value in node.items() if name not in _SPELLING}
+    for rule in _RULES:
+        plain = rule(plain)
+    return plain
+
+
+def _same_function(node: dict[str, Any]) -> dict[str, Any]:
+    name = node.get("function_name")
+    if isinstance(name, str):
+        return {**node, "function_name": _SAME_FUNCTION.get(name.lower(), name.lower())}
+    return node
+
+
+def _negation(node: dict[str, Any]) -> dict[str, Any]:
+    """NOT (x IS NULL) as x IS NOT NULL, and the like."""
+    if node.get("type") != "OPERATOR_NOT" or len(node.get("children", ())) != 1:
+        return node
+    inner = node["children"][0]
+    if inner.get("type") in _NEGATED:
+        return {**inner, "type": _NEGATED[inner["type"]], "alias": node.get("alias", "")}
+    if inner.get("function_name") in _NEGATED_FUNCTION:
+        return {
+            **inner,
+            "function_name": _NEGATED_FUNCTION[inner["function_name"]],
+            "alias": node.get("alias", ""),
+        }
+    return node
+
+
+def _lower_names(node: dict[str, Any]) -> dict[str, Any]:
+    """Unquoted names are read without regard to case."""
+    changed = dict(node)
+    for name in ("alias", "table_name"):
+        if isinstance(changed.get(name), str):
+            changed[name] = changed[name].lower()
+    for name in ("column_names", "using_columns"):
+        if isinstance(changed.get(name), list):
+            changed[name] = [part.lower() if isinstance(part, str) else part for part in changed[name]]
+    return changed
+
+
+def _same_number(node: dict[str, Any]) -> dict[str, Any]:
+    """Numbers without underscores and bare points."""
+    if set(node) == {"kind", "text"} and isinstance(node["text"], str):
+        text = node["text"].replace("_", "") if node["kind"] != "STRING" else node["text"]
+        return {**node, "text": f"0{text}" if text.startswith(".") and node["kind"] != "STRING" else text}
+    return node
+
+
+_RULES: Final[tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = (
+    _same_function,
+    _negation,
+    _lower_names,
+    _same_number,
+)
+
+
+def bind(text: str, catalog: Catalog) -> tuple[BoundColumn, ...]:
+    """The output columns of *text* over empty tables of *catalog*.
+
+    Raises QueryRefused (G404) where the types do not fit; no data is there to be told.
+    """
+    connection = duckdb.connect()
+    try:
+        for table in catalog.tables.values():
+            columns = ", ".join(
+                f"{identifier(column.name)} {SQL_TYPES[column.type]}" for column in table.columns
+            )
+            connection.execute(f"CREATE TABLE {identifier(table.name)} ({columns})")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        relation = connection.sql(text)
+        return tuple(
+            BoundColumn(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
+        )
+    except duckdb.Error as error:
+        first = str(error).splitlines()[0].split(":", 1)[-1].strip().rstrip(".")
+        raise QueryRefused("G404", first, hint="compare and compute with values of one type") from None
+    finally:
+        connection.close()

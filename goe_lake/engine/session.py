@@ -1,0 +1,168 @@
+"""One snapshot opened for queries: a locked DuckDB with the persons, the scores and the sites in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from goe_lake.catalog import Column, ColumnType
+from goe_lake.engine.duck import one_row
+from goe_lake.engine.genotypes import BatchPersons
+from goe_lake.engine.sites import SITE_SCHEMA, SiteList, overlay_sql
+from goe_lake.engine.sql import identifier, quoted
+from goe_lake.genome import ASSEMBLIES, CONTIGS, ploidy_by_sex
+from goe_lake.lake import Snapshot
+
+# Columns with at most this many values tell persons apart by class
+FEW_VALUES = 20
+SCALED = frozenset({ColumnType.DOUBLE, ColumnType.INTEGER})
+
+
+@dataclass
+class Session:
+    """A snapshot under one site list; *purpose* decides whose consent covers a query.
+
+    Tables in *connection*: `samples` (s, person, every column as analysts see it, and `q$…` as whole
+    numbers), `scores` (s, pgs_id, score, q$score) and `sites` (site, key, attributes, listed, par).
+    """
+
+    snapshot: Snapshot
+    connection: duckdb.DuckDBPyConnection
+    few_valued: frozenset[str]
+    one_sample_a_person: bool
+    batches: dict[str, BatchPersons] = field(default_factory=dict)
+
+    def column(self, table: str, name: str) -> Column | None:
+        """The node's column, or None where this node lacks it."""
+        return self.snapshot.catalog.tables[table].by_name.get(name)
+
+
+def open_session(
+    snapshot: Snapshot, site_list: SiteList, covering: frozenset[str] | None, *, memory_limit: str = "4GB"
+) -> Session:
+    """Open *snapshot*; persons whose consent code is not in *covering* (None: all are) are left out."""
+    connection = duckdb.connect(config={"memory_limit": memory_limit})
+    connection.execute(f"SET allowed_directories = [{quoted(str(snapshot.root))}]")
+    connection.execute("SET enable_external_access = false")
+    _load_samples(connection, snapshot, covering)
+    _load_scores(connection, snapshot)
+    _load_sites(connection, snapshot, site_list)
+    connection.execute("SET lock_configuration = true")
+    session = Session(snapshot, connection, _few_valued(connection, snapshot), _one_to_one(connection))
+    for batch in snapshot.batches:
+        session.batches[batch.digest] = _batch_persons(connection, snapshot, batch.digest, batch.absent_sites)
+    return session
+
+
+def parquet(paths: tuple[object, ...]) -> str:
+    """SQL that reads the Parquet files at *paths*, and nothing that their folders' names say."""
+    return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}], hive_partitioning = false)"
+
+
+def logical_sql(column: Column, stored: str) -> str:
+    """SQL of the value that analysts see for a *stored* whole number: rounded once, as the text would be."""
+    if column.type is not ColumnType.DOUBLE:
+        return f"{stored}::INTEGER" if column.type is ColumnType.INTEGER else stored
+    step = Fraction(column.resolution or 1)
+    value = f"{stored}::DOUBLE" if step.numerator == 1 else f"({stored}::DOUBLE * {step.numerator}::DOUBLE)"
+    return value if step.denominator == 1 else f"{value} / {step.denominator}::DOUBLE"
+
+
+def _load_samples(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, covering: frozenset[str] | None
+) -> None:
+    columns = [column for column in snapshot.catalog.tables["samples"].columns if column.name != "sample_id"]
+    shown = [
+        f"{logical_sql(column, identifier(column.name))} AS {identifier(column.name)}" for column in columns
+    ]
+    whole = [
+        f"{identifier(column.name)}::BIGINT AS {identifier('q$' + column.name)}"
+        for column in columns
+        if column.type in SCALED or column.type is ColumnType.BOOLEAN
+    ]
+    covered = ""
+    if covering is not None:
+        codes = ", ".join(quoted(code) for code in sorted(covering))
+        covered = f"WHERE consent IN ({codes})" if codes else "WHERE false"
+    connection.execute(
+        "CREATE TABLE samples AS SELECT (row_number() OVER (ORDER BY sample_id) - 1)::INTEGER AS s, sample_id, "
+        f"(dense_rank() OVER (ORDER BY person_id) - 1)::INTEGER AS person, {', '.join([*shown, *whole])} "
+        f"FROM {parquet(snapshot.files('samples'))} {covered}"
+    )
+
+
+def _load_scores(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    files = snapshot.files("scores")
+    if not files:
+        connection.execute('CREATE TABLE scores (s INTEGER, pgs_id VARCHAR, score DOUBLE, "q$score" BIGINT)')
+        return
+    score = logical_sql(snapshot.catalog.column("scores", "score"), "x.score")
+    connection.execute(
+        f'CREATE TABLE scores AS SELECT s, pgs_id, {score} AS score, x.score AS "q$score" '
+        f"FROM {parquet(files)} x JOIN samples USING (sample_id)"
+    )
+
+
+def _load_sites(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, site_list: SiteList) -> None:
+    own = [
+        f"SELECT '{contig}' AS contig, * EXCLUDE (carriers) FROM {parquet(snapshot.files('variants', contig))}"
+        for contig in snapshot.contigs
+    ]
+    empty = ", ".join(f"NULL::{_sql_type(field.type)} AS {field.name}" for field in SITE_SCHEMA)
+    connection.execute(
+        f"CREATE TEMP VIEW own AS {' UNION ALL BY NAME '.join(own) or f'SELECT {empty} WHERE false'}"
+    )
+    connection.register("listed", site_list.sites)
+    connection.execute(f"CREATE TABLE sites AS {overlay_sql(ASSEMBLIES[snapshot.manifest.assembly])}")
+    connection.unregister("listed")
+    connection.execute("DROP VIEW own")
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    return "INTEGER" if pa.types.is_integer(kind) else "VARCHAR"
+
+
+def _few_valued(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> frozenset[str]:
+    """The sample columns that take at most `FEW_VALUES` values at this node."""
+    names = [
+        column.name for column in snapshot.catalog.tables["samples"].columns if column.name != "sample_id"
+    ]
+    counted = ", ".join(f"count(DISTINCT {identifier(name)})" for name in names)
+    row = one_row(connection, f"SELECT {counted} FROM samples")
+    return frozenset(name for name, values in zip(names, row, strict=True) if values <= FEW_VALUES)
+
+
+def _one_to_one(connection: duckdb.DuckDBPyConnection) -> bool:
+    (same,) = one_row(connection, "SELECT count(*) = count(DISTINCT person) FROM samples")
+    return bool(same)
+
+
+def _batch_persons(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, batch: str, absent_sites: str
+) -> BatchPersons:
+    """The sample numbers of a batch's persons, and what they have at sites that its files lack."""
+    numbers = connection.sql(
+        f"SELECT p.idx, coalesce(s.s, -1) AS s, s.sex FROM {parquet(snapshot.files('persons', batch=batch))} p "
+        "LEFT JOIN samples s USING (sample_id) ORDER BY p.idx"
+    ).to_arrow_table()
+    samples = numbers.column("s").to_numpy().astype(np.int64)
+    if absent_sites == "not_called":
+        return BatchPersons(samples, None)
+    sexes = numbers.column("sex").to_pylist()
+    fill = {
+        (contig, stretch): np.array([ploidy_by_sex(contig, stretch, sex) for sex in sexes], dtype=np.int8)
+        for contig in CONTIGS
+        for stretch in ("par", "nonpar")
+    }
+    for contig in CONTIGS:
+        files = snapshot.files("ploidy", contig, batch)
+        if files:
+            known = connection.sql(f"SELECT stretch, idx, ploidy FROM {parquet(files)}").to_arrow_table()
+            for stretch in ("par", "nonpar"):
+                rows = known.filter(pa.compute.equal(known.column("stretch"), stretch))
+                fill[(contig, stretch)][rows.column("idx").to_numpy()] = rows.column("ploidy").to_numpy()
+    return BatchPersons(samples, fill)

@@ -1,0 +1,93 @@
+"""A node's own SQL for the expressions of a release; only from here does text reach DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from goe_lake.release import Call, ColumnRef, Expr, Literal, LiteralType
+
+Resolve = Callable[[ColumnRef], str]
+
+_INFIX: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "and": "AND", "or": "OR",
+        "eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+        "is_not_distinct": "IS NOT DISTINCT FROM", "like": "LIKE", "ilike": "ILIKE",
+        "add": "+", "sub": "-", "mul": "*", "div": "/", "int_div": "//", "mod": "%", "concat": "||",
+    }
+)  # fmt: skip
+_PREFIX: Final[Mapping[str, str]] = MappingProxyType({"not": "NOT", "neg": "-"})
+_POSTFIX: Final[Mapping[str, str]] = MappingProxyType(
+    {"is_null": "IS NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
+)
+_FUNCTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        name: name
+        for name in (
+            "abs", "floor", "ceil", "round", "sign", "least", "greatest", "coalesce", "nullif",
+            "lower", "upper", "length", "starts_with", "substring",
+        )
+    }
+)  # fmt: skip
+_CASTS: Final[Mapping[str, str]] = MappingProxyType(
+    {"to_integer": "BIGINT", "to_double": "DOUBLE", "to_boolean": "BOOLEAN", "to_text": "VARCHAR"}
+)
+
+
+def to_sql(expression: Expr, resolve: Resolve) -> str:
+    """The DuckDB text of *expression*; *resolve* gives the text of a column."""
+    match expression:
+        case ColumnRef():
+            return resolve(expression)
+        case Literal():
+            return _literal(expression)
+        case Call(op, args):
+            return _call(op, [to_sql(argument, resolve) for argument in args])
+
+
+def safe_sql(expression: Expr, resolve: Resolve) -> str:
+    """The same, NULL where DuckDB would raise: whether a query fails must not depend on a person."""
+    text = to_sql(expression, resolve)
+    return text if isinstance(expression, ColumnRef | Literal) else f"TRY({text})"
+
+
+def quoted(text: str) -> str:
+    """*text* as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """*name* as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(literal: Literal) -> str:
+    match literal.type:
+        case LiteralType.NULL:
+            return "NULL"
+        case LiteralType.TEXT:
+            return quoted(literal.value)
+        case LiteralType.DATE:
+            return f"DATE {quoted(literal.value)}"
+        case _:
+            return f"({literal.value})" if literal.value.startswith("-") else literal.value
+
+
+def _call(op: str, args: list[str]) -> str:
+    if op in _INFIX:
+        return "(" + f" {_INFIX[op]} ".join(args) + ")"
+    if op in _PREFIX:
+        return f"({_PREFIX[op]} {args[0]})"
+    if op in _POSTFIX:
+        return f"({args[0]} {_POSTFIX[op]})"
+    if op in _CASTS:
+        return f"CAST({args[0]} AS {_CASTS[op]})"
+    if op == "in":
+        return f"({args[0]} IN ({', '.join(args[1:])}))"
+    if op == "case":
+        branches = "".join(f" WHEN {args[i]} THEN {args[i + 1]}" for i in range(0, len(args) - 1, 2))
+        default = f" ELSE {args[-1]}" if len(args) % 2 else ""
+        return f"(CASE{branches}{default} END)"
+    return f"{_FUNCTIONS[op]}({', '.join(args)})"

@@ -1,0 +1,30 @@
+"""An answer: a table, the status of every value in it, and the envelope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from goe_lake.release import Envelope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a federation answered; *status* has the shape of the table, one word of `Status` a value."""
+
+    table: pa.Table
+    status: pa.Table
+    envelope: Envelope
+
+    def to_arrow(self) -> pa.Table:
+        """The answer as an Arrow table; NULL where a value is withheld."""
+        return self.table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The answer as a pandas data frame; NA where a value is withheld."""
+        return self.table.to_pandas()

@@ -1,0 +1,53 @@
+"""A plan in words: what each node would be asked, and what is made of its cells. Never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from goe_lake.engine.sql import to_sql
+from goe_lake.federation.node import NodeDescription
+from goe_lake.query import Plan
+from goe_lake.release import ColumnRef, Expr, Measure
+
+
+def explained(plan: Plan, nodes: Sequence[NodeDescription]) -> str:
+    """The plan as lines of text."""
+    return "\n".join(_lines(plan, nodes))
+
+
+def _lines(plan: Plan, nodes: Sequence[NodeDescription]) -> Iterator[str]:
+    release = plan.release
+    yield f"release 1 of 1   {release.digest()[:16]}   cells: {release.cells}"
+    scans = release.relation.scans
+    joined = [
+        f"{join.scan.table} on {', '.join(sorted({right.column for _, right in join.on}))}"
+        for join in release.relation.joins
+    ]
+    yield f"  rows        {scans[0].table}{''.join(f', joined with {part}' for part in joined)}"
+    for condition in release.conditions:
+        yield f"  where       {_text(condition)}"
+    for key in release.keys:
+        yield f"  key {key.name:<7} {_text(key.expression)}   (domain: {key.domain})"
+    for measure in release.measures:
+        yield f"  measure {measure.name:<3} {_measure(measure)}"
+    yield "each node sends, for each group of at least its threshold of persons, the keys and the measures that its rules let out:"
+    for node in nodes:
+        rule = f"at least {node.min_persons} persons" if node.protects else "PROTECTION OFF"
+        yield f"  {node.node_id:<20} {rule}, snapshot {node.snapshot_id[:12]}"
+    yield "then, at the gateway:"
+    yield f"  {plan.final_sql()}"
+
+
+def _measure(measure: Measure) -> str:
+    argument = _text(measure.argument) if measure.argument is not None else ""
+    where = f" over rows where {_text(measure.where)}" if measure.where is not None else ""
+    step = f" in steps of {measure.resolution}" if measure.resolution != 1 else ""
+    return f"{measure.function}({argument}){where}{step}"
+
+
+def _text(expression: Expr) -> str:
+    return to_sql(expression, _name)
+
+
+def _name(column: ColumnRef) -> str:
+    return f"{column.table}.{column.column}"

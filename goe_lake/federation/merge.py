@@ -1,0 +1,143 @@
+"""The cells of all nodes as one table: sums where every part is known, bounds where one is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from goe_lake.catalog import Catalog
+from goe_lake.engine.node import NodeAnswer
+from goe_lake.federation.domains import Domain
+from goe_lake.federation.node import NodeDescription
+from goe_lake.release import Measure, MeasureFunction, Release
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one node contributed: its public facts, its domain for the release, and its cells."""
+
+    description: NodeDescription
+    domain: Domain
+    answer: NodeAnswer
+
+
+def merge(
+    release: Release, parts: Sequence[Part], catalog: Catalog, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Fill the table `cells` of *connection* with the union over *parts*.
+
+    Columns: the keys, and for each measure m its value (NULL where not known), `m_held` (whether a
+    part of it is not known), `m_lower` and `m_upper` (bounds of the value, NULL where not known).
+    A release without keys gives exactly one row.
+    """
+    keys = [key.name for key in release.keys]
+    _load(release, parts, connection)
+    groups = f"SELECT DISTINCT {', '.join(keys)} FROM answered" if keys else "SELECT 1 AS one"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE groups AS {groups}")
+    _load_expected(keys, parts, connection)
+    join = " AND ".join([*(f"a.{key} IS NOT DISTINCT FROM e.{key}" for key in keys), "a.node = e.node"])
+    columns = [f"e.{key}" for key in keys]
+    one_sample = all(part.description.one_sample_a_person for part in parts)
+    for measure in release.measures:
+        bounded_above = at_most_one_a_person(measure, release, one_sample=one_sample)
+        columns += _measure_columns(measure, never_negative(measure, release, catalog), bounded_above)
+    group = f" GROUP BY {', '.join(f'e.{key}' for key in keys)}" if keys else ""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(columns)} "
+        f"FROM expected e LEFT JOIN answered a ON {join}{group}"
+    )
+
+
+def _load(release: Release, parts: Sequence[Part], connection: duckdb.DuckDBPyConnection) -> None:
+    """Fill `answered`: every node's cells, numbered by node."""
+    tables = [
+        part.answer.cells.append_column(
+            "node", pa.repeat(pa.scalar(place, pa.int32()), part.answer.cells.num_rows)
+        )
+        for place, part in enumerate(parts)
+    ]
+    # a key that is NULL at every row of a node has no type there
+    connection.register("incoming", pa.concat_tables(tables, promote_options="permissive"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE answered AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def _load_expected(keys: list[str], parts: Sequence[Part], connection: duckdb.DuckDBPyConnection) -> None:
+    """Fill `expected`: each group with each node that can have it, and how many persons it may hide there."""
+    pieces = []
+    for place, part in enumerate(parts):
+        hidden = part.description.min_persons - 1 if part.description.protects else 0
+        columns = ", ".join([*(f"g.{key}" for key in keys), f"{place} AS node", f"{hidden} AS hidden"])
+        pieces.append(f"SELECT {columns} FROM groups g WHERE {_possible(place, part.domain, connection)}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE expected AS {' UNION ALL '.join(pieces)}")
+    if not keys:
+        # a node that can have no row counts as an empty part, so that the one row stays
+        connection.execute(
+            "INSERT INTO expected SELECT -1 AS node, 0 AS hidden WHERE NOT EXISTS (SELECT 1 FROM expected)"
+        )
+
+
+def _possible(place: int, domain: Domain, connection: duckdb.DuckDBPyConnection) -> str:
+    """SQL of whether the node can have group g."""
+    if domain.combinations is None:
+        return "TRUE"
+    if domain.empty:
+        return "FALSE"
+    if not domain.keys:
+        return "TRUE"
+    columns = {
+        key: pa.array([combination[index] for combination in domain.combinations])
+        for index, key in enumerate(domain.keys)
+    }
+    connection.register("listed", pa.table(columns))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE domain{place} AS SELECT * FROM listed")
+    connection.unregister("listed")
+    on = " AND ".join(f"d.{key} IS NOT DISTINCT FROM g.{key}" for key in domain.keys)
+    return f"EXISTS (SELECT 1 FROM domain{place} d WHERE {on})"
+
+
+def _measure_columns(measure: Measure, bounded_below: bool, bounded_above: bool) -> list[str]:
+    """SQL of one merged measure over the parts of a group.
+
+    A node without a row hides 0..k-1 persons; one whose value is withheld hides any number.
+    """
+    name = measure.name
+    missing = "a.node IS NULL AND e.hidden > 0"
+    withheld = f"coalesce(a.{name}_withheld, false)"
+    held = f"coalesce(bool_or(({missing}) OR {withheld}), false)"
+    released = f"sum(a.{name})::HUGEINT"
+    value = f"coalesce({released}, 0)" if measure.function is not MeasureFunction.SUM else released
+    lower = f"coalesce({released}, 0)" if bounded_below else "NULL::HUGEINT"
+    upper = "NULL::HUGEINT"
+    if bounded_above:
+        hidden = f"coalesce(sum(e.hidden) FILTER ({missing}), 0)::HUGEINT"
+        upper = (
+            f"CASE WHEN NOT coalesce(bool_or({withheld}), false) THEN coalesce({released}, 0) + {hidden} END"
+        )
+    return [
+        f"CASE WHEN NOT {held} THEN {value} END AS {name}",
+        f"{held} AS {name}_held",
+        f"{lower} AS {name}_lower",
+        f"{upper} AS {name}_upper",
+    ]
+
+
+def never_negative(measure: Measure, release: Release, catalog: Catalog) -> bool:
+    """Whether no part of the measure can be below 0, by public bounds."""
+    if measure.function is not MeasureFunction.SUM:
+        return True
+    assert measure.argument is not None
+    tables = {scan.alias: scan.table for scan in release.relation.scans}
+    column = catalog.column(tables[measure.argument.table], measure.argument.column)
+    return column.type.value == "boolean" or (column.bounds is not None and column.bounds[0] >= 0)
+
+
+def at_most_one_a_person(measure: Measure, release: Release, *, one_sample: bool) -> bool:
+    """Whether a person adds at most 1 to the measure."""
+    if measure.function is MeasureFunction.PERSONS:
+        return True
+    tables = {scan.table for scan in release.relation.scans}
+    return measure.function is MeasureFunction.ROWS and tables == {"samples"} and one_sample

@@ -1,0 +1,116 @@
+"""What a gateway knows of a node, and the node in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from goe_lake.catalog import Catalog
+from goe_lake.config import read_node
+from goe_lake.disclosure import DEFAULT_POLICY, Policy, parse_policy
+from goe_lake.engine.node import NodeAnswer, NodeEngine
+from goe_lake.engine.sites import SiteList
+from goe_lake.errors import ConfigError
+from goe_lake.lake import open_snapshot
+from goe_lake.release import Release
+
+
+@dataclass(frozen=True)
+class NodeDescription:
+    """The public facts of a node: who it is, its snapshot, its catalogue and its threshold."""
+
+    node_id: str
+    country: str
+    name: str
+    snapshot_id: str
+    catalog: Catalog
+    min_persons: int
+    protection: str
+    one_sample_a_person: bool
+
+    @property
+    def protects(self) -> bool:
+        """Whether a group that the node does not name may hold persons."""
+        return self.protection == "on"
+
+    def to_json(self) -> dict[str, Any]:
+        """The description as plain JSON values."""
+        return {**vars(self), "catalog": self.catalog.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> NodeDescription:
+        """The description that `to_json` wrote; ValueError, KeyError or TypeError where it does not fit."""
+        return cls(**{**data, "catalog": Catalog.from_json(data["catalog"])})
+
+
+class Node(Protocol):
+    """A node as the gateway sees it, in this process or over the wire."""
+
+    def describe(self) -> NodeDescription:
+        """The node's public facts, at the snapshot that it will answer from."""
+
+    def offer_sites(self) -> pa.Table:
+        """The sites that the node may list."""
+
+    def lay(self, site_list: SiteList) -> None:
+        """Make *site_list* the list that the node answers by."""
+
+    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
+        """The controlled cells of *release*."""
+
+
+class EmbeddedNode:
+    """A node in this process, over a lake on this disk."""
+
+    def __init__(self, node_toml: Path | str) -> None:
+        config = read_node(node_toml)
+        self.name, self.country = config.name, config.country
+        self.policy = read_policy(config.policy)
+        snapshot = open_snapshot(config.lake)
+        self._engine = NodeEngine(config.node_id, snapshot, self.policy)
+
+    def describe(self) -> NodeDescription:
+        """The node's public facts."""
+        engine = self._engine
+        return NodeDescription(
+            engine.node_id,
+            self.country,
+            self.name,
+            engine.snapshot.snapshot_id,
+            engine.snapshot.catalog,
+            self.policy.min_persons,
+            self.policy.protection,
+            engine.snapshot.manifest.samples == engine.snapshot.manifest.persons,
+        )
+
+    def offer_sites(self) -> pa.Table:
+        """The sites that the node may list."""
+        return self._engine.offer_sites()
+
+    def lay(self, site_list: SiteList) -> None:
+        """Answer by *site_list* from now on."""
+        self._engine.lay(site_list)
+
+    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
+        """The controlled cells of *release*."""
+        return self._engine.answer(release, purpose, query_id)
+
+
+def read_policy(path: Path | None) -> Policy:
+    """The policy at *path*, or the default where a node has none.
+
+    Raises ConfigError naming the setting and the mend.
+    """
+    if path is None:
+        return DEFAULT_POLICY
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            path, "(whole file)", f"cannot be read: {error.strerror}", "check node.policy"
+        ) from None
+    return parse_policy(text, str(path))
