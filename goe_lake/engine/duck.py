@@ -7,7 +7,9 @@ from typing import Any
 import duckdb
 
 
-def one_row(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[object] | None = None) -> tuple[Any, ...]:
+def one_row(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[object] | None = None
+) -> tuple[Any, ...]:
     """The only row of *sql*; read to the end, since an unread result keeps its connection busy."""
     (row,) = connection.execute(sql, parameters).fetchall()
     return tuple(row)

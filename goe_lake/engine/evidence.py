@@ -112,7 +112,9 @@ class Blueprint:
         if (table, column) == ("genotypes", "dosage"):
             return Rule.ALLELE_COUNT if self.single else Rule.BURDEN
         if (table, column) == ("genotypes", "called_alleles"):
-            public = self.listed_only and self.reading.allele_number_is_public(measure)
+            public = (
+                self.listed_only or self.reading.keyed_by_site
+            ) and self.reading.allele_number_is_public(measure)
             return Rule.ALLELE_NUMBER if public else Rule.ROWS
         if table == "samples" and column in self.reading.session.few_valued:
             return Rule.FEW_VALUES

@@ -203,7 +203,9 @@ class Reading:
             raise ReleaseRefused("R206", f"{table}.{name} is not a number")
         factor = column.step / Fraction(measure.resolution)
         if factor.denominator != 1:
-            raise ReleaseRefused("R206", f"{table}.{name} is not stored at a multiple of {measure.resolution}")
+            raise ReleaseRefused(
+                "R206", f"{table}.{name} is not stored at a multiple of {measure.resolution}"
+            )
         alias = "c" if table == "scores" else "p"
         stored = f"{alias}.{identifier('q$' + name)}"
         return stored if factor == 1 else f"({stored}::HUGEINT * {factor.numerator})"
