@@ -6,21 +6,17 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import structlog
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from goe_lake import __version__
+from goe_lake.console import Format, IngestProgress, print_ingest, write_answer
 from goe_lake.errors import GoeError, Incomplete, QueryRefused
-from goe_lake.release import Status
-
-if TYPE_CHECKING:
-    from goe_lake.federation import Answer
 
 app = typer.Typer(
     name="goe",
@@ -39,16 +35,6 @@ class Exit(IntEnum):
     FAILED = 1
     REFUSED = 3
     INCOMPLETE = 4
-
-
-class Format(StrEnum):
-    """How an answer is written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
-    ARROW = "arrow"
 
 
 NodesOption = Annotated[
@@ -106,6 +92,34 @@ def version(
 
 
 @app.command()
+def ingest(
+    node: Annotated[
+        Path, typer.Argument(help="The node.toml that names the VCF files and the samples table.")
+    ],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no report.")] = False,
+) -> None:
+    """Turn a node's VCF files and tables into a published snapshot of its lake.
+
+    What was converted before and has not changed is not converted again. On any error the snapshot
+    that was published before stays as it is.
+    """
+    from goe_lake.config import read_node
+    from goe_lake.federation.node import read_policy
+    from goe_lake.lake import ingest as ingest_node
+
+    config = read_node(node)
+    policy = read_policy(config.policy)
+    least = policy.min_persons if policy.protects else 1
+    if quiet:
+        ingest_node(config, min_label_persons=least)
+        return
+    console = Console(stderr=True)
+    with IngestProgress(console) as progress:
+        report = ingest_node(config, min_label_persons=least, progress=progress)
+    print_ingest(report, console)
+
+
+@app.command()
 def query(
     sql: Annotated[
         str,
@@ -137,7 +151,7 @@ def query(
     except QueryRefused as error:
         errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(Exit.REFUSED) from None
-    _write(answer, format_, output)
+    write_answer(answer, format_, output)
     if envelope:
         errors.print_json(json.dumps(answer.envelope.to_json()))
 
@@ -165,83 +179,6 @@ def _node_files(nodes: list[Path] | None, more: list[Path] | None) -> list[Path]
     if not files:
         raise typer.BadParameter("name the nodes: --nodes ee/node.toml fi/node.toml")
     return files
-
-
-def _write(answer: Answer, format_: Format, output: Path | None) -> None:
-    """Write *answer* in *format_* to *output*, or to the screen."""
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    if format_ is Format.TABLE:
-        _print_table(answer, Console(file=output.open("w", encoding="utf-8")) if output else Console())
-        return
-    if format_ is Format.JSON:
-        text = json.dumps(_as_json(answer), indent=2, default=str, ensure_ascii=False)
-        if output:
-            output.write_text(text + "\n", encoding="utf-8")
-        else:
-            print(text)
-        return
-    sink = pa.OSFile(str(output), "wb") if output else pa.PythonFile(sys.stdout.buffer, "w")
-    table = answer.to_arrow()
-    with sink:
-        if format_ is Format.CSV:
-            csv.write_csv(table, sink)
-        elif format_ is Format.PARQUET:
-            parquet.write_table(table, sink)
-        else:
-            with pa.ipc.new_stream(sink, table.schema) as writer:
-                writer.write_table(table)
-        sink.flush()
-
-
-def _as_json(answer: Answer) -> dict[str, object]:
-    return {
-        "rows": answer.table.to_pylist(),
-        "status": answer.status.to_pylist(),
-        "envelope": answer.envelope.to_json(),
-    }
-
-
-def _print_table(answer: Answer, console: Console) -> None:
-    """The answer as a table; a value that is not shown says so, with its bounds where they are known."""
-    bounds = {(bound.row, bound.column): bound for bound in answer.envelope.bounds}
-    table = Table()
-    for name, field in zip(answer.table.column_names, answer.table.schema, strict=True):
-        table.add_column(name, justify="left" if str(field.type) == "string" else "right")
-    statuses = answer.status.to_pylist()
-    for row, (values, words) in enumerate(zip(answer.table.to_pylist(), statuses, strict=True)):
-        table.add_row(*(_shown(values[name], words[name], bounds.get((row, name))) for name in values))
-    console.print(table)
-    for line in _remarks(answer):
-        console.print(line, style="dim", markup=False, highlight=False)
-
-
-def _shown(value: object, status: str, bound: object) -> str:
-    from goe_lake.release import Bound
-
-    if isinstance(bound, Bound):
-        return f"{bound.lower}..{bound.upper}" if bound.upper is not None else f">={bound.lower}"
-    if status == Status.WITHHELD:
-        return "withheld"
-    if value is None:
-        return "NULL"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value)
-
-
-def _remarks(answer: Answer) -> list[str]:
-    envelope = answer.envelope
-    answered = [node.country for node in envelope.nodes if node.status == "answered"]
-    remarks = [
-        f"{answer.table.num_rows} rows from {len(answered)} of {len(envelope.nodes)} nodes ({', '.join(answered)})"
-    ]
-    if envelope.rows is Status.PARTIAL:
-        remarks.append("rows may be missing or out of order: HAVING, ORDER BY or LIMIT read a withheld value")
-    if envelope.not_shown:
-        remarks.append(f"{len(envelope.not_shown)} possible groups are not shown: too few persons, or none")
-    return [*remarks, *envelope.notices]
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ class QueryRefused(GoeError):
     ) -> None:
         self.code, self.message, self.line, self.column, self.hint = code, message, line, column, hint
         place = f" line {line} col {column}" if line is not None else ""
-        super().__init__(f"{code}{place}: {message}.{' ' + hint + '.' if hint else ''}")
+        advice = f" {hint[0].upper()}{hint[1:]}{'' if hint.endswith('?') else '.'}" if hint else ""
+        super().__init__(f"{code}{place}: {message}.{advice}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.code, self.message, self.line, self.column, self.hint)

@@ -102,7 +102,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Call:
-    """An operator of `OPERATORS` and its operands; `case` takes condition, value, …, and an optional last else."""
+    """An operator of `OPERATORS` and its operands; `case` takes condition, value, …, perhaps a last else."""
 
     op: str
     args: tuple[Expr, ...]

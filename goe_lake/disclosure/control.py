@@ -7,7 +7,7 @@ only where all of them are. The rules are explained one by one in the policy gui
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -48,25 +48,33 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
 
 def none_or_enough(persons: Counts, least: int) -> Mask:
     """0, or at least *least*."""
-    return (persons == 0) | (persons >= least)
+    return np.asarray((persons == 0) | (persons >= least), dtype=bool)
 
 
 def enough_persons(evidence: Evidence, policy: Policy) -> Mask:
     """Enough persons are behind the cell; a cell of fewer looks like none."""
-    enough: Mask = evidence.persons >= policy.min_persons
+    enough = evidence.persons >= policy.min_persons
     return enough | (evidence.persons == 0) if policy.tell_zero else enough
 
 
 def complement_of_cell(evidence: Evidence, policy: Policy) -> Mask:
-    """Those whom only the conditions keep out of the cell are none, or enough."""
+    """Those whom only the conditions keep out of the cell are none, or enough.
+
+    So are those who stay on either side when missing values, which are public, are set aside.
+    """
     if not policy.complement:
         return np.ones(len(evidence.persons), dtype=bool)
-    return none_or_enough(evidence.outside, policy.min_contributors)
+    least = policy.min_contributors
+    return (
+        none_or_enough(evidence.outside, least)
+        & none_or_enough(evidence.known_persons, least)
+        & none_or_enough(evidence.known_outside, least)
+    )
 
 
 def classes_of_cell(evidence: Evidence, policy: Policy) -> Mask:
     """Where conditions or keys tell genotype classes apart, every class is empty or has enough persons."""
-    return classes_filled(evidence, evidence.cell_classes, policy)
+    return classes_filled(evidence, evidence.cell_classes, policy) & (not evidence.tangled)
 
 
 def classes_filled(evidence: Evidence, places: tuple[int, ...], policy: Policy) -> Mask:
@@ -105,29 +113,32 @@ def contributors(measure: MeasureEvidence, policy: Policy) -> Mask:
     A contributor is a person whose total differs from the commonest total. If too few persons hold
     the commonest total there is no baseline, and everyone contributes.
     """
-    least = policy.min_contributors
+    kept = _contributed(measure, policy.min_contributors)
+    return kept | (measure.carriers == 0) if policy.tell_zero else kept
+
+
+def _contributed(measure: MeasureEvidence, least: int) -> Mask:
     others = measure.participants - measure.commonest
+    # too few persons hold the commonest total to hide behind
+    no_baseline = measure.commonest < least
     match measure.rule:
         case Rule.ROWS:
             # everyone counted contributes; those with another number of rows than most must not be few
-            kept = (measure.participants >= least) & (
-                none_or_enough(others, least) | (measure.commonest < least)
-            )
+            return (measure.participants >= least) & (none_or_enough(others, least) | no_baseline)
         case Rule.SUM:
-            kept = np.where(measure.commonest < least, measure.participants, others) >= least
+            return np.where(no_baseline, measure.participants, others) >= least
         case Rule.FEW_VALUES:
-            kept = (others >= least) & (measure.commonest >= least)
+            return (others >= least) & ~no_baseline
         case Rule.ALLELE_COUNT:
-            carriers, non_carriers = measure.carriers, measure.participants - measure.carriers
-            kept = (carriers >= least) & (non_carriers >= least) & (others >= least)
+            enough_others = measure.participants - measure.carriers >= least
+            return (measure.carriers >= least) & enough_others & (others >= least)
         case Rule.BURDEN:
-            by_total = np.where(measure.commonest < least, measure.participants, others)
-            kept = (measure.carriers >= least) & (by_total >= least)
+            by_total = np.where(no_baseline, measure.participants, others)
+            non_carriers = none_or_enough(measure.participants - measure.carriers, least)
+            return (measure.carriers >= least) & non_carriers & (by_total >= least)
         case Rule.ALLELE_NUMBER:
-            kept = measure.participants >= least
-    if policy.tell_zero:
-        kept = kept | (measure.carriers == 0)
-    return np.asarray(kept, dtype=bool)
+            return measure.participants >= least
+    assert_never(measure.rule)
 
 
 def dominance(measure: MeasureEvidence, policy: Policy) -> Mask:
@@ -139,7 +150,12 @@ def complement_of_filter(evidence: Evidence, measure: MeasureEvidence, policy: P
     """The persons of the cell whom the measure's filter keeps out are none, or enough."""
     if measure.filter is None or not policy.complement:
         return np.ones(len(evidence.persons), dtype=bool)
-    return none_or_enough(evidence.filters[measure.filter].outside, policy.min_contributors)
+    persons, least = evidence.filters[measure.filter], policy.min_contributors
+    return (
+        none_or_enough(persons.outside, least)
+        & none_or_enough(persons.known_inside, least)
+        & none_or_enough(persons.known_outside, least)
+    )
 
 
 def apart(evidence: Evidence, place: int, policy: Policy) -> Mask:
@@ -153,4 +169,4 @@ def apart(evidence: Evidence, place: int, policy: Policy) -> Mask:
 
 def classes_of_measure(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Mask:
     """Counts by class need every class empty or enough, else they can be solved for each other."""
-    return classes_filled(evidence, measure.classes, policy)
+    return classes_filled(evidence, measure.classes, policy) & (not measure.tangled)

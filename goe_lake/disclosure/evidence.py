@@ -36,7 +36,8 @@ class MeasureEvidence:
     *participants* have a value; *commonest* of them share the commonest total; *carriers* have a
     total above 0; *largest_share* is the largest share (0..1) of the sum of absolute totals.
     *filter* is the place of the measure's filter among `Evidence.filters`, None without one.
-    *classes* are the places, among `Evidence.classes`, of what its filter tells persons apart by.
+    *classes* are the places, among `Evidence.classes`, of what its filter tells persons apart by;
+    *tangled* says that it mixes genotypes and places, so that no class is evidence for it.
     """
 
     rule: Rule
@@ -46,17 +47,21 @@ class MeasureEvidence:
     largest_share: Shares
     filter: int | None = None
     classes: tuple[int, ...] = ()
+    tangled: bool = False
 
 
 @dataclass(frozen=True)
 class FilterEvidence:
-    """Persons of the cell for whom a filter is true for some row, and those for whom it never is.
+    """The persons of the cell by a filter.
 
-    Persons for whom it is neither (a missing value) are in neither.
+    *outside* are those for whom it is never true, but for missing values; *known_inside* and
+    *known_outside* are those of whom the filter reads no missing value. Missing values are public,
+    so whoever is left when they are set aside must be none or enough.
     """
 
-    inside: Counts
     outside: Counts
+    known_inside: Counts
+    known_outside: Counts
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ class Pair:
 class Evidence:
     """All that control looks at.
 
-    *persons* are behind the cell and *outside* would be, were it not for the conditions. *group*
+    *persons* are behind the cell and *outside* would be, were it not for the conditions;
+    *known_persons* and *known_outside* are those of whom conditions and keys read no missing value. *group*
     numbers the cells that differ only in keys about persons; *union* counts the persons of the whole
     group, conditions aside, and *disjoint* says whether each person is in one of its cells only.
     *cell_classes* are the places, among *classes*, of what its conditions and keys tell persons apart by.
@@ -93,6 +99,8 @@ class Evidence:
 
     persons: Counts
     outside: Counts
+    known_persons: Counts
+    known_outside: Counts
     group: Counts
     union: Counts
     disjoint: npt.NDArray[np.bool_]
@@ -101,3 +109,4 @@ class Evidence:
     pairs: tuple[Pair, ...] = ()
     classes: tuple[ClassEvidence, ...] = ()
     cell_classes: tuple[int, ...] = ()
+    tangled: bool = False

@@ -16,7 +16,14 @@ from goe_lake.disclosure import ClassEvidence, Evidence, FilterEvidence, Measure
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.session import Session
 from goe_lake.engine.sql import identifier, safe_sql
-from goe_lake.release import Expr, Measure, MeasureFunction
+from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction
+
+
+def conjuncts(part: Expr) -> tuple[Expr, ...]:
+    """The parts of a conjunction."""
+    if isinstance(part, Call) and part.op == "and":
+        return tuple(inner for argument in part.args for inner in conjuncts(argument))
+    return (part,)
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,10 @@ class Blueprint:
             return ()
         return tuple(place for place, kind in enumerate(self.classes()) if kind.genotype)
 
+    def tangled(self, parts: tuple[Expr, ...]) -> bool:
+        """Whether *parts* tell genotypes apart at some of the sites of one cell only."""
+        return not self.single and any(self.reading.tangles(part) for part in parts)
+
     def rule_of(self, measure: Measure) -> Rule:
         """Who contributes to the measure."""
         if measure.function is not MeasureFunction.SUM:
@@ -140,9 +151,15 @@ class Blueprint:
             f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in reading.release.keys
         ]
         columns += ["p.person AS person", f"({chosen}) AS w", f"({selected}) AS ws"]
-        columns += [
-            f"({safe_sql(part, reading.resolve)}) AS f{place}" for place, part in enumerate(reading.filters)
+        # a plain key shows a missing value as a group of its own; any other may hide it among others
+        computed = [
+            key.expression for key in reading.release.keys if not isinstance(key.expression, ColumnRef)
         ]
+        read = (*reading.person_conditions, *reading.genotype_conditions, *computed)
+        columns.append(f"({reading.missing(read)}) AS wm")
+        for place, part in enumerate(reading.filters):
+            columns.append(f"({reading.condition(conjuncts(part))}) AS f{place}")
+            columns.append(f"({reading.missing((part,))}) AS fm{place}")
         columns += [f"{self._argument(measure)} AS a{place}" for place, measure in enumerate(self.measures)]
         columns += [f"{kind.sql} AS c{place}" for place, kind in enumerate(self.classes())]
         rows = (
@@ -163,15 +180,17 @@ class Blueprint:
         return f"({self.reading.resolve(measure.argument)} IS NOT NULL)"
 
     def _totals(self) -> list[str]:
-        columns = [
-            *self.keys,
-            "person",
-            f"{self._count('w')} AS n_in",
-            f"{self._count('w IS FALSE')} AS n_out",
+        columns = [*self.keys, "person"]
+        columns += [f"{self._count('w')} AS n_in", f"{self._count('w IS FALSE')} AS n_out"]
+        columns += [
+            f"{self._count('w AND NOT wm')} AS kn_in",
+            f"{self._count('w IS FALSE AND NOT wm')} AS kn_out",
         ]
         for place in range(len(self.reading.filters)):
-            columns.append(f"{self._count(f'w AND f{place}')} AS fin{place}")
-            columns.append(f"{self._count(f'w AND f{place} IS FALSE')} AS fout{place}")
+            inside, outside = f"w AND f{place}", f"w AND f{place} IS FALSE"
+            columns += [f"{self._count(inside)} AS fin{place}", f"{self._count(outside)} AS fout{place}"]
+            columns.append(f"{self._count(f'{inside} AND NOT fm{place}')} AS kfin{place}")
+            columns.append(f"{self._count(f'{outside} AND NOT fm{place}')} AS kfout{place}")
         for place, measure in enumerate(self.measures):
             kept = self._kept(measure)
             if measure.function is MeasureFunction.SUM:
@@ -208,11 +227,16 @@ class Blueprint:
     def cells_sql(self) -> str:
         """One row a cell: keys, values, and the persons behind them; in the order of the keys."""
         columns = [*self.keys]
-        columns.append("count(*) FILTER (n_in > 0) AS persons")
-        columns.append("count(*) FILTER (n_in = 0 AND n_out > 0) AS outside")
+        columns += ["count(*) FILTER (n_in > 0) AS persons", f"{_never('n_in', 'n_out')} AS outside"]
+        columns += [
+            "count(*) FILTER (kn_in > 0) AS known_persons",
+            f"{_never('n_in', 'kn_out')} AS known_outside",
+        ]
         for place in range(len(self.reading.filters)):
-            columns.append(f"count(*) FILTER (fin{place} > 0) AS fin{place}")
-            columns.append(f"count(*) FILTER (fin{place} = 0 AND fout{place} > 0) AS fout{place}")
+            inside = f"fin{place}"
+            columns.append(f"{_never(inside, f'fout{place}')} AS fout{place}")
+            columns.append(f"count(*) FILTER (kfin{place} > 0) AS kfin{place}")
+            columns.append(f"{_never(inside, f'kfout{place}')} AS kfout{place}")
         for place, measure in enumerate(self.measures):
             columns += self._measure_columns(place, measure)
         for place, (first, second) in enumerate(self.pairs()):
@@ -240,14 +264,15 @@ class Blueprint:
             if measure.function is MeasureFunction.PERSONS:
                 compared = "1"
         value = f"coalesce({value}, 0)" if measure.function is not MeasureFunction.SUM else value
+        share = "0::DOUBLE"
+        if measure.function is MeasureFunction.SUM:
+            share = f"coalesce(max(abs({total}))::DOUBLE / nullif(sum(abs({total})), 0)::DOUBLE, 0)"
         return [
             f"{value}::DECIMAL(38, 0) AS {measure.name}",
             f"count(*) FILTER ({has}) AS {measure.name}_participants",
             f"{_commonest(compared, has)} AS {measure.name}_commonest",
             f"count(*) FILTER ({total} > 0) AS {measure.name}_carriers",
-            f"coalesce(max(abs({total}))::DOUBLE / nullif(sum(abs({total})), 0)::DOUBLE, 0) AS {measure.name}_share"
-            if measure.function is MeasureFunction.SUM
-            else f"0::DOUBLE AS {measure.name}_share",
+            f"{share} AS {measure.name}_share",
         ]
 
     def classes_sql(self, place: int, kind: ClassKind) -> str:
@@ -272,8 +297,8 @@ class Blueprint:
         on = " AND ".join(f"cells.{key} IS NOT DISTINCT FROM x.{key}" for key in keys) or "TRUE"
         order = f" ORDER BY {', '.join(f'cells.{key}' for key in self.keys)}" if self.keys else ""
         return (
-            f"SELECT coalesce(x.smallest, 0) AS smallest FROM cells LEFT JOIN ({self.classes_sql(place, kind)}) x "
-            f"ON {on}{order}"
+            "SELECT coalesce(x.smallest, 0) AS smallest FROM cells "
+            f"LEFT JOIN ({self.classes_sql(place, kind)}) x ON {on}{order}"
         )
 
     def groups_sql(self) -> str:
@@ -289,11 +314,18 @@ class Blueprint:
         order = f" ORDER BY {', '.join(f'x.{key}' for key in self.keys)}" if self.keys else ""
         return (
             f"WITH x AS (SELECT *, {rank} AS g FROM cells), "
-            f"y AS (SELECT {listed}count(DISTINCT person) AS persons FROM totals WHERE n_in > 0 OR n_out > 0{by}), "
+            f"y AS (SELECT {listed}count(DISTINCT person) AS persons FROM totals "
+            f"WHERE n_in > 0 OR n_out > 0{by}), "
             "z AS (SELECT g, sum(persons + outside) AS added FROM x GROUP BY g) "
-            "SELECT x.g, coalesce(y.persons, 0) AS union_persons, z.added = coalesce(y.persons, 0) AS disjoint "
+            "SELECT x.g, coalesce(y.persons, 0) AS union_persons, "
+            "z.added = coalesce(y.persons, 0) AS disjoint "
             f"FROM x LEFT JOIN y ON {on} JOIN z ON x.g = z.g{order}"
         )
+
+
+def _never(inside: str, outside: str) -> str:
+    """SQL of how many persons have a row *outside* and none *inside*."""
+    return f"count(*) FILTER ({inside} = 0 AND {outside} > 0)"
 
 
 def _commonest(value: str, condition: str) -> str:
@@ -319,12 +351,18 @@ def gather(blueprint: Blueprint, session: Session) -> tuple[pa.Table, Evidence]:
     evidence = Evidence(
         persons=_counts(cells, "persons"),
         outside=_counts(cells, "outside"),
+        known_persons=_counts(cells, "known_persons"),
+        known_outside=_counts(cells, "known_outside"),
         group=_counts(groups, "g"),
         union=_counts(groups, "union_persons"),
         disjoint=np.asarray(groups.column("disjoint").to_numpy(), dtype=bool),
         measures=tuple(_measure_evidence(blueprint, cells, measure) for measure in blueprint.measures),
         filters=tuple(
-            FilterEvidence(_counts(cells, f"fin{place}"), _counts(cells, f"fout{place}"))
+            FilterEvidence(
+                _counts(cells, f"fout{place}"),
+                _counts(cells, f"kfin{place}"),
+                _counts(cells, f"kfout{place}"),
+            )
             for place in range(len(blueprint.reading.filters))
         ),
         pairs=tuple(
@@ -333,6 +371,7 @@ def gather(blueprint: Blueprint, session: Session) -> tuple[pa.Table, Evidence]:
         ),
         classes=classes,
         cell_classes=blueprint.cell_classes(),
+        tangled=blueprint.tangled(blueprint.reading.genotype_conditions),
     )
     names = [*blueprint.keys, *(measure.name for measure in blueprint.measures)]
     return cells.select(names), evidence
@@ -347,6 +386,7 @@ def _measure_evidence(blueprint: Blueprint, cells: pa.Table, measure: Measure) -
         largest_share=cells.column(f"{measure.name}_share").to_numpy().astype(np.float64),
         filter=blueprint.reading.filters.index(measure.where) if measure.where is not None else None,
         classes=blueprint.classes_of(measure),
+        tangled=measure.where is not None and blueprint.tangled((measure.where,)),
     )
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Dense = npt.NDArray[np.int8]
-Indexes = npt.NDArray[np.int64]
+Dense: TypeAlias = npt.NDArray[np.int8]
+Indexes: TypeAlias = npt.NDArray[np.int64]
+# pyarrow's classes take parameters in its stubs only
+Column: TypeAlias = "pa.ChunkedArray[Any]"
 
-NOT_CALLED = -1
+NOT_CALLED: Final = -1
 # A chunk of sites times persons of this size is some tens of megabytes
-CHUNK_CELLS = 4_000_000
+CHUNK_CELLS: Final = 4_000_000
 # class in the lake -> dosage and called alleles of its persons
-CLASS_VALUES = {"het": (1, 2), "hom": (2, 2), "hemi": (1, 1), "nc": (NOT_CALLED, 0), "ref1": (0, 1)}
+CLASS_VALUES: Final = {"het": (1, 2), "hom": (2, 2), "hemi": (1, 1), "nc": (NOT_CALLED, 0), "ref1": (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -50,22 +53,22 @@ def dense_calls(stored: pa.Table, persons: int) -> tuple[Dense, Dense]:
     return dosage, called
 
 
-def _listed(column: pa.ChunkedArray) -> tuple[Indexes, Indexes]:
+def _listed(column: Column) -> tuple[Indexes, Indexes]:
     """The (row, person) pairs that a column of person lists holds."""
-    lists = _one_chunk(column)
+    lists = cast("pa.ListArray[Any]", one_chunk(column))
     lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     persons = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
     return np.repeat(np.arange(len(lists), dtype=np.int64), lengths), persons
 
 
-def _mapped(column: pa.ChunkedArray, persons: int) -> tuple[Indexes, Indexes]:
+def _mapped(column: Column, persons: int) -> tuple[Indexes, Indexes]:
     """The (row, person) pairs that a column of bitmaps holds."""
-    maps = _one_chunk(column)
+    maps = one_chunk(column)
     present = np.flatnonzero(maps.is_valid().to_numpy(zero_copy_only=False))
     if not len(present):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     width = (persons + 7) // 8
-    raw = b"".join(maps.take(pa.array(present)).to_pylist())
+    raw = b"".join(cast(list[bytes], maps.drop_null().to_pylist()))
     bits = np.unpackbits(
         np.frombuffer(raw, dtype=np.uint8).reshape(len(present), width), axis=1, count=persons
     )
@@ -73,17 +76,18 @@ def _mapped(column: pa.ChunkedArray, persons: int) -> tuple[Indexes, Indexes]:
     return present[row].astype(np.int64), person.astype(np.int64)
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+def one_chunk(column: Column) -> pa.Array[Any]:
+    """The values of a column as one array."""
+    return cast("pa.Array[Any]", column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
 
 
 def dense_field(stored: pa.Table, name: str, persons: int) -> npt.NDArray[np.int32]:
     """A kept FORMAT field (`gq` or `dp`) of *stored* rows, rows x persons; -1 where missing."""
-    lists = _one_chunk(stored.column(name))
+    lists = cast("pa.ListArray[Any]", one_chunk(stored.column(name)))
     values = np.full((len(lists), persons), -1, dtype=np.int32)
     present = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
     if len(present):
-        flat = lists.take(pa.array(present)).flatten().cast(pa.int32()).fill_null(-1)
+        flat = lists.flatten().cast(pa.int32()).fill_null(-1)  # flatten leaves missing lists out
         values[present] = flat.to_numpy(zero_copy_only=False).reshape(len(present), persons)
     return values
 
@@ -117,7 +121,7 @@ def expand(
     row, person = np.nonzero(kept)
     if not len(row):
         return None
-    columns: dict[str, pa.Array] = {
+    columns: dict[str, pa.Array[Any]] = {
         "site": pa.array(block.sites[row].astype(np.int32)),
         "s": pa.array(batch.samples[person].astype(np.int32)),
         "dosage": _nullable(dosage[row, person], pa.int8()),
@@ -141,8 +145,8 @@ def _filled(block: SiteBlock, batch: BatchPersons, persons: int) -> tuple[Dense,
     return np.where(ploidy > 0, 0, NOT_CALLED).astype(np.int8), ploidy
 
 
-def _nullable(values: npt.NDArray[np.integer], kind: pa.DataType) -> pa.Array:
-    return pa.array(values, mask=values < 0).cast(kind)
+def _nullable(values: npt.NDArray[np.int8] | npt.NDArray[np.int32], kind: pa.DataType) -> pa.Array[Any]:
+    return cast("pa.Array[Any]", pa.array(values, mask=values < 0).cast(kind))
 
 
 def blocks(total: int, persons: int) -> Iterator[tuple[int, int]]:

@@ -6,13 +6,15 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Evidence, Policy, decide
 from goe_lake.engine.evidence import Blueprint, gather
-from goe_lake.engine.genotypes import SiteBlock, blocks, expand
+from goe_lake.engine.genotypes import Indexes, SiteBlock, blocks, expand, one_chunk
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.session import Session, open_session, parquet
 from goe_lake.engine.sites import SiteList, offered_sites
@@ -100,7 +102,7 @@ def _parts(reading: Reading) -> Iterator[tuple[pa.Table, Evidence]]:
         return
     selected = session.connection.sql(reading.site_selection()).to_arrow_table()
     sites = selected.column("site").to_numpy()
-    listed_only = bool(pa.compute.all(selected.column("listed"), min_count=0).as_py())
+    listed_only = bool(pc.all(selected.column("listed"), min_count=0).as_py())
     at_one_site = reading.keyed_by_site or len(sites) == 1
     single = session.one_sample_a_person and not reading.scans("scores") and at_one_site
     persons = sum(len(batch.samples) for batch in session.batches.values())
@@ -120,13 +122,14 @@ def _gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
     return gather(blueprint, session)
 
 
-def _load_genotypes(reading: Reading, sites: np.ndarray, ranges: list[tuple[int, int]]) -> None:
+def _load_genotypes(reading: Reading, sites: Indexes, ranges: list[tuple[int, int]]) -> None:
     """Fill the table `genotype_rows` with every row at *sites*, range by range."""
     connection = reading.session.connection
     fields = reading.fields()
     kept = "".join(f", {name} INTEGER" for name in fields)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE genotype_rows (site INTEGER, s INTEGER, dosage TINYINT, called_alleles TINYINT{kept})"
+        "CREATE OR REPLACE TEMP TABLE genotype_rows "
+        f"(site INTEGER, s INTEGER, dosage TINYINT, called_alleles TINYINT{kept})"
     )
     for start, end in ranges:
         for table in _expanded(reading.session, sites[start:end], fields):
@@ -135,12 +138,13 @@ def _load_genotypes(reading: Reading, sites: np.ndarray, ranges: list[tuple[int,
             connection.unregister("expanded")
 
 
-def _expanded(session: Session, sites: np.ndarray, fields: tuple[str, ...]) -> Iterator[pa.Table]:
+def _expanded(session: Session, sites: Indexes, fields: tuple[str, ...]) -> Iterator[pa.Table]:
     """The genotype rows at *sites*, a table for each contig and batch."""
     connection = session.connection
     connection.register("wanted", pa.table({"site": pa.array(sites, pa.int32())}))
     known = connection.sql(
-        "SELECT site, contig, pos, ref, alt, end_pos, listed, par FROM sites JOIN wanted USING (site) ORDER BY site"
+        "SELECT site, contig, pos, ref, alt, end_pos, listed, par "
+        "FROM sites JOIN wanted USING (site) ORDER BY site"
     ).to_arrow_table()
     connection.unregister("wanted")
     contigs = known.column("contig").to_numpy(zero_copy_only=False)
@@ -161,7 +165,7 @@ def _expanded(session: Session, sites: np.ndarray, fields: tuple[str, ...]) -> I
 
 def _stored(
     session: Session, contig: str, batch: str, wanted: pa.Table, fields: tuple[str, ...]
-) -> tuple[pa.Table, np.ndarray]:
+) -> tuple[pa.Table, Indexes]:
     """The batch's stored calls at *wanted* sites, and the place of each among them."""
     connection = session.connection
     files = session.snapshot.files("calls", contig, batch)
@@ -197,11 +201,11 @@ def _no_calls(fields: tuple[str, ...]) -> str:
 def controlled(cells: pa.Table, evidence: Evidence, release: Release, policy: Policy) -> pa.Table:
     """*cells* with everything taken out that may not leave."""
     decision: Decision = decide(evidence, policy)
-    columns: dict[str, pa.ChunkedArray] = {key.name: cells.column(key.name) for key in release.keys}
+    columns: dict[str, pa.Array[Any]] = {key.name: one_chunk(cells.column(key.name)) for key in release.keys}
     for measure, told in zip(release.measures, decision.values, strict=True):
-        values = cells.column(measure.name)
-        columns[measure.name] = pa.compute.if_else(pa.array(told), values, pa.scalar(None, values.type))
-        columns[f"{measure.name}_withheld"] = pa.chunked_array([pa.array(~told)])
+        values = one_chunk(cells.column(measure.name))
+        columns[measure.name] = pc.if_else(pa.array(told), values, pa.scalar(None, values.type))
+        columns[f"{measure.name}_withheld"] = pa.array(~told)
     return pa.table(columns).filter(pa.array(decision.cells))
 
 

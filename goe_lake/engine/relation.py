@@ -211,8 +211,35 @@ class Reading:
         return stored if factor == 1 else f"({stored}::HUGEINT * {factor.numerator})"
 
     def condition(self, parts: tuple[Expr, ...]) -> str:
-        """SQL of a conjunction, three-valued; TRUE for no part."""
-        return " AND ".join(f"({safe_sql(part, self.resolve)})" for part in parts) or "TRUE"
+        """SQL of a conjunction, NULL only where a part reads but a missing value; TRUE for no part."""
+        return " AND ".join(f"({self._strict(part)})" for part in parts) or "TRUE"
+
+    def _strict(self, part: Expr) -> str:
+        """SQL of one condition: NULL means that its one column is missing, and nothing else does.
+
+        A missing value is public, so NULL excuses a person from the complement; a condition that
+        makes its own NULLs (`nullif`, CASE, a failed cast) must not excuse whom it likes.
+        """
+        text = safe_sql(part, self.resolve)
+        columns = set(columns_in(part))
+        if len(columns) != 1:
+            return f"coalesce({text}, FALSE)"
+        (column,) = columns
+        value = self.resolve(column)
+        if part == Call("not", (Call("is_null", (column,)),)):
+            return f"CASE WHEN {value} IS NOT NULL THEN TRUE END"
+        return f"CASE WHEN {value} IS NULL THEN {text} ELSE coalesce({text}, FALSE) END"
+
+    def missing(self, parts: Iterable[Expr]) -> str:
+        """SQL of whether *parts* read a missing value."""
+        columns = dict.fromkeys(column for part in parts for column in columns_in(part))
+        return " OR ".join(f"{self.resolve(column)} IS NULL" for column in columns) or "FALSE"
+
+    def tangles(self, part: Expr) -> bool:
+        """Whether *part* reads genotypes and places together."""
+        read = self.where_from(part)
+        places = {name for table, name in read if table in ("genotypes", "variants")} - GENOTYPE_VALUES
+        return bool(self.genotype_values(part)) and bool(places - {"gq", "dp"})
 
     def site_selection(self) -> str:
         """SQL of the site numbers that the release reads, in order, and whether each is listed."""

@@ -24,9 +24,9 @@ _SPELLING: Final = frozenset({"query_location", "query_location_length"})
 # DuckDB's names for one function
 _SAME_FUNCTION: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "mean": "avg", "countif": "count_if", "ceiling": "ceil", "power": "pow", "char_length": "length",
-        "character_length": "length", "len": "length", "substr": "substring", "lcase": "lower", "ucase": "upper",
-        "^@": "starts_with", "**": "pow",
+        "mean": "avg", "countif": "count_if", "ceiling": "ceil", "power": "pow", "**": "pow",
+        "char_length": "length", "character_length": "length", "len": "length",
+        "substr": "substring", "lcase": "lower", "ucase": "upper", "^@": "starts_with",
     }
 )  # fmt: skip
 # What is written with NOT in one spelling and as an operator of its own in the other

@@ -8,6 +8,7 @@ from fractions import Fraction
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from goe_lake.catalog import Column, ColumnType
 from goe_lake.engine.duck import one_row
@@ -88,9 +89,10 @@ def _load_samples(
     if covering is not None:
         codes = ", ".join(quoted(code) for code in sorted(covering))
         covered = f"WHERE consent IN ({codes})" if codes else "WHERE false"
+    columns_sql = ", ".join([*shown, *whole])
     connection.execute(
-        "CREATE TABLE samples AS SELECT (row_number() OVER (ORDER BY sample_id) - 1)::INTEGER AS s, sample_id, "
-        f"(dense_rank() OVER (ORDER BY person_id) - 1)::INTEGER AS person, {', '.join([*shown, *whole])} "
+        "CREATE TABLE samples AS SELECT (row_number() OVER (ORDER BY sample_id) - 1)::INTEGER AS s, "
+        f"sample_id, (dense_rank() OVER (ORDER BY person_id) - 1)::INTEGER AS person, {columns_sql} "
         f"FROM {parquet(snapshot.files('samples'))} {covered}"
     )
 
@@ -108,9 +110,10 @@ def _load_scores(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
 
 
 def _load_sites(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, site_list: SiteList) -> None:
+    variants = {contig: parquet(snapshot.files("variants", contig)) for contig in snapshot.contigs}
     own = [
-        f"SELECT '{contig}' AS contig, * EXCLUDE (carriers) FROM {parquet(snapshot.files('variants', contig))}"
-        for contig in snapshot.contigs
+        f"SELECT '{contig}' AS contig, * EXCLUDE (carriers) FROM {files}"
+        for contig, files in variants.items()
     ]
     empty = ", ".join(f"NULL::{_sql_type(field.type)} AS {field.name}" for field in SITE_SCHEMA)
     connection.execute(
@@ -145,8 +148,9 @@ def _batch_persons(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, batch: str, absent_sites: str
 ) -> BatchPersons:
     """The sample numbers of a batch's persons, and what they have at sites that its files lack."""
+    persons = parquet(snapshot.files("persons", batch=batch))
     numbers = connection.sql(
-        f"SELECT p.idx, coalesce(s.s, -1) AS s, s.sex FROM {parquet(snapshot.files('persons', batch=batch))} p "
+        f"SELECT p.idx, coalesce(s.s, -1) AS s, s.sex FROM {persons} p "
         "LEFT JOIN samples s USING (sample_id) ORDER BY p.idx"
     ).to_arrow_table()
     samples = numbers.column("s").to_numpy().astype(np.int64)
@@ -163,6 +167,6 @@ def _batch_persons(
         if files:
             known = connection.sql(f"SELECT stretch, idx, ploidy FROM {parquet(files)}").to_arrow_table()
             for stretch in ("par", "nonpar"):
-                rows = known.filter(pa.compute.equal(known.column("stretch"), stretch))
+                rows = known.filter(pc.equal(known.column("stretch"), pa.scalar(stretch)))
                 fill[(contig, stretch)][rows.column("idx").to_numpy()] = rows.column("ploidy").to_numpy()
     return BatchPersons(samples, fill)

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -19,24 +20,23 @@ import pyarrow.compute as pc
 from goe_lake.genome import CONTIGS, Assembly
 from goe_lake.lake import Snapshot
 
-SITE_SCHEMA = pa.schema(
-    [
-        ("contig", pa.string()),
-        ("pos", pa.int32()),
-        ("ref", pa.string()),
-        ("alt", pa.string()),
-        ("variant_id", pa.string()),
-        ("end_pos", pa.int32()),
-        ("type", pa.string()),
-        ("sv_len", pa.int32()),
-        ("rsid", pa.string()),
-        ("gene", pa.string()),
-        ("consequence", pa.string()),
-        ("filter", pa.string()),
-    ]
-)
-KEY = ("contig", "pos", "ref", "alt", "end_pos")
-ATTRIBUTES = tuple(name for name in SITE_SCHEMA.names if name not in KEY)
+_SITE_FIELDS: Final[list[tuple[str, pa.DataType]]] = [
+    ("contig", pa.string()),
+    ("pos", pa.int32()),
+    ("ref", pa.string()),
+    ("alt", pa.string()),
+    ("variant_id", pa.string()),
+    ("end_pos", pa.int32()),
+    ("type", pa.string()),
+    ("sv_len", pa.int32()),
+    ("rsid", pa.string()),
+    ("gene", pa.string()),
+    ("consequence", pa.string()),
+    ("filter", pa.string()),
+]
+SITE_SCHEMA: Final = pa.schema(_SITE_FIELDS)
+KEY: Final = ("contig", "pos", "ref", "alt", "end_pos")
+ATTRIBUTES: Final = tuple(name for name in SITE_SCHEMA.names if name not in KEY)
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,22 @@ class SiteList:
 
 def offered_sites(snapshot: Snapshot, min_carriers: int) -> pa.Table:
     """The sites that a node may list: those with at least *min_carriers* carriers there."""
-    parts = [pa.table({name: pa.array([], kind) for name, kind in _fields()})]
+    parts = [pa.table({name: pa.array([], kind) for name, kind in _SITE_FIELDS})]
     for contig in snapshot.contigs:
         for path in snapshot.files("variants", contig):
             table = pa.parquet.read_table(path, partitioning=None)
-            table = table.filter(pc.greater_equal(table.column("carriers"), min_carriers))
+            enough = pc.greater_equal(table.column("carriers"), pa.scalar(min_carriers, pa.int32()))
+            table = table.filter(enough)
             table = table.append_column("contig", pa.repeat(contig, table.num_rows))
             parts.append(table.select(SITE_SCHEMA.names).cast(SITE_SCHEMA))
     return pa.concat_tables(parts)
 
 
-def _fields() -> Iterable[tuple[str, pa.DataType]]:
-    return ((field.name, field.type) for field in SITE_SCHEMA)
-
-
 def unite(offers: Iterable[pa.Table]) -> SiteList:
-    """The site list of a federation: every offered site once; the first node to know an attribute gives it."""
+    """The site list of a federation: every offered site once.
+
+    The first node to know an attribute gives it.
+    """
     numbered = [
         table.append_column("node", pa.repeat(pa.scalar(place, pa.int32()), table.num_rows))
         for place, table in enumerate(offers)
@@ -110,7 +110,7 @@ def overlay_sql(assembly: Assembly) -> str:
         for region in assembly.pseudo_autosomal
     )
     return (
-        f"SELECT (row_number() OVER (ORDER BY {contig_rank('contig')}, pos, ref, alt, end_pos) - 1)::INTEGER AS site, "
-        f"*, coalesce({regions or 'false'}, false) AS par FROM ("
+        f"SELECT (row_number() OVER (ORDER BY {contig_rank('contig')}, pos, ref, alt, end_pos) - 1)::INTEGER "
+        f"AS site, *, coalesce({regions or 'false'}, false) AS par FROM ("
         f"SELECT {key}, {shared}, l.contig IS NOT NULL AS listed FROM listed l FULL JOIN own o USING ({key}))"
     )

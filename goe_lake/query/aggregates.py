@@ -34,7 +34,7 @@ class Measures:
             self.asked[key] = Measure(name, function, argument, where, self._resolution(function, argument))
         return exp.column(self.asked[key].name)
 
-    def rows(self, argument: ColumnRef | None = None, where: Expr | None = None) -> exp.Expression:
+    def rows(self, argument: ColumnRef | None = None, where: Expr | None = None) -> exp.Expr:
         """How many rows, as the BIGINT that SQL counts in."""
         return _cast(self.column(MeasureFunction.ROWS, argument, where), "BIGINT")
 
@@ -45,7 +45,7 @@ class Measures:
         return column.resolution or Decimal(1)
 
 
-def finish(node: exp.Expression, measures: Measures) -> exp.Expression:
+def finish(node: exp.Expr, measures: Measures) -> exp.Expr:
     """The final expression for aggregate *node*, over the merged cells; notes the measures it needs."""
     where: Expr | None = None
     if isinstance(node, exp.Filter):
@@ -54,9 +54,9 @@ def finish(node: exp.Expression, measures: Measures) -> exp.Expression:
     return DECOMPOSITIONS[type(node)](node, where, measures)
 
 
-def _count(node: exp.Expression, where: Expr | None, measures: Measures) -> exp.Expression:
+def _count(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     argument = node.this.unnest()
-    if isinstance(argument, exp.Star) or (isinstance(argument, exp.Literal)):
+    if isinstance(argument, exp.Star | exp.Literal):
         return measures.rows(where=where)
     if isinstance(argument, exp.Distinct):
         return _cast(measures.column(MeasureFunction.PERSONS, where=where), "BIGINT")
@@ -66,27 +66,27 @@ def _count(node: exp.Expression, where: Expr | None, measures: Measures) -> exp.
     return measures.rows(where=both(where, present))
 
 
-def _count_if(node: exp.Expression, where: Expr | None, measures: Measures) -> exp.Expression:
+def _count_if(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     # DuckDB's count_if is a sum of ones: a HUGEINT
     counted = measures.column(MeasureFunction.ROWS, where=both(where, convert(node.this)))
     return _cast(counted, "HUGEINT")
 
 
-def _sum(node: exp.Expression, where: Expr | None, measures: Measures) -> exp.Expression:
+def _sum(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     form = form_of(node.this, measures.catalog, measures.tables)
     whole = _is_whole(form, measures)
     total = _total(form, where, measures)
     return _cast(total, "HUGEINT" if whole else "DOUBLE")
 
 
-def _avg(node: exp.Expression, where: Expr | None, measures: Measures) -> exp.Expression:
+def _avg(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     form = form_of(node.this, measures.catalog, measures.tables)
     total = _cast(_total(form, where, measures), "DOUBLE")
     present = exp.Nullif(this=_present(form, where, measures), expression=exp.Literal.number(0))
     return exp.Paren(this=exp.Div(this=total, expression=present))
 
 
-def _total(form: Form, where: Expr | None, measures: Measures) -> exp.Expression:
+def _total(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
     """The sum of *form*: NULL over no value, as in SQL."""
     if not form.branches:
         raise refusal(Code.ARGUMENT_FORM, None, "the argument is always NULL", "give it a value")
@@ -95,16 +95,16 @@ def _total(form: Form, where: Expr | None, measures: Measures) -> exp.Expression
         return terms[0]
     present = _present(form, where, measures)
     zeroed = (exp.Coalesce(this=term, expressions=[exp.Literal.number(0)]) for term in terms)
-    total: exp.Expression = exp.Literal.number(0)
+    total: exp.Expr = exp.Literal.number(0)
     for term in zeroed:
         total = exp.Add(this=total, expression=term)
     return exp.Case(ifs=[exp.If(this=exp.GT(this=present, expression=exp.Literal.number(0)), true=total)])
 
 
-def _terms(branch: Branch, where: Expr | None, measures: Measures) -> list[exp.Expression]:
+def _terms(branch: Branch, where: Expr | None, measures: Measures) -> list[exp.Expr]:
     """The parts of the branch's sum: slope * sum(column), and intercept * rows."""
     here = both(where, branch.where)
-    terms: list[exp.Expression] = []
+    terms: list[exp.Expr] = []
     if branch.column is not None:
         column = measures.column(MeasureFunction.SUM, branch.column, here)
         step = measures.catalog.column(measures.tables[branch.column.table], branch.column.column).step
@@ -115,7 +115,7 @@ def _terms(branch: Branch, where: Expr | None, measures: Measures) -> list[exp.E
     return terms
 
 
-def _present(form: Form, where: Expr | None, measures: Measures) -> exp.Expression:
+def _present(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
     """How many rows have a value of *form*.
 
     Where the branches hold every row, those without a value are subtracted from all rows, so that
@@ -153,7 +153,7 @@ def _type(column: ColumnRef, measures: Measures) -> ColumnType:
     return measures.catalog.column(measures.tables[column.table], column.column).type
 
 
-def _times(value: exp.Expression, factor: Fraction) -> exp.Expression:
+def _times(value: exp.Expr, factor: Fraction) -> exp.Expr:
     """value * factor, in whole numbers as long as the factor is one."""
     if factor == 1:
         return value
@@ -166,11 +166,11 @@ def _times(value: exp.Expression, factor: Fraction) -> exp.Expression:
     return exp.Paren(this=exp.Div(this=product, expression=_cast(_number(factor.denominator), "DOUBLE")))
 
 
-def _number(value: int) -> exp.Expression:
+def _number(value: int) -> exp.Expr:
     return exp.Neg(this=exp.Literal.number(-value)) if value < 0 else exp.Literal.number(value)
 
 
-def _cast(value: exp.Expression, kind: str) -> exp.Expression:
+def _cast(value: exp.Expr, kind: str) -> exp.Expr:
     return exp.cast(value, kind, dialect="duckdb")
 
 
@@ -179,9 +179,7 @@ def _reference(column: exp.Column) -> ColumnRef:
 
 
 # Both halves of each aggregate: the function notes the measures and returns the final expression.
-DECOMPOSITIONS: dict[
-    type[exp.Expression], Callable[[exp.Expression, Expr | None, Measures], exp.Expression]
-] = {
+DECOMPOSITIONS: dict[type[exp.Expr], Callable[[exp.Expr, Expr | None, Measures], exp.Expr]] = {
     exp.Count: _count,
     exp.CountIf: _count_if,
     exp.Sum: _sum,

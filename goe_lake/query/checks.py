@@ -63,13 +63,13 @@ def _joins_persons(column: exp.Column) -> bool:
     equality = column.parent
     if not is_person_equality(equality):
         return False
-    holder = equality.parent
+    holder = equality.parent if equality is not None else None
     while isinstance(holder, exp.And | exp.Paren):
         holder = holder.parent
     return isinstance(holder, exp.Join | exp.Where)
 
 
-def is_person_equality(node: exp.Expression | None) -> bool:
+def is_person_equality(node: exp.Expr | None) -> bool:
     """Whether *node* is `a.sample_id = b.sample_id` for two different tables."""
     return (
         isinstance(node, exp.EQ)
@@ -100,13 +100,13 @@ def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
             raise refusal(
                 Code.AGGREGATE, node, "FILTER belongs to an aggregate", "write sum(x) FILTER (WHERE …)"
             )
-    for node in query.find_all(exp.Distinct):
-        if not isinstance(node.parent, exp.Count):
-            raise refusal(Code.AGGREGATE, node, "DISTINCT is answered in count only", "leave it out")
+    for distinct in query.find_all(exp.Distinct):
+        if not isinstance(distinct.parent, exp.Count):
+            raise refusal(Code.AGGREGATE, distinct, "DISTINCT is answered in count only", "leave it out")
     return query
 
 
-def _check_aggregate(aggregate: exp.Expression) -> None:
+def _check_aggregate(aggregate: exp.Expr) -> None:
     inner = next((node for node in aggregate.find_all(*AGGREGATES) if node is not aggregate), None)
     if inner is not None:
         raise refusal(
@@ -144,14 +144,14 @@ def check_projections(query: exp.Select, catalog: Catalog) -> exp.Select:
     return query
 
 
-def group_keys(query: exp.Select) -> tuple[exp.Expression, ...]:
+def group_keys(query: exp.Select) -> tuple[exp.Expr, ...]:
     """The grouping expressions, each once, in the order of writing."""
     group = query.args.get("group")
-    unique: dict[exp.Expression, None] = dict.fromkeys(group.expressions if group is not None else ())
+    unique: dict[exp.Expr, None] = dict.fromkeys(group.expressions if group is not None else ())
     return tuple(unique)
 
 
-def _outside(node: exp.Expression, keys: tuple[exp.Expression, ...]) -> Iterator[exp.Column]:
+def _outside(node: exp.Expr, keys: tuple[exp.Expr, ...]) -> Iterator[exp.Column]:
     """The columns of *node* that are inside neither a key nor an aggregate."""
     if node in keys or isinstance(node, (*AGGREGATES, exp.Filter)):
         return

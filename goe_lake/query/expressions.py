@@ -16,7 +16,7 @@ TRUE = Literal(LiteralType.BOOLEAN, "true")
 NULL = Literal(LiteralType.NULL, "")
 
 # SQL nodes whose operands become the operands of one operator, in this order.
-OPERATIONS: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
+OPERATIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Not: ("not", ("this",)),
     exp.EQ: ("eq", ("this", "expression")),
     exp.NEQ: ("ne", ("this", "expression")),
@@ -53,7 +53,7 @@ OPERATIONS: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
 }
 
 
-def convert(node: exp.Expression) -> Expr:
+def convert(node: exp.Expr) -> Expr:
     """The release expression that means what SQL *node* means; QueryRefused where there is none."""
     try:
         return _convert(node)
@@ -61,7 +61,7 @@ def convert(node: exp.Expression) -> Expr:
         raise refusal(Code.CONSTANT, node, error.message, "shorten it") from None
 
 
-def _convert(node: exp.Expression) -> Expr:
+def _convert(node: exp.Expr) -> Expr:
     special = SPECIAL.get(type(node))
     if special is not None:
         return special(node)
@@ -75,29 +75,29 @@ def _convert(node: exp.Expression) -> Expr:
     return Call(name, tuple(_convert(operand) for operand in operands))
 
 
-def _operands(value: object) -> list[exp.Expression]:
+def _operands(value: object) -> list[exp.Expr]:
     if isinstance(value, list):
         return value
-    return [value] if isinstance(value, exp.Expression) else []
+    return [value] if isinstance(value, exp.Expr) else []
 
 
-def _literal(node: exp.Expression) -> Expr:
+def _literal(node: exp.Expr) -> Expr:
     if node.args.get("is_string"):
         return Literal(LiteralType.TEXT, node.name)
     kind = LiteralType.INTEGER if node.name.isdigit() else LiteralType.DECIMAL
     return Literal(kind, node.name)
 
 
-def _chain(name: str) -> Callable[[exp.Expression], Expr]:
+def _chain(name: str) -> Callable[[exp.Expr], Expr]:
     """An operator that SQL nests to the left and a release holds flat."""
 
-    def convert_chain(node: exp.Expression) -> Expr:
+    def convert_chain(node: exp.Expr) -> Expr:
         return Call(name, tuple(_convert(part) for part in node.flatten()))
 
     return convert_chain
 
 
-def _is(node: exp.Expression) -> Expr:
+def _is(node: exp.Expr) -> Expr:
     operand, what = _convert(node.this), node.expression
     if isinstance(what, exp.Null):
         return Call("is_null", (operand,))
@@ -106,13 +106,13 @@ def _is(node: exp.Expression) -> Expr:
     raise refusal(Code.NOT_IN_SUBSET, node, "IS takes NULL, TRUE or FALSE", "use =")
 
 
-def _between(node: exp.Expression) -> Expr:
+def _between(node: exp.Expr) -> Expr:
     low, high = _convert(node.args["low"]), _convert(node.args["high"])
     operand = _convert(node.this)
     return Call("and", (Call("ge", (operand, low)), Call("le", (operand, high))))
 
 
-def _case(node: exp.Expression) -> Expr:
+def _case(node: exp.Expr) -> Expr:
     subject = node.this
     parts: list[Expr] = []
     for branch in node.args["ifs"]:
@@ -123,24 +123,24 @@ def _case(node: exp.Expression) -> Expr:
     return Call("case", (*parts, _convert(default)) if default is not None else tuple(parts))
 
 
-def _if(node: exp.Expression) -> Expr:
+def _if(node: exp.Expr) -> Expr:
     default = node.args.get("false")
     parts = (_convert(node.this), _convert(node.args["true"]))
     return Call("case", (*parts, _convert(default)) if default is not None else parts)
 
 
-def _cast(node: exp.Expression) -> Expr:
+def _cast(node: exp.Expr) -> Expr:
     return Call(CAST_TYPES[node.args["to"].this], (_convert(node.this),))
 
 
-def _concat(node: exp.Expression) -> Expr:
+def _concat(node: exp.Expr) -> Expr:
     # concat() reads NULL as the empty text, || does not
     empty = Literal(LiteralType.TEXT, "")
     texts = (Call("to_text", (_convert(part),)) for part in node.expressions)
     return Call("concat", tuple(Call("coalesce", (text, empty)) for text in texts))
 
 
-SPECIAL: dict[type[exp.Expression], Callable[[exp.Expression], Expr]] = {
+SPECIAL: dict[type[exp.Expr], Callable[[exp.Expr], Expr]] = {
     exp.Column: lambda node: ColumnRef(node.args["table"].name, node.name),
     exp.Literal: _literal,
     exp.Boolean: lambda node: Literal(LiteralType.BOOLEAN, "true" if node.this else "false"),

@@ -52,7 +52,7 @@ class Form:
         return None
 
 
-def form_of(node: exp.Expression, catalog: Catalog, tables: dict[str, str]) -> Form:
+def form_of(node: exp.Expr, catalog: Catalog, tables: dict[str, str]) -> Form:
     """The form of a sum's argument; *tables* gives the table of each alias. QueryRefused if it has none."""
     builder = _Builder(catalog, tables)
     return builder.form(node)
@@ -63,7 +63,7 @@ class _Builder:
     catalog: Catalog
     tables: dict[str, str]
 
-    def form(self, node: exp.Expression) -> Form:
+    def form(self, node: exp.Expr) -> Form:
         match node:
             case exp.Paren():
                 return self.form(node.this)
@@ -110,7 +110,7 @@ class _Builder:
             raise _unfit(node)
         return self.form(operand)
 
-    def _scaled(self, node: exp.Expression, factor: Fraction) -> Form:
+    def _scaled(self, node: exp.Expr, factor: Fraction) -> Form:
         form = self.form(node)
         return replace(
             form, branches=tuple(branch.map(lambda value: value * factor) for branch in form.branches)
@@ -150,7 +150,7 @@ class _Builder:
             pairs = [(convert(item.this), item.args["true"]) for item in node.args["ifs"]]
         return self._branches(pairs, node.args.get("default"))
 
-    def _branches(self, pairs: list[tuple[Expr, exp.Expression]], default: exp.Expression | None) -> Form:
+    def _branches(self, pairs: list[tuple[Expr, exp.Expr]], default: exp.Expr | None) -> Form:
         """The branches of a CASE; each holds only where no earlier condition does."""
         branches: list[Branch] = []
         earlier: Expr | None = None
@@ -164,7 +164,7 @@ class _Builder:
                 earlier = both(earlier, Call("not", (Call("is_true", (condition,)),)))
         return Form(tuple(branches), covers=covers and default is not None)
 
-    def _value(self, value: exp.Expression) -> Form:
+    def _value(self, value: exp.Expr) -> Form:
         return Form((), covers=False) if isinstance(value, exp.Null) else self.form(value)
 
 
@@ -179,14 +179,14 @@ def indicator(condition: Expr) -> Form:
     return Form((true, false), covers=False)
 
 
-def is_condition(node: exp.Expression) -> bool:
+def is_condition(node: exp.Expr) -> bool:
     """Whether *node* is a comparison, or a combination of comparisons."""
     return isinstance(
         node, exp.Predicate | exp.Connector | exp.Not | exp.Boolean | exp.NullSafeEQ | exp.NullSafeNEQ
     )
 
 
-def _unfit(node: exp.Expression) -> Exception:
+def _unfit(node: exp.Expr) -> Exception:
     text = node.sql("duckdb")
     hint = "sum or average one measured column, or combine several sums in the answer"
     return refusal(Code.ARGUMENT_FORM, node, f"{text} is not a column times a number plus a number", hint)

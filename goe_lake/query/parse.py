@@ -38,7 +38,7 @@ def parse(text: str) -> exp.Select:
     return _select(statements[0])
 
 
-def _select(statement: exp.Expression) -> exp.Select:
+def _select(statement: exp.Expr) -> exp.Select:
     if isinstance(statement, exp.Select):
         return statement
     if isinstance(statement, exp.SetOperation | exp.Subquery):

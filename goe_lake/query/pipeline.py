@@ -59,7 +59,7 @@ def prepare(text: str, catalog: Catalog) -> Plan:
         return plan(query, catalog, names, source)
     except QueryRefused:
         raise
-    except Exception:  # fail closed: what cannot be planned is not asked
+    except Exception:  # noqa: BLE001 - fail closed: what cannot be planned is not asked
         raise QueryRefused(
             Code.INTERNAL, "the query could not be planned", hint="write it another way, and report it"
         ) from None

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, TableKind
 from goe_lake.query.aggregates import Measures, finish
-from goe_lake.query.checks import AGGREGATES, group_keys, is_person_equality, is_site_key
+from goe_lake.query.checks import AGGREGATES, group_keys, is_site_key
 from goe_lake.query.expressions import conjuncts, convert
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.release import (
@@ -21,7 +21,6 @@ from goe_lake.release import (
     Join,
     Key,
     KeyDomain,
-    Measure,
     MeasureFunction,
     Relation,
     Release,
@@ -47,8 +46,8 @@ class OutputColumn:
 class Condition:
     """A part of HAVING over the merged cells, and the measures that it reads.
 
-    Where it compares one count with a constant, *when_lower* and *when_upper* say it of the count's
-    bounds: true if *when_lower* holds, false if *when_upper* does not; None where bounds decide nothing.
+    Where it compares one count with a constant, *certain* and *impossible* are SQL over the count's
+    bounds: the condition holds if *certain* does, and fails if *impossible* does.
     """
 
     sql: str
@@ -83,9 +82,8 @@ class Plan:
 
     def final_sql(self) -> str:
         """The final SQL as one readable statement, for `explain`; the gateway runs its guarded form."""
-        parts = [
-            f"SELECT {', '.join(f'{output.sql} AS {_quoted(output.name)}' for output in self.outputs)} FROM cells"
-        ]
+        columns = ", ".join(f"{output.sql} AS {_quoted(output.name)}" for output in self.outputs)
+        parts = [f"SELECT {columns} FROM cells"]
         if self.having:
             parts.append(f"WHERE {' AND '.join(condition.sql for condition in self.having)}")
         if self.order:
@@ -143,11 +141,9 @@ def plan_relation(
     joins: list[Join] = []
     joined = {first.alias}
     while rest:
-        scan = next((scan for scan in rest if _pairs(scan, joined, equalities)), None)
-        if scan is None:
-            _refuse_cross(query, rest[0], catalog)
+        scan = next((scan for scan in rest if _pairs(scan, joined, equalities)), rest[0])
         pairs = _pairs(scan, joined, equalities)
-        _check_join(query, scan, pairs, tables, catalog)
+        _check_join(query, scan, pairs, catalog)
         joins.append(Join(scan, pairs))
         joined.add(scan.alias)
         rest.remove(scan)
@@ -159,9 +155,9 @@ def _personal_first(scans: list[Scan], catalog: Catalog) -> list[Scan]:
     return sorted(scans, key=lambda scan: catalog.tables[scan.table].kind is not TableKind.PERSONAL)
 
 
-def _row_conditions(query: exp.Select) -> list[exp.Expression]:
+def _row_conditions(query: exp.Select) -> list[exp.Expr]:
     """The parts of every ON and of WHERE; of inner joins they are one conjunction."""
-    parts: list[exp.Expression] = []
+    parts: list[exp.Expr] = []
     for join in query.args.get("joins") or ():
         on = join.args.get("on")
         if on is not None:
@@ -170,14 +166,14 @@ def _row_conditions(query: exp.Select) -> list[exp.Expression]:
     return parts + (_and_parts(where.this) if where is not None else [])
 
 
-def _and_parts(node: exp.Expression) -> list[exp.Expression]:
+def _and_parts(node: exp.Expr) -> list[exp.Expr]:
     node = node.unnest()
     if isinstance(node, exp.And):
         return [*_and_parts(node.left), *_and_parts(node.right)]
     return [node]
 
 
-def _join_equality(node: exp.Expression) -> tuple[ColumnRef, ColumnRef] | None:
+def _join_equality(node: exp.Expr) -> tuple[ColumnRef, ColumnRef] | None:
     if not isinstance(node, exp.EQ):
         return None
     left, right = node.left.unnest(), node.right.unnest()
@@ -213,31 +209,27 @@ def _check_join(
     query: exp.Select,
     scan: Scan,
     pairs: tuple[tuple[ColumnRef, ColumnRef], ...],
-    tables: Mapping[str, str],
     catalog: Catalog,
 ) -> None:
     """A table about persons joins on sample_id; the site list joins on the whole site."""
     columns = frozenset(right.column for _, right in pairs)
     if catalog.tables[scan.table].kind is TableKind.PERSONAL:
         if "sample_id" not in columns:
-            _refuse_cross(query, scan, catalog)
+            hint = f"write JOIN {scan.table} USING (sample_id)"
+            raise refusal(
+                Code.PERSON_JOIN, _table(query, scan), f"{scan.table} is not joined on sample_id", hint
+            )
     elif not is_site_key(columns):
-        message = f"{scan.table} is joined on {', '.join(sorted(columns))}"
+        message = f"{scan.table} is joined on {', '.join(sorted(columns)) or 'nothing'}"
         raise refusal(
-            Code.SITE_JOIN, _table(query, scan), message, "write JOIN variants USING (contig, pos, ref, alt)"
+            Code.SITE_JOIN,
+            _table(query, scan),
+            message,
+            "write genotypes JOIN variants USING (contig, pos, ref, alt)",
         )
 
 
-def _refuse_cross(query: exp.Select, scan: Scan, catalog: Catalog) -> None:
-    node = _table(query, scan)
-    if catalog.tables[scan.table].kind is TableKind.PERSONAL:
-        hint = f"write JOIN {scan.table} USING (sample_id)"
-        raise refusal(Code.PERSON_JOIN, node, f"{scan.table} is not joined on sample_id", hint)
-    hint = f"write JOIN genotypes and JOIN {scan.table} USING (contig, pos, ref, alt)"
-    raise refusal(Code.SITE_JOIN, node, f"{scan.table} is not joined on the site", hint)
-
-
-def _table(query: exp.Select, scan: Scan) -> exp.Expression | None:
+def _table(query: exp.Select, scan: Scan) -> exp.Expr | None:
     return next((table for table in query.find_all(exp.Table) if table.alias_or_name == scan.alias), None)
 
 
@@ -267,11 +259,11 @@ SITE_TABLES = frozenset({"genotypes", "variants"})
 class _Finisher:
     """Rewrites expressions of the query into expressions over the merged cells."""
 
-    keys: dict[exp.Expression, exp.Column]
+    keys: dict[exp.Expr, exp.Column]
     measures: Measures
-    outputs: dict[str, exp.Expression]
+    outputs: dict[str, exp.Expr]
 
-    def final(self, node: exp.Expression) -> exp.Expression:
+    def final(self, node: exp.Expr) -> exp.Expr:
         """*node* with its keys and aggregates replaced by columns of the cells."""
         if node in self.keys:
             return self.keys[node].copy()
@@ -284,16 +276,16 @@ class _Finisher:
             child.replace(self.final(child))
         return node
 
-    def output(self, node: exp.Expression, name: str) -> OutputColumn:
+    def output(self, node: exp.Expr, name: str) -> OutputColumn:
         final = self.final(node)
         return OutputColumn(name, final.sql("duckdb"), _measures_in(final), self._count(final))
 
-    def condition(self, node: exp.Expression) -> Condition:
+    def condition(self, node: exp.Expr) -> Condition:
         final = self.final(node)
         certain, impossible = self._by_bounds(final)
         return Condition(f"({final.sql('duckdb')})", _measures_in(final), certain, impossible)
 
-    def ordering(self, item: exp.Expression) -> Ordering:
+    def ordering(self, item: exp.Expr) -> Ordering:
         assert isinstance(item, exp.Ordered)
         final = self.final(item.this)
         nulls = item.args.get("nulls_first")
@@ -302,7 +294,7 @@ class _Finisher:
             final.sql("duckdb"), f"{direction} NULLS {'FIRST' if nulls else 'LAST'}", _measures_in(final)
         )
 
-    def _count(self, final: exp.Expression) -> str | None:
+    def _count(self, final: exp.Expr) -> str | None:
         """The count that *final* is, casts aside."""
         while isinstance(final, exp.Paren | exp.Cast):
             final = final.this
@@ -313,11 +305,11 @@ class _Finisher:
         }
         return final.name if isinstance(final, exp.Column) and final.name in counts else None
 
-    def _by_bounds(self, final: exp.Expression) -> tuple[str | None, str | None]:
+    def _by_bounds(self, final: exp.Expr) -> tuple[str | None, str | None]:
         """What makes a comparison of one count with a constant certain, and what makes it impossible."""
         final = final.unnest()
         rule = BY_BOUNDS.get(type(final))
-        if rule is None:
+        if rule is None or not isinstance(final, exp.Binary):
             return None, None
         left, right = final.left, final.right
         if isinstance(left.unnest(), exp.Literal):
@@ -325,14 +317,13 @@ class _Finisher:
         count = self._count(left)
         if count is None or not isinstance(right.unnest(), exp.Literal) or right.unnest().is_string:
             return None, None
-        constant = right.sql("duckdb")
-        return tuple(
-            text.format(lower=f"{count}_lower", upper=f"{count}_upper", constant=constant) for text in rule
-        )
+        parts = {"lower": f"{count}_lower", "upper": f"{count}_upper", "constant": right.sql("duckdb")}
+        certain, impossible = rule
+        return certain.format(**parts), impossible.format(**parts)
 
 
 # For a comparison of a count with a constant: when it surely holds, and when it surely does not.
-BY_BOUNDS: Final[Mapping[type[exp.Expression], tuple[str, str]]] = MappingProxyType(
+BY_BOUNDS: Final[Mapping[type[exp.Expr], tuple[str, str]]] = MappingProxyType(
     {
         exp.GT: ("{lower} > {constant}", "{upper} <= {constant}"),
         exp.GTE: ("{lower} >= {constant}", "{upper} < {constant}"),
@@ -340,12 +331,12 @@ BY_BOUNDS: Final[Mapping[type[exp.Expression], tuple[str, str]]] = MappingProxyT
         exp.LTE: ("{upper} <= {constant}", "{lower} > {constant}"),
     }
 )
-MIRRORED: Final[Mapping[type[exp.Expression], type[exp.Expression]]] = MappingProxyType(
+MIRRORED: Final[Mapping[type[exp.Expr], type[exp.Expr]]] = MappingProxyType(
     {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE}
 )
 
 
-def _measures_in(final: exp.Expression) -> tuple[str, ...]:
+def _measures_in(final: exp.Expr) -> tuple[str, ...]:
     names = (column.name for column in final.find_all(exp.Column))
     return tuple(dict.fromkeys(name for name in names if name.startswith("m")))
 
@@ -357,21 +348,3 @@ def _number(query: exp.Select, clause: str) -> int | None:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def measure_named(plan: Plan, name: str) -> Measure:
-    """The measure of that name."""
-    return next(measure for measure in plan.release.measures if measure.name == name)
-
-
-__all__ = [
-    "Condition",
-    "Ordering",
-    "OutputColumn",
-    "Plan",
-    "is_person_equality",
-    "key_domain",
-    "measure_named",
-    "plan",
-    "plan_relation",
-]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify as sqlglot_qualify
@@ -26,14 +28,11 @@ def expand_all(query: exp.Select, catalog: Catalog) -> exp.Select:
 
 
 def _expand_order(order: exp.Order, columns: int) -> exp.Order:
-    items: list[exp.Expression] = []
+    items: list[exp.Expr] = []
     for item in order.expressions:
         inner = item.this if isinstance(item, exp.Ordered) else item
-        if (
-            isinstance(inner, exp.Column)
-            and not inner.table
-            and inner.name.upper() == "ALL"
-            or _is_all(inner)
+        if (isinstance(inner, exp.Column) and not inner.table and inner.name.upper() == "ALL") or _is_all(
+            inner
         ):
             for place in range(1, columns + 1):
                 copy = item.copy() if isinstance(item, exp.Ordered) else exp.Ordered(this=inner.copy())
@@ -44,7 +43,7 @@ def _expand_order(order: exp.Order, columns: int) -> exp.Order:
     return exp.Order(expressions=items)
 
 
-def _is_all(node: exp.Expression) -> bool:
+def _is_all(node: exp.Expr) -> bool:
     return isinstance(node, exp.Var) and node.name.upper() == "ALL"
 
 
@@ -53,28 +52,30 @@ def qualify(query: exp.Select, catalog: Catalog) -> exp.Select:
     check_aliases(query, catalog)
     try:
         qualified = sqlglot_qualify(
-            query.copy(), schema=catalog.as_sqlglot(), dialect=DIALECT, quote_identifiers=False
+            query.copy(), schema=dict(catalog.as_sqlglot()), dialect=DIALECT, quote_identifiers=False
         )
     except OptimizeError as error:
-        raise _unknown(query, error) from None
+        raise _unknown(query, catalog, error) from None
     assert isinstance(qualified, exp.Select)
     return qualified
 
 
-def _unknown(query: exp.Select, error: OptimizeError) -> QueryRefused:
-    """The refusal for a column that does not resolve, pointing at it."""
+def _unknown(query: exp.Select, catalog: Catalog, error: OptimizeError) -> QueryRefused:
+    """The refusal for a column that does not resolve, pointing at it and naming the nearest one."""
     words = str(error).split("'")
     name = words[1] if len(words) > 2 else ""
-    column = next((column for column in query.find_all(exp.Column) if column.name == name), None)
+    column = next(
+        (column for column in query.find_all(exp.Column) if column.name.lower() == name.lower()), None
+    )
     if "mbiguous" in str(error):
         return refusal(Code.UNKNOWN_COLUMN, column, f"{name} is in more than one table", "write table.column")
-    hint = "SELECT * FROM columns lists them, as does `goe explain --tables`" if not name else ""
-    return refusal(
-        Code.UNKNOWN_COLUMN,
-        column,
-        f"there is no column {name}" if name else "a column does not resolve",
-        hint,
-    )
+    read = [
+        table for node in query.find_all(exp.Table) if (table := catalog.table(node.name.lower())) is not None
+    ]
+    known = sorted({column.name for table in read for column in table.columns})
+    near = get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(known)}"
+    return refusal(Code.UNKNOWN_COLUMN, column, f"there is no column {name}", hint)
 
 
 def check_aliases(query: exp.Select, catalog: Catalog) -> exp.Select:

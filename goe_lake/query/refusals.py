@@ -47,7 +47,7 @@ RULES: dict[Code, str] = {
     Code.NOT_A_SELECT: "Only SELECT is answered; nothing is ever written or set.",
     Code.TOO_LARGE: "A query has at most 20,000 characters, and is not nested deeper than 60 levels.",
     Code.PARSERS_DIFFER: "Two parsers must read the text alike, or nothing is asked.",
-    Code.UNKNOWN_TABLE: "Only the tables of the contract can be read, never files, functions or system tables.",
+    Code.UNKNOWN_TABLE: "Only tables of the contract can be read, never files, functions or system tables.",
     Code.UNKNOWN_COLUMN: "Every column must be one of the table's, and belong to exactly one table.",
     Code.ALIAS_HIDES_COLUMN: "An output name that a clause reads must not be the name of another column.",
     Code.TABLE_TWICE: "A table stands once in a query.",
@@ -63,7 +63,7 @@ RULES: dict[Code, str] = {
     Code.WINDOW: "Window functions are not answered.",
     Code.AGGREGATE: "Only aggregates that can be computed from sums and counts are answered.",
     Code.FUNCTION: "Only functions on the list are answered.",
-    Code.ARGUMENT_FORM: "The argument of a sum or mean is a measured column, a times it plus b, or a CASE of these.",
+    Code.ARGUMENT_FORM: "A sum or mean is taken of a column, of a times it plus b, or of a CASE of these.",
     Code.TYPES: "The types of an expression must fit together.",
     Code.CONSTANT: "A constant is a number, a text, true, false or NULL.",
     Code.SAMPLE_ID: "sample_id joins and counts, and is never shown, compared, grouped, sorted or hashed.",
@@ -72,19 +72,19 @@ RULES: dict[Code, str] = {
 }
 
 
-def refusal(code: Code, node: exp.Expression | None, message: str, hint: str = "") -> QueryRefused:
+def refusal(code: Code, node: exp.Expr | None, message: str, hint: str = "") -> QueryRefused:
     """A refusal that points at *node* in the submitted text."""
     line, column = place_of(node)
     return QueryRefused(code.value, message, line, column, hint)
 
 
-def place_of(node: exp.Expression | None) -> tuple[int | None, int | None]:
+def place_of(node: exp.Expr | None) -> tuple[int | None, int | None]:
     """The 1-based line and column where *node* begins in the text; None where that is not known."""
     if node is None:
         return None, None
-    for part in node.walk():
-        meta = part.meta
-        if "line" in meta and "start" in meta:
-            # the parser notes the last character of a token
-            return meta["line"], meta["col"] - (meta["end"] - meta["start"])
-    return None, None
+    marked = [part.meta for part in node.walk() if "start" in part.meta]
+    if not marked:
+        return None, None
+    first = min(marked, key=lambda meta: meta["start"])
+    # the parser notes the last character of a token
+    return first["line"], first["col"] - (first["end"] - first["start"])

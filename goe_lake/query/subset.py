@@ -21,7 +21,7 @@ def _args(*names: str) -> frozenset[str]:
 
 _BINARY = _args("this", "expression")
 
-SUBSET: dict[type[exp.Expression], frozenset[str]] = {
+SUBSET: dict[type[exp.Expr], frozenset[str]] = {
     exp.Select: _args(
         "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset"
     ),
@@ -109,7 +109,7 @@ class _Explained:
     instead: str
 
 
-_EXPLAINED_NODES: dict[type[exp.Expression], _Explained] = {
+_EXPLAINED_NODES: dict[type[exp.Expr], _Explained] = {
     exp.TableSample: _Explained(Code.SAMPLING, "sampling is not answered", "remove it; the answer is exact"),
     exp.Window: _Explained(Code.WINDOW, "window functions are not answered", "use GROUP BY"),
     exp.Subquery: _Explained(
@@ -120,7 +120,7 @@ _EXPLAINED_NODES: dict[type[exp.Expression], _Explained] = {
     ),
     exp.With: _Explained(Code.NESTED_QUERY, "WITH is not answered", "send each SELECT by itself"),
 }
-_EXPLAINED_ARGUMENTS: dict[tuple[type[exp.Expression], str], _Explained] = {
+_EXPLAINED_ARGUMENTS: dict[tuple[type[exp.Expr], str], _Explained] = {
     (exp.Select, "with_"): _EXPLAINED_NODES[exp.With],
     (exp.Select, "sample"): _EXPLAINED_NODES[exp.TableSample],
     (exp.Table, "sample"): _EXPLAINED_NODES[exp.TableSample],
@@ -151,11 +151,11 @@ def check_subset(query: exp.Select, catalog: Catalog) -> exp.Select:
     return query
 
 
-def _explained(reason: _Explained, node: exp.Expression) -> Exception:
+def _explained(reason: _Explained, node: exp.Expr) -> Exception:
     return refusal(reason.code, node, reason.what, reason.instead)
 
 
-def _unlisted(node: exp.Expression) -> Exception:
+def _unlisted(node: exp.Expr) -> Exception:
     for kind, reason in _EXPLAINED_NODES.items():
         if isinstance(node, kind):
             return _explained(reason, node)
@@ -172,10 +172,10 @@ def _unlisted(node: exp.Expression) -> Exception:
     )
 
 
-def _unlisted_argument(node: exp.Expression, name: str) -> Exception:
+def _unlisted_argument(node: exp.Expr, name: str) -> Exception:
     reason = _EXPLAINED_ARGUMENTS.get((type(node), name))
     value = node.args[name]
-    at = value if isinstance(value, exp.Expression) else node
+    at = value if isinstance(value, exp.Expr) else node
     if reason is not None:
         return _explained(reason, at)
     what = f"{name.rstrip('_')} in {node.key}"
@@ -207,7 +207,7 @@ CAST_TYPES = {
 def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Give functions that DuckDB knows by two names the one name that later passes read."""
 
-    def rename(node: exp.Expression) -> exp.Expression:
+    def rename(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Anonymous):
             known = SPELLINGS.get(node.name.lower())
             if known is not None and len(node.expressions) == 1:
@@ -216,9 +216,9 @@ def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
             return exp.Count(this=exp.Star(), big_int=True)
         return node
 
-    return query.copy().transform(rename)
+    spelled = query.copy().transform(rename)
+    assert isinstance(spelled, exp.Select)
+    return spelled
 
 
-SPELLINGS: dict[str, Callable[[exp.Expression], exp.Expression]] = {
-    "mean": lambda argument: exp.Avg(this=argument)
-}
+SPELLINGS: dict[str, Callable[[exp.Expr], exp.Expr]] = {"mean": lambda argument: exp.Avg(this=argument)}

@@ -1,0 +1,194 @@
+"""What the command line shows: answers in every format, and the progress and report of an ingest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from goe_lake.release import Bound, Status
+
+if TYPE_CHECKING:
+    from goe_lake.federation import Answer
+    from goe_lake.lake import IngestReport
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+
+def write_answer(answer: Answer, format_: Format, output: Path | None) -> None:
+    """Write *answer* in *format_* to the file *output*, or to the screen."""
+    if format_ in (Format.TABLE, Format.JSON):
+        text = _table_text(answer, output) if format_ is Format.TABLE else _json_text(answer)
+        if output is not None:
+            output.write_text(text, encoding="utf-8")
+        else:
+            sys.stdout.write(text)
+        return
+    sink = pa.OSFile(str(output), "wb") if output is not None else pa.PythonFile(sys.stdout.buffer, "w")
+    with sink:
+        _write_columns(answer.table, format_, sink)
+
+
+def _write_columns(table: pa.Table, format_: Format, sink: pa.NativeFile) -> None:
+    if format_ is Format.CSV:
+        csv.write_csv(table, sink)
+    elif format_ is Format.PARQUET:
+        parquet.write_table(table, sink)
+    else:
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    sink.flush()
+
+
+def _json_text(answer: Answer) -> str:
+    content = {
+        "rows": answer.table.to_pylist(),
+        "status": answer.status.to_pylist(),
+        "envelope": answer.envelope.to_json(),
+    }
+    return json.dumps(content, indent=2, default=str, ensure_ascii=False) + "\n"
+
+
+def _table_text(answer: Answer, output: Path | None) -> str:
+    """The answer as a table; a value that is not shown says so, with its bounds where they are known."""
+    console = Console(width=200 if output is not None else None, highlight=False)
+    with console.capture() as captured:
+        console.print(answer_table(answer))
+        for line in remarks(answer):
+            console.print(line, style="dim", markup=False)
+    return captured.get()
+
+
+def answer_table(answer: Answer) -> Table:
+    """The answer as a table for a terminal."""
+    bounds = {(bound.row, bound.column): bound for bound in answer.envelope.bounds}
+    table = Table()
+    for field in answer.table.schema:
+        table.add_column(field.name, justify="left" if pa.types.is_string(field.type) else "right")
+    rows = zip(answer.table.to_pylist(), answer.status.to_pylist(), strict=True)
+    for row, (values, words) in enumerate(rows):
+        table.add_row(*(_shown(values[name], words[name], bounds.get((row, name))) for name in values))
+    return table
+
+
+def _shown(value: object, status: str, bound: Bound | None) -> str:
+    if bound is not None:
+        return f"{bound.lower}..{bound.upper}" if bound.upper is not None else f">={bound.lower}"
+    if status == Status.WITHHELD:
+        return "withheld"
+    if value is None:
+        return "NULL"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def remarks(answer: Answer) -> list[str]:
+    """What a reader should know of the answer as a whole."""
+    envelope = answer.envelope
+    answered = [node.country for node in envelope.nodes if node.status == "answered"]
+    lines = [
+        f"{answer.table.num_rows} rows from {len(answered)} of {len(envelope.nodes)} nodes ({', '.join(answered)})"
+    ]
+    if envelope.rows is Status.PARTIAL:
+        lines.append("rows may be missing or out of order: HAVING, ORDER BY or LIMIT read a withheld value")
+    if envelope.not_shown:
+        lines.append(f"{len(envelope.not_shown)} possible groups are not shown: too few persons, or none")
+    return [*lines, *envelope.notices]
+
+
+class IngestProgress:
+    """Progress bars for an ingest, one a step; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._bars.stop()
+
+    def start(self, step: str, total: int) -> None:
+        """Step *step* of *total* units begins."""
+        self._tasks[step] = self._bars.add_task(step, total=total, rate="")
+
+    def advance(self, step: str, done: int) -> None:
+        """*done* more units of *step* are done."""
+        task = self._tasks[step]
+        speed = next((item.speed for item in self._bars.tasks if item.id == task), None)
+        self._bars.update(task, advance=done, rate=f"{speed:,.0f}/s" if speed else "")
+
+    def finish(self, step: str) -> None:
+        """Step *step* has ended."""
+        task = self._tasks[step]
+        total = next(item.total for item in self._bars.tasks if item.id == task)
+        self._bars.update(task, completed=total)
+
+
+def print_ingest(report: IngestReport, console: Console) -> None:
+    """The table at the end of an ingest: contigs, totals, and what was put aside."""
+    table = Table(title=f"{report.node_id}   snapshot {report.snapshot_id[:12]}")
+    for name in ("contig", "records", "sites", "no-call rate", "Ti/Tv", "quarantined"):
+        table.add_column(name, justify="left" if name == "contig" else "right")
+    for counts in report.contigs:
+        quarantined = sum(counts.quarantined.values())
+        table.add_row(
+            counts.contig, f"{counts.records:,}", f"{counts.sites:,}", _share(counts.no_call_rate),
+            _ratio(counts.ti_tv), f"{quarantined:,}",
+        )  # fmt: skip
+    table.add_section()
+    total = sum(report.quarantined.values())
+    table.add_row(
+        "all", f"{report.records:,}", f"{report.sites:,}", _share(report.no_call_rate), _ratio(report.ti_tv),
+        f"{total:,}",
+    )  # fmt: skip
+    console.print(table)
+    console.print(
+        f"{report.persons:,} persons, {report.samples:,} samples, {report.genotyped:,} of them with genotypes",
+        highlight=False,
+    )
+    _print_list(console, "put aside, with reasons in quarantine/", _counted(report))
+    _print_list(console, "note", report.warnings)
+
+
+def _counted(report: IngestReport) -> Iterable[str]:
+    return (f"{count:,} × {reason}" for reason, count in sorted(report.quarantined.items()))
+
+
+def _print_list(console: Console, title: str, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(f"  {title}: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.3%}"
+
+
+def _ratio(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"

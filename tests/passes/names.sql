@@ -1,0 +1,27 @@
+-- title: an unknown column is refused where it stands
+SELECT count(*) FROM samples
+WHERE weight > 80
+-- =>
+refused: G202 line 2 col 7
+---
+-- title: a column of two tables needs its table's name
+SELECT count(*) FROM samples, scores WHERE samples.sample_id = scores.sample_id AND sample_id IS NOT NULL
+-- =>
+refused: G202
+---
+-- title: an output name must not hide a column that another clause reads
+SELECT birth_year // 10 AS birth_year, count(*) FROM samples GROUP BY birth_year
+-- =>
+refused: G203 line 1 col 71
+---
+-- title: GROUP BY ALL and ORDER BY ALL are written out
+SELECT sex, count(*) AS n FROM samples GROUP BY ALL ORDER BY ALL
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells ORDER BY (k0) NULLS LAST, (CAST(m0 AS BIGINT)) NULLS LAST
+---
+-- title: FROM may come first, places and output names may stand for expressions
+FROM samples SELECT birth_year // 10 * 10 AS decade, count(*) AS n GROUP BY decade HAVING n >= 2 ORDER BY 1
+-- =>
+release: rows (samples) keys (((samples.birth_year // 10) * 10): open) measures (rows as m0)
+final: SELECT k0 AS "decade", CAST(m0 AS BIGINT) AS "n" FROM cells WHERE (CAST(m0 AS BIGINT) >= 2) ORDER BY (k0) NULLS LAST

@@ -1,0 +1,208 @@
+"""Golden cases: what each rewrite makes of a query, compared as text and by running both sides."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from goe_lake.catalog import Catalog, Column, ColumnType, Score, node_catalog
+from goe_lake.engine.sql import to_sql
+from goe_lake.errors import QueryRefused
+from goe_lake.query import Code, Plan, prepare
+from goe_lake.query.refusals import RULES
+from goe_lake.release import Measure, MeasureFunction, Release
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a golden file: a query, and the plan or refusal that is expected."""
+
+    file: str
+    title: str
+    query: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.title}"
+
+
+def read_cases() -> list[Case]:
+    """Every case of every golden file."""
+    cases = []
+    for path in sorted(FOLDER.glob("*.sql")):
+        for block in path.read_text(encoding="utf-8").split("\n---\n"):
+            text, expected = block.split("\n-- =>\n")
+            first, _, query = text.partition("\n")
+            cases.append(Case(path.stem, first.removeprefix("-- title: "), query, expected.strip()))
+    return cases
+
+
+CASES = read_cases()
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    """A node with two phenotypes and one score."""
+    hundredth = Decimal("0.01")
+    columns = (
+        Column(
+            "bmi", ColumnType.DOUBLE, unit="kg/m2", bounds=(Decimal(10), Decimal(80)), resolution=hundredth
+        ),
+        Column("t2d", ColumnType.BOOLEAN),
+    )
+    return node_catalog("GRCh38", "EE", columns, [Score("PGS000001", (Decimal(-1), Decimal(1)), hundredth)])
+
+
+def described(plan: Plan) -> str:
+    """The plan in the words of the golden files."""
+    release = plan.release
+    first, *joins = release.relation.scans
+    parts = [first.table]
+    for scan, join in zip(joins, release.relation.joins, strict=True):
+        parts.append(f"{scan.table} on {', '.join(sorted({right.column for _, right in join.on}))}")
+    where = " AND ".join(to_sql(condition, name_of) for condition in release.conditions)
+    keys = ", ".join(f"{to_sql(key.expression, name_of)}: {key.domain}" for key in release.keys)
+    measures = ", ".join(measure_text(measure) for measure in release.measures)
+    condition = f" where {where}" if where else ""
+    return f"release: rows ({', '.join(parts)}){condition} keys ({keys}) measures ({measures})\nfinal: {plan.final_sql()}"
+
+
+def name_of(column: object) -> str:
+    """A column as alias.name."""
+    return f"{column.table}.{column.column}"  # type: ignore[attr-defined]
+
+
+def measure_text(measure: Measure) -> str:
+    """One measure in the words of the golden files."""
+    argument = f" {name_of(measure.argument)}" if measure.argument is not None else ""
+    step = f" in steps of {measure.resolution}" if measure.resolution != 1 else ""
+    over = f" over {to_sql(measure.where, name_of)}" if measure.where is not None else ""
+    return f"{measure.function}{argument}{step}{over} as {measure.name}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case: Case, catalog: Catalog) -> None:
+    """A query becomes the plan, or meets the refusal, that the golden file states."""
+    try:
+        result = described(prepare(case.query, catalog))
+    except QueryRefused as refused:
+        place = f" line {refused.line} col {refused.column}" if refused.line is not None else ""
+        result = f"refused: {refused.code}{place}"
+        if " line " not in case.expected:
+            result = f"refused: {refused.code}"
+    assert result == case.expected
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.expected.startswith("release")], ids=str)
+def test_case_computes_what_the_query_says(case: Case, catalog: Catalog) -> None:
+    """The release and the final SQL, run one after the other, give what DuckDB gives for the query itself."""
+    connection = tiny_database(catalog)
+    plan = prepare(case.query, catalog)
+    connection.execute(f"CREATE TABLE cells AS {release_sql(plan.release)}")
+    ours = connection.execute(plan.final_sql()).fetchall()
+    theirs = connection.execute(case.query).fetchall()
+    if not plan.order:
+        ours, theirs = sorted(ours, key=repr), sorted(theirs, key=repr)
+    assert len(ours) == len(theirs)
+    assert all(
+        same(a, b)
+        for ours_row, theirs_row in zip(ours, theirs, strict=True)
+        for a, b in zip(ours_row, theirs_row, strict=True)
+    )
+
+
+def same(ours: object, theirs: object) -> bool:
+    """Equal, or equal floats."""
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return math.isclose(ours, theirs, rel_tol=1e-9)
+    return ours == theirs
+
+
+def tiny_database(catalog: Catalog) -> duckdb.DuckDBPyConnection:
+    """Every table of the contract, with a few persons and sites."""
+    connection = duckdb.connect()
+    connection.execute(
+        """
+        CREATE TABLE samples AS SELECT 'p' || i AS sample_id, CASE WHEN i % 3 = 0 THEN 'EE' ELSE 'FI' END AS country,
+            CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN 'M' ELSE 'F' END AS sex, (1940 + i * 3)::INTEGER AS birth_year,
+            'EST' AS population, 'A' AS cohort, 'x' AS consent,
+            CASE WHEN i % 7 <> 0 THEN round(20 + i * 0.71, 2) END::DOUBLE AS bmi,
+            CASE WHEN i % 4 <> 0 THEN i % 2 = 0 END AS t2d
+        FROM range(20) t(i);
+        CREATE TABLE variants AS SELECT 'chr1' AS contig, (100 + j)::INTEGER AS pos, 'A' AS ref, 'C' AS alt,
+            'chr1-' || (100 + j) || '-A-C' AS variant_id, (100 + j)::INTEGER AS end_pos, 'snv' AS type,
+            NULL::INTEGER AS sv_len, NULL::VARCHAR AS rsid, 'G' || (j % 2) AS gene, 'missense_variant' AS consequence,
+            'PASS' AS filter
+        FROM range(4) t(j);
+        CREATE TABLE genotypes AS SELECT contig, pos, ref, alt, variant_id, sample_id,
+            CASE WHEN (pos + birth_year) % 9 <> 0 THEN ((pos * 7 + birth_year) % 3)::INTEGER END AS dosage,
+            CASE WHEN (pos + birth_year) % 9 <> 0 THEN 2 ELSE 0 END AS called_alleles,
+            50::INTEGER AS gq, 30::INTEGER AS dp
+        FROM variants, samples;
+        CREATE TABLE scores AS SELECT sample_id, 'PGS000001' AS pgs_id, birth_year / 4000 AS score FROM samples;
+        """
+    )
+    for table in catalog.tables.values():
+        there = {row[0] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
+        assert there == set(table.by_name), table.name
+    return connection
+
+
+def release_sql(release: Release) -> str:
+    """The release as plain SQL over the logical tables: what a node computes, disclosure control aside."""
+    source = f"{release.relation.first.table} AS {release.relation.first.alias}"
+    for join in release.relation.joins:
+        on = " AND ".join(f"{name_of(left)} = {name_of(right)}" for left, right in join.on)
+        source += f" JOIN {join.scan.table} AS {join.scan.alias} ON {on}"
+    where = " AND ".join(to_sql(condition, name_of) for condition in release.conditions) or "TRUE"
+    keys = [f"{to_sql(key.expression, name_of)} AS {key.name}" for key in release.keys]
+    measures = [f"{measure_sql(measure, release)} AS {measure.name}" for measure in release.measures]
+    group = f" GROUP BY {', '.join(key.name for key in release.keys)}" if keys else ""
+    return f"SELECT {', '.join([*keys, *measures])} FROM {source} WHERE {where}{group}"
+
+
+def measure_sql(measure: Measure, release: Release) -> str:
+    """One measure as plain SQL."""
+    over = f" FILTER ({to_sql(measure.where, name_of)})" if measure.where is not None else ""
+    if measure.function is MeasureFunction.PERSONS:
+        return f"count(DISTINCT {release.relation.first.alias}.sample_id){over}"
+    if measure.function is MeasureFunction.ROWS:
+        return f"count({name_of(measure.argument) if measure.argument is not None else '*'}){over}"
+    return f"sum(round({name_of(measure.argument)} / {measure.resolution})::HUGEINT){over}"
+
+
+def test_every_code_has_a_rule() -> None:
+    """Each refusal code is explained by one sentence."""
+    assert set(RULES) == set(Code)
+    assert all(rule.endswith(".") for rule in RULES.values())
+
+
+def test_an_unexpected_failure_is_a_refusal(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass that crashes refuses the query; it never lets it through."""
+
+    def crash(query: object, known: object) -> object:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("goe_lake.query.pipeline.MEANING_PASSES", (crash,))
+    with pytest.raises(QueryRefused, match="G901"):
+        prepare("SELECT count(*) FROM samples", catalog)
+
+
+def test_deep_nesting_is_refused(catalog: Catalog) -> None:
+    """Brackets nested beyond the limit are refused before any parser recurses into them."""
+    text = f"SELECT count(*) FROM samples WHERE {'(' * 100}bmi > 1{')' * 100}"
+    with pytest.raises(QueryRefused, match="G104"):
+        prepare(text, catalog)
+
+
+def test_a_long_query_is_refused(catalog: Catalog) -> None:
+    """A text beyond the limit is not read at all."""
+    with pytest.raises(QueryRefused, match="G104"):
+        prepare(f"SELECT count(*) FROM samples -- {'x' * 30_000}", catalog)
