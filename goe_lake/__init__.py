@@ -7,10 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goe_lake.errors import ConfigError, GoeError, QueryRefused
+from goe_lake.errors import ConfigError, QueryRefused
 
 if TYPE_CHECKING:
-    from goe_lake.federation import Answer, Federation
+    from goe_lake.federation import Federation
 
 __version__ = version("goe-lake")
 

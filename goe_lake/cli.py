@@ -10,6 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
 
+import click
 import structlog
 import typer
 from rich.console import Console
@@ -46,6 +47,10 @@ NodesOption = Annotated[
         show_default=False,
     ),
 ]
+SqlArgument = Annotated[
+    str,
+    typer.Argument(help="The query; @FILE reads it from a file, - from standard input.", show_default=False),
+]
 MoreNodes = Annotated[list[Path] | None, typer.Argument(help="More node.toml files.", show_default=False)]
 ProjectOption = Annotated[
     str, typer.Option(help="The project, whose purpose the persons' consent must cover.")
@@ -65,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(Exit.INCOMPLETE)
     except GoeError as error:
         errors.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(Exit.FAILED)
+    except click.ClickException as error:
+        error.show(sys.stderr)
         sys.exit(Exit.FAILED)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
@@ -121,10 +129,7 @@ def ingest(
 
 @app.command()
 def query(
-    sql: Annotated[
-        str,
-        typer.Argument(help='The query, e.g. "SELECT country, count(*) AS n FROM samples GROUP BY country".'),
-    ],
+    sql: SqlArgument,
     more: MoreNodes = None,
     nodes: NodesOption = None,
     project: ProjectOption = "demo",
@@ -145,6 +150,7 @@ def query(
     """
     from goe_lake import open_federation
 
+    sql = _query_text(sql)
     federation = open_federation(_node_files(nodes, more), project=project)
     try:
         answer = federation.sql(sql, completeness="any" if any_nodes else "all")
@@ -158,7 +164,7 @@ def query(
 
 @app.command()
 def explain(
-    sql: Annotated[str, typer.Argument(help="The query.")],
+    sql: SqlArgument,
     more: MoreNodes = None,
     nodes: NodesOption = None,
     project: ProjectOption = "demo",
@@ -166,12 +172,25 @@ def explain(
     """Show what a query would ask of each node, and what is made of it. Nothing is asked."""
     from goe_lake import open_federation
 
+    sql = _query_text(sql)
     federation = open_federation(_node_files(nodes, more), project=project)
     try:
         print(federation.explain(sql))
     except QueryRefused as error:
         errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(Exit.REFUSED) from None
+
+
+def _query_text(sql: str) -> str:
+    """The query itself, or the content of the file behind an @, or of standard input for -."""
+    if sql == "-":
+        return sys.stdin.read()
+    if not sql.startswith("@"):
+        return sql
+    try:
+        return Path(sql[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise typer.BadParameter(f"{sql[1:]} cannot be read as text; check the path behind the @") from None
 
 
 def _node_files(nodes: list[Path] | None, more: list[Path] | None) -> list[Path]:

@@ -35,19 +35,21 @@ class Format(StrEnum):
 
 def write_answer(answer: Answer, format_: Format, output: Path | None) -> None:
     """Write *answer* in *format_* to the file *output*, or to the screen."""
-    if format_ in (Format.TABLE, Format.JSON):
-        text = _table_text(answer, output) if format_ is Format.TABLE else _json_text(answer)
-        if output is not None:
-            output.write_text(text, encoding="utf-8")
-        else:
-            sys.stdout.write(text)
-        return
-    sink = pa.OSFile(str(output), "wb") if output is not None else pa.PythonFile(sys.stdout.buffer, "w")
-    with sink:
-        _write_columns(answer.table, format_, sink)
+    if format_ is Format.TABLE:
+        content = _table_text(answer, output).encode()
+    elif format_ is Format.JSON:
+        content = _json_text(answer).encode()
+    else:
+        content = _columns(answer.table, format_)
+    if output is not None:
+        output.write_bytes(content)
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
 
 
-def _write_columns(table: pa.Table, format_: Format, sink: pa.NativeFile) -> None:
+def _columns(table: pa.Table, format_: Format) -> bytes:
+    sink = pa.BufferOutputStream()
     if format_ is Format.CSV:
         csv.write_csv(table, sink)
     elif format_ is Format.PARQUET:
@@ -55,7 +57,7 @@ def _write_columns(table: pa.Table, format_: Format, sink: pa.NativeFile) -> Non
     else:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-    sink.flush()
+    return sink.getvalue().to_pybytes()
 
 
 def _json_text(answer: Answer) -> str:
@@ -103,9 +105,8 @@ def remarks(answer: Answer) -> list[str]:
     """What a reader should know of the answer as a whole."""
     envelope = answer.envelope
     answered = [node.country for node in envelope.nodes if node.status == "answered"]
-    lines = [
-        f"{answer.table.num_rows} rows from {len(answered)} of {len(envelope.nodes)} nodes ({', '.join(answered)})"
-    ]
+    nodes = f"{len(answered)} of {len(envelope.nodes)} nodes ({', '.join(answered)})"
+    lines = [f"{answer.table.num_rows} rows from {nodes}"]
     if envelope.rows is Status.PARTIAL:
         lines.append("rows may be missing or out of order: HAVING, ORDER BY or LIMIT read a withheld value")
     if envelope.not_shown:
@@ -169,10 +170,8 @@ def print_ingest(report: IngestReport, console: Console) -> None:
         f"{total:,}",
     )  # fmt: skip
     console.print(table)
-    console.print(
-        f"{report.persons:,} persons, {report.samples:,} samples, {report.genotyped:,} of them with genotypes",
-        highlight=False,
-    )
+    genotyped = f"{report.genotyped:,} of them with genotypes"
+    console.print(f"{report.persons:,} persons, {report.samples:,} samples, {genotyped}", highlight=False)
     _print_list(console, "put aside, with reasons in quarantine/", _counted(report))
     _print_list(console, "note", report.warnings)
 

@@ -217,7 +217,7 @@ class Release:
         aliases = [scan.alias for scan in self.relation.scans]
         if len(set(aliases)) != len(aliases):
             raise ReleaseRefused("R105", "two scans have one alias")
-        names = [item.name for item in (*self.keys, *self.measures)]
+        names = [*(key.name for key in self.keys), *(measure.name for measure in self.measures)]
         if len(set(names)) != len(names) or not all(re.fullmatch(r"[km][0-9]{1,3}", name) for name in names):
             raise ReleaseRefused("R105", "keys are named k0, k1, … and measures m0, m1, …, each once")
         if not self.measures:

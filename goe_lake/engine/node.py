@@ -78,6 +78,11 @@ class NodeEngine:
         )
         return NodeAnswer(cells, receipt)
 
+    def interrupt(self) -> None:
+        """Stop the statement that runs now, if any; its release fails."""
+        for session in tuple(self._sessions.values()):
+            session.connection.interrupt()
+
     def _session(self, purpose: str) -> Session:
         if self._site_list is None:
             raise ReleaseRefused("R207", "the node was given no site list yet")

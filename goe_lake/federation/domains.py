@@ -98,7 +98,10 @@ def _literal(value: LabelValue) -> str:
 
 
 def not_shown(domains: Sequence[Domain], keys: Sequence[Key], shown: set[Combination]) -> list[Combination]:
-    """The combinations of all nodes' domains that an answer does not show; none where not all keys are listed."""
+    """The combinations of all nodes' domains that an answer does not show.
+
+    None where not all keys have listed values.
+    """
     every = tuple(key.name for key in keys)
     if not keys or any(domain.keys != every or domain.combinations is None for domain in domains):
         return []

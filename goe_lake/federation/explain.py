@@ -30,7 +30,7 @@ def _lines(plan: Plan, nodes: Sequence[NodeDescription]) -> Iterator[str]:
         yield f"  key {key.name:<7} {_text(key.expression)}   (domain: {key.domain})"
     for measure in release.measures:
         yield f"  measure {measure.name:<3} {_measure(measure)}"
-    yield "each node sends, for each group of at least its threshold of persons, the keys and the measures that its rules let out:"
+    yield "each node sends the keys and measures of each group that its rules let out:"
     for node in nodes:
         rule = f"at least {node.min_persons} persons" if node.protects else "PROTECTION OFF"
         yield f"  {node.node_id:<20} {rule}, snapshot {node.snapshot_id[:12]}"

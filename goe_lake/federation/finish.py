@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from goe_lake.engine.duck import one_row
+from goe_lake.engine.genotypes import Column
 from goe_lake.engine.second_parse import BoundColumn
 from goe_lake.query import OutputColumn, Plan
 from goe_lake.query.plan import Condition
@@ -24,7 +26,7 @@ BIGINT = range(-(2**63), 2**63)
 
 @dataclass(frozen=True)
 class Finished:
-    """The answer's table, the status of every value of it, the bounds of values not shown, and its rows' status."""
+    """The answer's table, the status and bounds of its values, and whether its rows are all there."""
 
     table: pa.Table
     status: pa.Table
@@ -78,7 +80,7 @@ def _output_columns(place: int, output: OutputColumn, kind: str) -> list[str]:
         lower, upper = f"{output.count}_lower", f"{output.count}_upper"
         # a lower bound of 0 with no upper one says nothing
         known = f"{lower} > 0 OR {upper} IS NOT NULL"
-        status = f"CASE WHEN {held} AND ({known}) THEN '{Status.BOUNDED}' WHEN {held} THEN '{Status.WITHHELD}' ELSE '{Status.OK}' END"
+        status = f"CASE WHEN {held} AND ({known}) THEN '{Status.BOUNDED}' ELSE {status} END"
         columns.append(f"CASE WHEN {held} AND ({known}) THEN {lower}::VARCHAR END AS c{place}_lower")
         columns.append(f"CASE WHEN {held} THEN {upper}::VARCHAR END AS c{place}_upper")
     return [*columns, f"{status} AS c{place}_status"]
@@ -91,7 +93,8 @@ def decided(condition: Condition) -> str:
     else:
         by_bounds = f"CASE WHEN {condition.certain} THEN TRUE WHEN {condition.impossible} THEN FALSE END"
     # a condition that is NULL by itself is untrue, and decided
-    return f"CASE WHEN {_held(condition.measures)} THEN {by_bounds} ELSE coalesce(TRY({condition.sql}), FALSE) END"
+    known = f"coalesce(TRY({condition.sql}), FALSE)"
+    return f"CASE WHEN {_held(condition.measures)} THEN {by_bounds} ELSE {known} END"
 
 
 def _having(conditions: Sequence[Condition]) -> str:
@@ -126,14 +129,13 @@ def _bounds(outputs: Sequence[OutputColumn], names: Sequence[str], rows: pa.Tabl
     return bounds
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _plain(column: Column) -> Column:
     """Whole numbers of 128 bits as 64-bit ones, where they fit: every tool reads those."""
     if not pa.types.is_decimal(column.type) or column.type.scale != 0:
         return column
-    extremes = pa.compute.min_max(column).as_py()
-    if all(value is None or int(value) in BIGINT for value in extremes.values()):
-        return column.cast(pa.int64())
-    return column
+    least, most = (pc.min_max(column)[side].as_py() for side in ("min", "max"))
+    fits = all(value is None or int(value) in BIGINT for value in (least, most))
+    return column.cast(pa.int64()) if fits else column
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import structlog
 
 from goe_lake.catalog import Catalog, merge_catalogs
+from goe_lake.engine.genotypes import Column
 from goe_lake.engine.node import NodeAnswer, digest_of_cells
 from goe_lake.engine.second_parse import BoundColumn, bind, check_second_opinion
 from goe_lake.engine.sites import SiteList, unite
@@ -58,10 +60,16 @@ class Federation:
 
     def _lay_site_list(self) -> SiteList:
         """The union of what the nodes may list, laid over each of them."""
-        site_list = unite(member.node.offer_sites() for member in self._members)
-        for member in self._members:
-            member.node.lay(site_list)
+        with ThreadPoolExecutor(max_workers=len(self._members)) as pool:
+            site_list = unite(pool.map(lambda member: member.node.offer_sites(), self._members))
+            list(pool.map(lambda member: member.node.lay(site_list), self._members))
         return site_list
+
+    def for_project(self, project: str) -> Federation:
+        """The same nodes under the same site list, asked for *project*."""
+        other = copy(self)
+        other.project = project
+        return other
 
     @property
     def nodes(self) -> tuple[NodeDescription, ...]:
@@ -149,8 +157,10 @@ class Federation:
             query_id=query_id,
             nodes=tuple(_node_report(member.description, answered) for member in self._members),
             columns=tuple(
-                ColumnReport(name, column.type, "", worst(finished.status.column(place)))
-                for place, (name, column) in enumerate(zip(finished.table.column_names, bound, strict=True))
+                ColumnReport(name, column.type, output.unit, worst(finished.status.column(place)))
+                for place, (name, column, output) in enumerate(
+                    zip(finished.table.column_names, bound, plan.outputs, strict=True)
+                )
             ),
             rows=finished.rows,
             bounds=finished.bounds,
@@ -221,9 +231,9 @@ def _node_report(description: NodeDescription, answered: set[str]) -> NodeReport
     )
 
 
-def worst(column: pa.ChunkedArray) -> Status:
+def worst(column: Column) -> Status:
     """The worst status of a column; ok for one without rows."""
-    found = set(pa.compute.unique(column).to_pylist())
+    found = set(column.to_pylist())
     return next((status for status in WORST_FIRST if status.value in found), Status.OK)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -88,10 +89,10 @@ def _possible(place: int, domain: Domain, connection: duckdb.DuckDBPyConnection)
         return "FALSE"
     if not domain.keys:
         return "TRUE"
-    columns = {
-        key: pa.array([combination[index] for combination in domain.combinations])
-        for index, key in enumerate(domain.keys)
-    }
+    columns: dict[str, pa.Array[Any]] = {}
+    for index, key in enumerate(domain.keys):
+        values: list[Any] = [combination[index] for combination in domain.combinations]
+        columns[key] = pa.array(values)
     connection.register("listed", pa.table(columns))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE domain{place} AS SELECT * FROM listed")
     connection.unregister("listed")

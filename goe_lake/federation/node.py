@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,12 +64,12 @@ class Node(Protocol):
 
 
 class EmbeddedNode:
-    """A node in this process, over a lake on this disk."""
+    """A node in this process, over a lake on this disk; no threshold is below *floor*."""
 
-    def __init__(self, node_toml: Path | str) -> None:
+    def __init__(self, node_toml: Path | str, floor: int = 1) -> None:
         config = read_node(node_toml)
-        self.name, self.country = config.name, config.country
-        self.policy = read_policy(config.policy)
+        self.name, self.country, self.lake = config.name, config.country, config.lake
+        self.policy = held_to(read_policy(config.policy), floor)
         snapshot = open_snapshot(config.lake)
         self._engine = NodeEngine(config.node_id, snapshot, self.policy)
 
@@ -98,6 +98,19 @@ class EmbeddedNode:
     def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
         """The controlled cells of *release*."""
         return self._engine.answer(release, purpose, query_id)
+
+    def interrupt(self) -> None:
+        """Stop the statement that runs now, if any; its release fails."""
+        self._engine.interrupt()
+
+
+def held_to(policy: Policy, floor: int) -> Policy:
+    """*policy* with thresholds of at least *floor* persons: the strictest of node and federation wins."""
+    return replace(
+        policy,
+        min_persons=max(policy.min_persons, floor),
+        min_contributors=max(policy.min_contributors, floor),
+    )
 
 
 def read_policy(path: Path | None) -> Policy:

@@ -81,7 +81,7 @@ def is_person_equality(node: exp.Expr | None) -> bool:
 
 
 def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
-    """Aggregates stand in SELECT, HAVING and ORDER BY, never inside each other, and take what they can take."""
+    """Aggregates stand in SELECT, HAVING and ORDER BY, never in each other, and take what they can."""
     for name in ("where", "group"):
         clause = query.args.get(name)
         found = clause.find(*AGGREGATES) if clause is not None else None

@@ -21,12 +21,13 @@ from goe_lake.query.parse import DIALECT, parse
 from goe_lake.query.plan import Plan, plan
 from goe_lake.query.qualify import expand_all, qualify
 from goe_lake.query.refusals import Code
-from goe_lake.query.subset import check_cast_types, check_subset, spell
+from goe_lake.query.subset import check_cast_types, check_subset, select_first, spell
 
 Pass = Callable[[exp.Select, Catalog], exp.Select]
 
 # On the text as written: what it may hold at all.
 SYNTAX_PASSES: Final[tuple[Pass, ...]] = (
+    select_first,
     spell,
     expand_all,
     check_subset,

@@ -33,13 +33,15 @@ from goe_lake.release import (
 class OutputColumn:
     """One column of the answer: its SQL over the merged cells, and the measures that it reads.
 
-    *count* names the measure where the column is that count of rows or persons and nothing else.
+    *count* names the measure where the column is that count of rows or persons and nothing else;
+    *unit* is that of the one column that it shows, sums or averages, "" where there is none.
     """
 
     name: str
     sql: str
     measures: tuple[str, ...]
     count: str | None
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -278,7 +280,16 @@ class _Finisher:
 
     def output(self, node: exp.Expr, name: str) -> OutputColumn:
         final = self.final(node)
-        return OutputColumn(name, final.sql("duckdb"), _measures_in(final), self._count(final))
+        return OutputColumn(
+            name, final.sql("duckdb"), _measures_in(final), self._count(final), self._unit(node)
+        )
+
+    def _unit(self, node: exp.Expr) -> str:
+        shown = node.this if isinstance(node, exp.Filter) else node
+        shown = shown.this if isinstance(shown, exp.Sum | exp.Avg) else shown
+        if not isinstance(shown, exp.Column) or shown.table not in self.measures.tables:
+            return ""
+        return self.measures.catalog.column(self.measures.tables[shown.table], shown.name).unit
 
     def condition(self, node: exp.Expr) -> Condition:
         final = self.final(node)

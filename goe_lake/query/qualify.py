@@ -49,10 +49,10 @@ def _is_all(node: exp.Expr) -> bool:
 
 def qualify(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Resolve every table and column against *catalog*, expand stars, USING, NATURAL and output names."""
-    check_aliases(query, catalog)
+    query = free_aliases(query, catalog)
     try:
         qualified = sqlglot_qualify(
-            query.copy(), schema=dict(catalog.as_sqlglot()), dialect=DIALECT, quote_identifiers=False
+            query, schema=dict(catalog.as_sqlglot()), dialect=DIALECT, quote_identifiers=False
         )
     except OptimizeError as error:
         raise _unknown(query, catalog, error) from None
@@ -78,31 +78,48 @@ def _unknown(query: exp.Select, catalog: Catalog, error: OptimizeError) -> Query
     return refusal(Code.UNKNOWN_COLUMN, column, f"there is no column {name}", hint)
 
 
-def check_aliases(query: exp.Select, catalog: Catalog) -> exp.Select:
-    """An output name that another clause reads is not also the name of a different column.
+def free_aliases(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """Give output names that are also names of other columns a name of their own.
 
-    SQL engines differ in which of the two such a name means; a wrong guess would be a wrong answer.
+    SQL engines differ in which of the two a clause means. ORDER BY means the output and an aggregate
+    means the column; anything else is refused, since a wrong guess would be a wrong answer.
     """
-    tables = {table.name for table in query.find_all(exp.Table)}
-    columns = {
-        column.name
-        for name in tables
-        if (known := catalog.table(name)) is not None
-        for column in known.columns
-    }
-    hidden = {
-        item.alias
-        for item in query.expressions
-        if isinstance(item, exp.Alias) and item.alias in columns and item.this.name != item.alias
-    }
-    clauses = (query.args.get(name) for name in ("where", "group", "having", "order", "qualify"))
-    for clause in clauses:
-        for column in clause.find_all(exp.Column) if clause is not None else ():
-            if column.name in hidden and not column.table:
-                raise refusal(
-                    Code.ALIAS_HIDES_COLUMN,
-                    column,
-                    f"{column.name} is both an output name and a column",
-                    "give the output another name",
-                )
+    query = query.copy()
+    hidden = _hidden(query, catalog)
+    if not hidden:
+        return query
+    order = query.args.get("order")
+    for item in order.expressions if order is not None else ():
+        if isinstance(item.this, exp.Column) and not item.this.table and item.this.name.lower() in hidden:
+            item.set("this", exp.Literal.number(hidden[item.this.name.lower()]))
+    for clause in ("where", "group", "having", "order"):
+        _refuse_doubt(query.args.get(clause), hidden)
+    for place in hidden.values():
+        query.expressions[place - 1].set("alias", exp.to_identifier(f"_output_{place}"))
     return query
+
+
+def _columns_read(query: exp.Select, catalog: Catalog) -> set[str]:
+    """The names of all columns of the tables that *query* reads."""
+    found = (catalog.table(node.name.lower()) for node in query.find_all(exp.Table))
+    return {column.name for table in found if table is not None for column in table.columns}
+
+
+def _hidden(query: exp.Select, catalog: Catalog) -> dict[str, int]:
+    """The output names that hide a column, with their 1-based places."""
+    read = [
+        table for node in query.find_all(exp.Table) if (table := catalog.table(node.name.lower())) is not None
+    ]
+    columns = {column.name for table in read for column in table.columns}
+    return {
+        item.alias.lower(): place
+        for place, item in enumerate(query.expressions, 1)
+        if isinstance(item, exp.Alias) and item.alias.lower() in columns and item.this.name != item.alias
+    }
+
+
+def _refuse_doubt(clause: exp.Expr | None, hidden: dict[str, int]) -> None:
+    for column in clause.find_all(exp.Column) if clause is not None else ():
+        if column.name.lower() in hidden and not column.table and column.find_ancestor(exp.AggFunc) is None:
+            message = f"{column.name} is both an output name and a column"
+            raise refusal(Code.ALIAS_HIDES_COLUMN, column, message, "give the output another name")

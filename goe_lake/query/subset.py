@@ -221,4 +221,16 @@ def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
     return spelled
 
 
+def select_first(query: exp.Select, catalog: Catalog) -> exp.Select:
+    """Write `FROM a JOIN b … SELECT …` with SELECT first: the parser hangs those joins beneath table a."""
+    query = query.copy()
+    first = query.args.get("from_")
+    table = first.this if first is not None else None
+    if isinstance(table, exp.Table) and table.args.get("joins"):
+        joins = table.args["joins"]
+        table.set("joins", None)
+        query.set("joins", [*joins, *(query.args.get("joins") or ())])
+    return query
+
+
 SPELLINGS: dict[str, Callable[[exp.Expr], exp.Expr]] = {"mean": lambda argument: exp.Avg(this=argument)}
