@@ -7,10 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goe_lake.errors import ConfigError, QueryRefused
+from goe_lake.errors import QueryRefused
 
 if TYPE_CHECKING:
     from goe_lake.federation import Federation
+    from goe_lake.federation.client import Client
 
 __version__ = version("goe-lake")
 
@@ -28,8 +29,14 @@ def open_federation(node_tomls: Iterable[Path | str], project: str = "demo") -> 
     return Federation([EmbeddedNode(path) for path in node_tomls], project=project)
 
 
-def connect(url: str, token: str | None = None) -> Federation:
-    """Connect to the gateway at *url*."""
-    raise ConfigError(
-        "connect", "url", f"{url}: gateways over the wire are not answered yet", "use open_federation"
-    )
+def connect(
+    url: str, token: str | None = None, ca: Path | str | None = None, project: str = "demo"
+) -> Client:
+    """Connect to the gateway at *url*; the calls, answers and errors are those of `open_federation`.
+
+    *token* says who asks; *ca* is the certificate authority of the gateway, where the system does
+    not know it.
+    """
+    from goe_lake.federation.client import Client
+
+    return Client(url, token=token, ca=ca, project=project)

@@ -6,9 +6,11 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import structlog
@@ -19,6 +21,10 @@ from goe_lake import __version__
 from goe_lake.console import Format, IngestProgress, print_ingest, write_answer
 from goe_lake.errors import GoeError, Incomplete, QueryRefused
 
+if TYPE_CHECKING:
+    from goe_lake.federation import Federation
+    from goe_lake.federation.client import Client
+
 app = typer.Typer(
     name="goe",
     help="The Genome of Europe: build a node's lake, and ask many nodes as if they were one.",
@@ -26,6 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+node_commands = typer.Typer(name="node", help="A node of a federation.", no_args_is_help=True)
+gateway_commands = typer.Typer(name="gateway", help="The gateway of a federation.", no_args_is_help=True)
+app.add_typer(node_commands)
+app.add_typer(gateway_commands)
 errors = Console(stderr=True)
 
 
@@ -55,6 +65,33 @@ MoreNodes = Annotated[list[Path] | None, typer.Argument(help="More node.toml fil
 ProjectOption = Annotated[
     str, typer.Option(help="The project, whose purpose the persons' consent must cover.")
 ]
+GatewayOption = Annotated[
+    str | None,
+    typer.Option("--gateway", help="URL of a gateway, instead of node.toml files.", show_default=False),
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca", help="The authority that signs the gateway's certificate (PEM).", show_default=False
+    ),
+]
+FederationOption = Annotated[
+    Path, typer.Option("--federation", help="The federation.toml of the federation.", show_default=False)
+]
+IdentityOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--identity",
+        help="Folder of the service's own keys; by default the one beside federation.toml named as its id.",
+        show_default=False,
+    ),
+]
+HostOption = Annotated[str, typer.Option(help="The address of this machine to listen on.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option(help="The port to listen on; by default that of federation.toml.", show_default=False),
+]
+DeadlineOption = Annotated[float, typer.Option(help="Seconds in which each request is answered or fails.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,6 +137,34 @@ def version(
 
 
 @app.command()
+def demo(
+    countries: Annotated[str, typer.Option(help="Two-letter codes, with commas between.")] = "EE,FI,LV,LT,LU",
+    persons: Annotated[int, typer.Option(min=20, help="Persons of each country.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same genomes.")] = 1,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir", help="Keep all files here; by default they go when the demo ends.", show_default=False
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the tour instead of leaving the services up.")
+    ] = False,
+) -> None:
+    """Show it all on simulated genomes: files, lakes, services, questions and answers. Needs no network.
+
+    Simulates the genomes of some countries, builds each country's lake with Dagster, starts a node a
+    country and a gateway, and asks them a few questions over HTTPS.
+    """
+    from goe_lake.demo.run import DemoSettings, run_demo
+
+    codes = tuple(code.strip().upper() for code in countries.split(","))
+    with ExitStack() as stack:
+        kept = directory or Path(stack.enter_context(TemporaryDirectory(prefix="goe-demo-")))
+        run_demo(DemoSettings(kept.resolve(), codes, persons, seed, once), Console())
+
+
+@app.command()
 def ingest(
     node: Annotated[
         Path, typer.Argument(help="The node.toml that names the VCF files and the samples table.")
@@ -128,10 +193,12 @@ def ingest(
 
 
 @app.command()
-def query(
+def query(  # noqa: PLR0913 - each is an option of the command
     sql: SqlArgument,
     more: MoreNodes = None,
     nodes: NodesOption = None,
+    gateway: GatewayOption = None,
+    ca: CaOption = None,
     project: ProjectOption = "demo",
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="How to write the answer.")
@@ -148,10 +215,8 @@ def query(
 
     Example: goe query "SELECT sex, avg(bmi) FROM samples GROUP BY sex" --nodes ee/node.toml fi/node.toml
     """
-    from goe_lake import open_federation
-
     sql = _query_text(sql)
-    federation = open_federation(_node_files(nodes, more), project=project)
+    federation = _federation(nodes, more, gateway, ca, project)
     try:
         answer = federation.sql(sql, completeness="any" if any_nodes else "all")
     except QueryRefused as error:
@@ -167,18 +232,72 @@ def explain(
     sql: SqlArgument,
     more: MoreNodes = None,
     nodes: NodesOption = None,
+    gateway: GatewayOption = None,
+    ca: CaOption = None,
     project: ProjectOption = "demo",
 ) -> None:
     """Show what a query would ask of each node, and what is made of it. Nothing is asked."""
-    from goe_lake import open_federation
-
     sql = _query_text(sql)
-    federation = open_federation(_node_files(nodes, more), project=project)
+    federation = _federation(nodes, more, gateway, ca, project)
     try:
         print(federation.explain(sql))
     except QueryRefused as error:
         errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(Exit.REFUSED) from None
+
+
+@node_commands.command("serve")
+def node_serve(
+    node: Annotated[Path, typer.Argument(help="The node.toml of a built lake.", show_default=False)],
+    federation: FederationOption,
+    identity: IdentityOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    deadline: DeadlineOption = 9.0,
+) -> None:
+    """Answer the federation's gateway for one node, over HTTPS, until stopped.
+
+    Example: goe node serve ee/node.toml --federation federation.toml --host 0.0.0.0
+    """
+    from goe_lake.web.serve import Binding, serve_node
+
+    serve_node(
+        node, federation, identity=identity, binding=Binding(host, port), deadline=deadline, ready=_say
+    )
+
+
+@gateway_commands.command("serve")
+def gateway_serve(
+    federation: FederationOption,
+    identity: IdentityOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    deadline: DeadlineOption = 10.0,
+) -> None:
+    """Answer analysts' queries over the federation's nodes, over HTTPS, until stopped.
+
+    Example: goe gateway serve --federation federation.toml --host 0.0.0.0
+    """
+    from goe_lake.web.serve import Binding, serve_gateway
+
+    serve_gateway(federation, identity=identity, binding=Binding(host, port), deadline=deadline, ready=_say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _federation(
+    nodes: list[Path] | None, more: list[Path] | None, gateway: str | None, ca: Path | None, project: str
+) -> Federation | Client:
+    """The federation of the named nodes, or the one behind the named gateway."""
+    from goe_lake import connect, open_federation
+
+    if gateway is None:
+        return open_federation(_node_files(nodes, more), project=project)
+    if nodes or more:
+        raise typer.BadParameter("name either nodes or a gateway")
+    return connect(gateway, ca=ca, project=project)
 
 
 def _query_text(sql: str) -> str:

@@ -169,7 +169,7 @@ class MeasureFunction(StrEnum):
     """What is counted or summed over the rows of a cell; every result is a whole number."""
 
     ROWS = "rows"  # rows whose argument is not NULL; all rows without an argument
-    PERSONS = "persons"  # distinct persons of such rows
+    PERSONS = "persons"  # distinct samples of such rows: one a person, mostly
     SUM = "sum"  # sum of the argument, a column at its resolution
 
 

@@ -29,8 +29,9 @@ class Decision:
 def decide(evidence: Evidence, policy: Policy) -> Decision:
     """Apply *policy* to *evidence*."""
     if not policy.protects:
-        everything = np.ones(len(evidence.persons), dtype=bool)
-        return Decision(everything, tuple(everything for _ in evidence.measures))
+        # the evidence also knows groups of which the conditions leave nobody: SQL has no row for them
+        held: Mask = evidence.persons > 0
+        return Decision(held, tuple(held for _ in evidence.measures))
     cells = enough_persons(evidence, policy)
     whole = cells & complement_of_cell(evidence, policy) & classes_of_cell(evidence, policy)
     whole &= margin(evidence, whole, policy)

@@ -150,7 +150,7 @@ class Blueprint:
         columns = [
             f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in reading.release.keys
         ]
-        columns += ["p.person AS person", f"({chosen}) AS w", f"({selected}) AS ws"]
+        columns += ["p.person AS person", "p.s AS s", f"({chosen}) AS w", f"({selected}) AS ws"]
         # a plain key shows a missing value as a group of its own; any other may hide it among others
         computed = [
             key.expression for key in reading.release.keys if not isinstance(key.expression, ColumnRef)
@@ -195,6 +195,8 @@ class Blueprint:
             kept = self._kept(measure)
             if measure.function is MeasureFunction.SUM:
                 columns.append(f"{self._sum(f'a{place}', kept)} AS t{place}")
+            elif measure.function is MeasureFunction.PERSONS:
+                columns += [f"{self._samples(kept)} AS t{place}", f"{self._samples(kept)} AS u{place}"]
             else:
                 columns.append(f"{self._count(f'({kept}) AND a{place}')} AS t{place}")
                 columns.append(f"{self._count(kept)} AS u{place}")
@@ -209,6 +211,14 @@ class Blueprint:
         if self.single:
             return f"CASE WHEN {condition} THEN 1 ELSE 0 END::BIGINT"
         return f"count(*) FILTER ({condition})"
+
+    def _samples(self, condition: str) -> str:
+        """The distinct samples of a person: sample_id is what an analyst counts."""
+        if self.single:
+            return self._count(condition)
+        if self.reading.session.one_sample_a_person:
+            return f"least({self._count(condition)}, 1)"
+        return f"count(DISTINCT s) FILTER ({condition})"
 
     def _sum(self, argument: str, condition: str) -> str:
         return (
@@ -255,13 +265,8 @@ class Blueprint:
             if measure.argument is not None and measure.argument.column == "called_alleles":
                 has = f"{total} > 0"  # not called is a missing value
         else:
-            value = (
-                f"sum({total})"
-                if measure.function is MeasureFunction.ROWS
-                else f"count(*) FILTER ({total} > 0)"
-            )
-            has, compared = f"{total} > 0", f"u{place}"
-            if measure.function is MeasureFunction.PERSONS:
+            value, has, compared = f"sum({total})", f"{total} > 0", f"u{place}"
+            if measure.function is MeasureFunction.PERSONS and self.reading.session.one_sample_a_person:
                 compared = "1"
         value = f"coalesce({value}, 0)" if measure.function is not MeasureFunction.SUM else value
         share = "0::DOUBLE"

@@ -194,13 +194,13 @@ class Reading:
         """The SQL of a sum's argument as a whole number of the measure's resolution."""
         assert measure.argument is not None
         table, name = self.tables[measure.argument.table], measure.argument.column
-        if table == "genotypes":
-            return f"g.{identifier(name)}::BIGINT"
         column = self.session.column(table, name)
         if column is None:
             return "NULL::BIGINT"
         if column.type not in SCALED and column.type.value != "boolean":
             raise ReleaseRefused("R206", f"{table}.{name} is not a number")
+        if table in ("genotypes", "variants"):
+            return f"{self.resolve(measure.argument)}::BIGINT"
         factor = column.step / Fraction(measure.resolution)
         if factor.denominator != 1:
             raise ReleaseRefused(

@@ -86,8 +86,25 @@ def _normal(node: Any) -> Any:
 def _same_function(node: dict[str, Any]) -> dict[str, Any]:
     name = node.get("function_name")
     if isinstance(name, str):
-        return {**node, "function_name": _SAME_FUNCTION.get(name.lower(), name.lower())}
+        return _renamed(node, _SAME_FUNCTION.get(name.lower(), name.lower()))
     return node
+
+
+def _renamed(node: dict[str, Any], name: str) -> dict[str, Any]:
+    """A function's node under another name, which stands in it twice."""
+    path = node.get("qualified_name", {}).get("path", [name])
+    return {**node, "function_name": name, "qualified_name": {"path": [*path[:-1], name]}}
+
+
+def _if_as_case(node: dict[str, Any]) -> dict[str, Any]:
+    """if(condition, a, b) as the CASE that it is short for."""
+    arguments = [argument.get("expression") for argument in node.get("arguments", ())]
+    if node.get("function_name") != "if" or len(arguments) != 3:
+        return node
+    condition, value, otherwise = arguments
+    check = {"when_expr": condition, "then_expr": value}
+    kind = {"class": "CASE", "type": "CASE_EXPR", "alias": node.get("alias", "")}
+    return {**kind, "case_checks": [check], "else_expr": otherwise}
 
 
 def _negation(node: dict[str, Any]) -> dict[str, Any]:
@@ -97,13 +114,13 @@ def _negation(node: dict[str, Any]) -> dict[str, Any]:
     inner = node["children"][0]
     if inner.get("type") in _NEGATED:
         return {**inner, "type": _NEGATED[inner["type"]], "alias": node.get("alias", "")}
-    if inner.get("function_name") in _NEGATED_FUNCTION:
-        return {
-            **inner,
-            "function_name": _NEGATED_FUNCTION[inner["function_name"]],
-            "alias": node.get("alias", ""),
-        }
-    return node
+    negated = _NEGATED_FUNCTION.get(inner.get("function_name", ""))
+    return {**_renamed(inner, negated), "alias": node.get("alias", "")} if negated else node
+
+
+def _null_order(node: dict[str, Any]) -> dict[str, Any]:
+    """Missing values last, which is what DuckDB means where nothing is said."""
+    return {**node, "null_order": "NULLS LAST"} if node.get("null_order") == "ORDER_DEFAULT" else node
 
 
 def _lower_names(node: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +145,9 @@ def _same_number(node: dict[str, Any]) -> dict[str, Any]:
 
 _RULES: Final[tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = (
     _same_function,
+    _if_as_case,
     _negation,
+    _null_order,
     _lower_names,
     _same_number,
 )

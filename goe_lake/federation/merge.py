@@ -139,6 +139,6 @@ def never_negative(measure: Measure, release: Release, catalog: Catalog) -> bool
 def at_most_one_a_person(measure: Measure, release: Release, *, one_sample: bool) -> bool:
     """Whether a person adds at most 1 to the measure."""
     if measure.function is MeasureFunction.PERSONS:
-        return True
+        return one_sample
     tables = {scan.table for scan in release.relation.scans}
     return measure.function is MeasureFunction.ROWS and tables == {"samples"} and one_sample

@@ -11,7 +11,7 @@ from sqlglot.optimizer.qualify import qualify as sqlglot_qualify
 from goe_lake.catalog import Catalog
 from goe_lake.errors import QueryRefused
 from goe_lake.query.parse import DIALECT
-from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.refusals import Code, place_of, refusal
 
 
 def expand_all(query: exp.Select, catalog: Catalog) -> exp.Select:
@@ -56,8 +56,21 @@ def qualify(query: exp.Select, catalog: Catalog) -> exp.Select:
         )
     except OptimizeError as error:
         raise _unknown(query, catalog, error) from None
-    assert isinstance(qualified, exp.Select)
-    return qualified
+    joined = qualified.transform(_joined_column)
+    assert isinstance(joined, exp.Select)
+    return joined
+
+
+def _joined_column(node: exp.Expr) -> exp.Expr:
+    """A column that USING or NATURAL joined, as that of the first table: inner joins make them equal.
+
+    sqlglot writes COALESCE(a.x, b.x) for it, which stands nowhere in the text.
+    """
+    if not isinstance(node, exp.Coalesce) or place_of(node) != (None, None):
+        return node
+    parts = [node.this, *node.expressions]
+    one = all(isinstance(part, exp.Column) and part.table and part.name == node.this.name for part in parts)
+    return parts[0] if one else node
 
 
 def _unknown(query: exp.Select, catalog: Catalog, error: OptimizeError) -> QueryRefused:

@@ -214,6 +214,9 @@ def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
                 return known(node.expressions[0])
         if isinstance(node, exp.Count) and node.this is None:
             return exp.Count(this=exp.Star(), big_int=True)
+        if isinstance(node, exp.Like | exp.ILike) and node.args.get("negate"):
+            node.set("negate", None)
+            return exp.Not(this=node)
         return node
 
     spelled = query.copy().transform(rename)

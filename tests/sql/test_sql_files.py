@@ -9,12 +9,8 @@ import duckdb
 import jsonschema
 import pytest
 
-import goe_lake
 from goe_lake.catalog import SQL_TYPES, Catalog, node_catalog
-from goe_lake.config import read_node
-from goe_lake.demo import make_cohort
 from goe_lake.federation import Federation
-from goe_lake.lake import ingest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "sql" / "examples").glob("*.sql"))
@@ -26,15 +22,6 @@ SCHEMA = ROOT / "goe_lake" / "schemas" / "envelope-1.schema.json"
 def catalog() -> Catalog:
     """The tables of the contract, without phenotypes."""
     return node_catalog("GRCh38", "EE", [], [])
-
-
-@pytest.fixture(scope="module")
-def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
-    """Three small countries with lakes."""
-    nodes = make_cohort(tmp_path_factory.mktemp("cohort"), countries=("EE", "FI", "LV"), persons=240)
-    for node in nodes:
-        ingest(read_node(node), min_label_persons=10)
-    return goe_lake.open_federation(nodes)
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)

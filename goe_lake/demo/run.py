@@ -1,0 +1,143 @@
+"""`goe demo`: a Europe of a few nodes, from simulated genomes to an answer over HTTPS."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+
+from goe_lake import connect
+from goe_lake.console import answer_table, remarks
+from goe_lake.demo.cohort import make_cohort
+from goe_lake.demo.services import ServiceFailed, Services
+from goe_lake.demo.tour import Stop, tour
+from goe_lake.errors import QueryRefused
+from goe_lake.federation.client import Client
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What `goe demo` is asked for; *once* ends it after the tour."""
+
+    directory: Path
+    countries: tuple[str, ...]
+    persons: int
+    seed: int
+    once: bool
+
+
+def run_demo(settings: DemoSettings, console: Console) -> None:
+    """Simulate, build, serve, and show; raises GoeError where a step fails."""
+    began = time.monotonic()
+    total = len(settings.countries) * settings.persons
+    with _step(
+        console, f"1/4  simulating {total:,} persons of {len(settings.countries)} countries"
+    ) as progress:
+        nodes = make_cohort(
+            settings.directory, settings.countries, settings.persons, settings.seed, progress=progress.contig
+        )
+    with _step(console, "2/4  building the lakes with Dagster") as progress:
+        build_lakes(settings.directory, nodes, progress.set)
+    console.print(f"[bold]3/4[/bold]  starting {len(nodes)} nodes and a gateway, each a process of its own")
+    with Services(settings.directory, nodes) as services:
+        console.print(f"[bold]4/4[/bold]  asking {services.url}\n")
+        with connect(services.url, ca=services.ca) as federation:
+            for stop in tour(settings.directory / "truth.json"):
+                show(stop, federation, console)
+        console.print(f"[dim]{time.monotonic() - began:.0f} s from nothing to here[/dim]")
+        _farewell(settings, services, console)
+        if not settings.once:
+            services.wait()
+
+
+class _Bar:
+    """One progress bar, moved by whoever does the work."""
+
+    def __init__(self, bars: Progress, title: str) -> None:
+        self._bars, self._task = bars, bars.add_task(title, total=None)
+
+    def set(self, done: int, total: int) -> None:
+        """*done* of *total* units are done."""
+        self._bars.update(self._task, completed=done, total=total)
+
+    def contig(self, name: str, done: int, total: int) -> None:
+        """Contig *name* is the *done*-th of *total*."""
+        self.set(done, total)
+
+
+@contextmanager
+def _step(console: Console, title: str) -> Iterator[_Bar]:
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        yield _Bar(bars, title)
+
+
+def build_lakes(directory: Path, nodes: Sequence[Path], progress: Callable[[int, int], None]) -> None:
+    """Build the lakes of *nodes* as runs of a Dagster instance in *directory*, in a process of its own."""
+    home = directory / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "dagster_project.build",
+        "--home",
+        str(home),
+        "--nodes",
+        *map(str, nodes),
+    ]
+    log = directory / "logs" / "build.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as messages:
+        process = subprocess.Popen(  # noqa: S603 - this very program, with paths of the demo's own
+            command, stdout=subprocess.PIPE, stderr=messages, text=True, stdin=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = json.loads(line)
+            if "done" in event:
+                progress(event["done"], event["total"])
+        if process.wait() != 0:
+            raise ServiceFailed(f"the build of the lakes failed; see {log}")
+
+
+def show(stop: Stop, federation: Client, console: Console) -> None:
+    """Ask one question of the tour, and print it with its answer."""
+    console.rule(f"[bold]{stop.title}", align="left")
+    console.print(Syntax(stop.sql, "sql", theme="ansi_light", background_color="default"))
+    try:
+        answer = federation.sql(stop.sql)
+    except QueryRefused as refused:
+        console.print(refused.pointing_at(stop.sql), style="red", markup=False, highlight=False)
+    else:
+        console.print(answer_table(answer))
+        for line in remarks(answer):
+            console.print(line, style="dim", markup=False, highlight=False)
+    console.print(f"{stop.remark}\n", style="italic", markup=False, highlight=False)
+
+
+def _farewell(settings: DemoSettings, services: Services, console: Console) -> None:
+    if settings.once:
+        console.print(f"The services are stopped. The files are in {settings.directory}.", highlight=False)
+        return
+    ask = f'goe query "SELECT count(*) FROM samples" --gateway {services.url} --ca {services.ca}'
+    look = f"DAGSTER_HOME={settings.directory / 'dagster'} GOE_NODES={settings.directory} dg dev"
+    lines = [
+        "Ask a question of your own, from another terminal:",
+        f"  {ask}",
+        "Look at the lakes' assets and runs:",
+        f"  {look}",
+        "Press Ctrl-C to stop the services.",
+    ]
+    console.print(
+        Panel("\n".join(lines), title="The services are up", expand=False), highlight=False, soft_wrap=True
+    )

@@ -1,0 +1,119 @@
+"""What a node does for its gateway, apart from the wire itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from goe_lake.engine.node import digest_of_cells
+from goe_lake.engine.sites import SiteList
+from goe_lake.errors import ConfigError, NodeFailed
+from goe_lake.federation.deadline import interrupted_after
+from goe_lake.federation.membership import Membership
+from goe_lake.federation.node import EmbeddedNode, NodeDescription
+from goe_lake.federation.problems import Problem
+from goe_lake.federation.wire import Question, read_table, write_table
+from goe_lake.lake import current_id
+from goe_lake.release import Receipt
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The node at one snapshot, and the digest of the site list that was laid over it."""
+
+    node: EmbeddedNode
+    description: NodeDescription
+    site_list_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class WiredCells:
+    """Cells as they travel, how many there are, and the receipt for exactly those bytes."""
+
+    body: bytes
+    rows: int
+    receipt: Receipt
+
+
+class NodeService:
+    """A node that answers a gateway's requests from its current snapshot.
+
+    `lay` and `answer` are called from one thread; the others from any.
+    """
+
+    def __init__(self, node_toml: Path, membership: Membership) -> None:
+        self._node_toml, self._membership = node_toml, membership
+        self._standing = self._open()
+
+    @property
+    def node_id(self) -> str:
+        """The id of the node."""
+        return self._standing.description.node_id
+
+    def _open(self) -> Standing:
+        """The node at the snapshot that its lake publishes now, under its policy as it is now."""
+        floor = self._membership.min_persons
+        node = EmbeddedNode(self._node_toml, floor)
+        if floor > 1 and not node.policy.protects:
+            raise ConfigError(
+                self._node_toml,
+                "policy.protection",
+                f"is off, and the federation's floor is {floor} persons",
+                'set protection = "on"; test data may have min_persons = 1 in federation.toml',
+            )
+        description = node.describe()
+        self._membership.node(description.node_id)
+        if description.catalog.assembly != self._membership.assembly:
+            raise ConfigError(
+                self._node_toml,
+                "node.assembly",
+                f"is {description.catalog.assembly}, the federation's is {self._membership.assembly}",
+                "use one assembly a federation",
+            )
+        return Standing(node, description)
+
+    def describe(self) -> NodeDescription:
+        """The node's public facts, at its current snapshot: from now on it answers from that one."""
+        if self._moved():
+            self._standing = self._open()
+        return self._standing.description
+
+    def offer_sites(self) -> pa.Table:
+        """The sites that the node may list."""
+        return self._standing.node.offer_sites()
+
+    def lay(self, site_list: SiteList) -> None:
+        """Answer by *site_list* from now on."""
+        pinned = self._membership.site_list_digest
+        if pinned is not None and site_list.digest != pinned:
+            raise Problem("site-list-refused", "federation.toml names another site list")
+        standing = self._standing
+        if site_list.digest != standing.site_list_digest:
+            standing.node.lay(site_list)
+            self._standing = replace(standing, site_list_digest=site_list.digest)
+
+    def answer(self, question: Question, seconds: float) -> WiredCells:
+        """The controlled cells that *question* asks for, or `late` after so many *seconds*.
+
+        A question about another snapshot or site list than the node holds is not answered: a
+        withdrawn person is outside every value from the moment that a snapshot is published.
+        """
+        standing = self._standing
+        if self._moved() or question.snapshot_id != standing.description.snapshot_id:
+            raise Problem("snapshot-moved")
+        if question.site_list_digest != standing.site_list_digest:
+            raise Problem("site-list-unknown")
+        node = standing.node
+        with interrupted_after(seconds, node.interrupt) as late:
+            try:
+                answer = node.answer(question.release, question.purpose, question.query_id)
+            except NodeFailed:
+                raise Problem("late" if late.is_set() else "failed") from None
+        body = write_table(answer.cells)
+        digest = digest_of_cells(read_table(body))
+        return WiredCells(body, answer.cells.num_rows, replace(answer.receipt, cells_digest=digest))
+
+    def _moved(self) -> bool:
+        return current_id(self._standing.node.lake) != self._standing.description.snapshot_id

@@ -1,0 +1,1 @@
+"""The services: a node for its gateway, and the gateway for analysts, over HTTPS."""

@@ -1,0 +1,156 @@
+"""A node for its gateway.
+
+| request | answer |
+|---|---|
+| `GET /health` | `{"status": "ok"}`: the process answers; no token, no data |
+| `GET /v1/description` | the node's public facts, at its current snapshot (JSON) |
+| `GET /v1/sites` | the sites that it may list (Arrow) |
+| `PUT /v1/site-list` | takes the federation's site list (Arrow); 204 |
+| `POST /v1/release` | takes a `question/1`; the controlled cells (Arrow), the receipt in the signature |
+
+Every request but the first carries a token, every answer with status 200 or 204 a signature
+(`GOE-Signature`); see `goe_lake.federation.tokens`. Everything else is a problem+json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import structlog
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
+
+from goe_lake.errors import ReleaseRefused
+from goe_lake.federation.node_service import NodeService, WiredCells
+from goe_lake.federation.problems import Problem
+from goe_lake.federation.tokens import SIGNATURE_HEADER, RequestGate, Signer, sign_answer
+from goe_lake.federation.wire import (
+    ARROW_TYPE,
+    DESCRIPTION,
+    HEALTH,
+    RELEASE,
+    SITE_LIST,
+    SITES,
+    Question,
+    read_site_list,
+    write_table,
+)
+from goe_lake.web.guard import Guard, Limits, new_app
+
+log = structlog.get_logger("goe_lake.node")
+
+MOST_SITE_LIST: Final = 512 * 2**20  # bytes
+REPLY: Final = 0.1  # seconds of the deadline that are left for the way back
+
+
+class Turns:
+    """Runs what changes or reads the engine one at a time, each within what is left of its time."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="release")
+
+    async def answer(self, service: NodeService, question: Question) -> WiredCells:
+        """The cells, or `late`; what is still waiting then never runs, what runs is interrupted."""
+        ends = time.monotonic() + self.deadline - REPLY
+        turn = self._worker.submit(lambda: service.answer(question, ends - time.monotonic()))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(turn), ends - time.monotonic())
+        except TimeoutError:
+            raise Problem("late") from None
+
+    async def lay(self, service: NodeService, body: bytes) -> None:
+        """Lay the site list that *body* holds, when no release runs."""
+        await asyncio.wrap_future(self._worker.submit(lambda: service.lay(read_site_list(body))))
+
+
+class NodeApp:
+    """The answers of one node, each to an admitted request and signed."""
+
+    def __init__(self, service: NodeService, gate: RequestGate, signer: Signer, deadline: float) -> None:
+        self._service, self._gate, self._signer = service, gate, signer
+        self._turns = Turns(deadline)
+
+    async def health(self) -> dict[str, str]:
+        """That the process answers."""
+        return {"status": "ok"}
+
+    async def description(self, request: Request) -> Response:
+        """The node's public facts."""
+        nonce, _ = await self._admitted(request)
+        description = await run_in_threadpool(self._service.describe)
+        return self._signed(nonce, json.dumps(description.to_json()).encode(), "application/json")
+
+    async def sites(self, request: Request) -> Response:
+        """The sites that the node may list."""
+        nonce, _ = await self._admitted(request)
+        body = await run_in_threadpool(lambda: write_table(self._service.offer_sites()))
+        return self._signed(nonce, body, ARROW_TYPE)
+
+    async def site_list(self, request: Request) -> Response:
+        """Take the federation's site list."""
+        nonce, body = await self._admitted(request)
+        await self._turns.lay(self._service, body)
+        return self._signed(nonce, b"", None, status=204)
+
+    async def release(self, request: Request) -> Response:
+        """The controlled cells of a release, with a receipt."""
+        nonce, body = await self._admitted(request)
+        question = _question(body)
+        request.state.query_id = question.query_id
+        digest = question.release.digest()
+        try:
+            cells = await self._turns.answer(self._service, question)
+        except ReleaseRefused as refused:
+            raise _refusal(refused) from None
+        log.info("release_answered", query_id=question.query_id, release=digest, rows=cells.rows)
+        more = {"query_id": question.query_id, "receipt": cells.receipt.to_json()}
+        return self._signed(nonce, cells.body, ARROW_TYPE, more=more)
+
+    async def _admitted(self, request: Request) -> tuple[str, bytes]:
+        """The nonce and the body of a request that the gateway sent; nothing is read of any other's body."""
+        path = request.url.path
+        claims = self._gate.check(request.headers.get("Authorization"), request.method, path)
+        body = await request.body()
+        return self._gate.admit(claims, body), body
+
+    def _signed(
+        self,
+        nonce: str,
+        body: bytes,
+        media_type: str | None,
+        *,
+        status: int = 200,
+        more: Mapping[str, Any] | None = None,
+    ) -> Response:
+        signature = sign_answer(self._signer, self._gate.gateway_id, nonce, body, more)
+        return Response(body, status, {SIGNATURE_HEADER: signature}, media_type)
+
+
+def _question(body: bytes) -> Question:
+    try:
+        return Question.from_bytes(body)
+    except ReleaseRefused as refused:
+        raise _refusal(refused) from None
+
+
+def _refusal(refused: ReleaseRefused) -> Problem:
+    return Problem("release-refused", refused.message, refused.code)
+
+
+def node_app(service: NodeService, gate: RequestGate, signer: Signer, deadline: float) -> ASGIApp:
+    """The whole service of one node."""
+    node = NodeApp(service, gate, signer, deadline)
+    app = new_app()
+    app.add_api_route(HEALTH, node.health, methods=["GET"])
+    app.add_api_route(DESCRIPTION, node.description, methods=["GET"])
+    app.add_api_route(SITES, node.sites, methods=["GET"])
+    app.add_api_route(SITE_LIST, node.site_list, methods=["PUT"])
+    app.add_api_route(RELEASE, node.release, methods=["POST"])
+    return Guard(app, Limits(body_bytes_at={SITE_LIST: MOST_SITE_LIST}))

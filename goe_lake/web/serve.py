@@ -1,0 +1,179 @@
+"""Starting and stopping the services."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from goe_lake.errors import ConfigError, Incomplete
+from goe_lake.federation.identity import Identity
+from goe_lake.federation.membership import Address, read_federation
+from goe_lake.federation.node_service import NodeService
+from goe_lake.federation.remote_node import DEADLINE, Channel
+from goe_lake.federation.standing import StandingFederation
+from goe_lake.federation.tokens import RequestGate
+from goe_lake.web.gateway_app import gateway_app
+from goe_lake.web.node_app import node_app
+
+log = structlog.get_logger("goe_lake.web")
+
+NODE_DEADLINE: Final = 9.0  # seconds; within the time that a gateway waits
+KEEP_ALIVE: Final = 75  # seconds; longer than the gateway keeps a connection that nobody uses
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where a service listens on this machine; None leaves the port to federation.toml."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+
+
+def serve_node(
+    node_toml: Path,
+    federation_toml: Path,
+    *,
+    identity: Path | None = None,
+    binding: Binding | None = None,
+    deadline: float = NODE_DEADLINE,
+    ready: Callable[[str], None],
+) -> None:
+    """Answer the gateway's requests for the node of *node_toml* until SIGTERM.
+
+    *identity* is the folder of the node's keys, by default the one beside federation.toml that is
+    named as the node. *ready* is called with one line once the service listens.
+    """
+    _log_events()
+    membership = read_federation(federation_toml)
+    service = NodeService(node_toml, membership)
+    member = membership.node(service.node_id)
+    own = Identity(member.node_id, identity or membership.file.parent / member.node_id)
+    signer = own.signer(member.public_key)
+    gate = RequestGate(member.node_id, membership.gateway.gateway_id, membership.gateway.public_key)
+    app = node_app(service, gate, signer, _checked_deadline(deadline))
+    context = own.server_context(client_ca=membership.ca)
+    _serve(app, context, member.address, binding or Binding(), deadline, f"node {member.node_id}", ready)
+
+
+def serve_gateway(
+    federation_toml: Path,
+    *,
+    identity: Path | None = None,
+    binding: Binding | None = None,
+    deadline: float = DEADLINE,
+    ready: Callable[[str], None],
+) -> None:
+    """Answer analysts' queries over the nodes of *federation_toml* until SIGTERM.
+
+    *identity* is the folder of the gateway's keys, by default the one beside federation.toml that is
+    named as the gateway. *ready* is called with one line once the service listens.
+    """
+    _log_events()
+    membership = read_federation(federation_toml)
+    member = membership.gateway
+    own = Identity(member.gateway_id, identity or membership.file.parent / member.gateway_id)
+    signer = own.signer(member.public_key)
+    channels = [
+        Channel(node, signer, own.client_context(node.ca), _checked_deadline(deadline))
+        for node in membership.nodes
+    ]
+    federation = StandingFederation(membership, channels)
+    _open(federation)
+    stop = threading.Event()
+    threading.Thread(target=federation.watch, args=[stop], name="watch", daemon=True).start()
+    try:
+        context, name = own.server_context(), f"gateway {member.gateway_id}"
+        app = gateway_app(federation)
+        _serve(app, context, member.address, binding or Binding(), deadline, name, ready)
+    finally:
+        stop.set()
+        federation.close()
+
+
+def _open(federation: StandingFederation) -> None:
+    """Open *federation* as far as that is possible now; the rest is tried again later."""
+    try:
+        absent = federation.open()
+    except (Incomplete, ConfigError) as error:
+        log.error("federation_not_opened", error=str(error))
+    else:
+        if absent:
+            log.warning("nodes_absent", nodes=absent)
+
+
+def _checked_deadline(deadline: float) -> float:
+    if not 0.2 <= deadline <= 3600:
+        raise ConfigError("(command line)", "--deadline", f"{deadline} is outside 0.2..3600", "e.g. 10")
+    return deadline
+
+
+def _log_events() -> None:
+    """Events as JSON lines on stderr; what uvicorn has to say only from warnings on."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self._ready(self.servers[0].sockets[0].getsockname()[1])
+
+
+def _serve(
+    app: ASGIApp,
+    context: ssl.SSLContext,
+    address: Address,
+    binding: Binding,
+    deadline: float,
+    name: str,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve *app* until SIGTERM or SIGINT; requests under way are answered first."""
+    config = uvicorn.Config(
+        app,
+        host=binding.host,
+        port=address.port if binding.port is None else binding.port,
+        ssl_context_factory=lambda config, default: context,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(deadline) + 1,
+        # no access log: a request's line says who asked what
+        access_log=False,
+        log_config=None,
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+    )
+    # uvicorn raises the signal again when it has stopped; to stop when told to is no failure
+    signal.signal(signal.SIGTERM, _leave)
+    _Server(config, lambda port: ready(f"{name} listens on https://{binding.host}:{port}")).run()
+
+
+def _leave(signal_number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)

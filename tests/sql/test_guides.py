@@ -1,0 +1,50 @@
+"""The guides hold: their examples are answered, and they name every code and every setting."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from goe_lake.disclosure import Policy, parse_policy
+from goe_lake.federation import Federation
+from goe_lake.query import Code
+
+DOCS = Path(__file__).parents[2] / "docs"
+ANALYST = (DOCS / "analyst-guide.md").read_text(encoding="utf-8")
+POLICY = (DOCS / "policy-guide.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The code blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("query", blocks(ANALYST, "sql"))
+def test_example_of_the_analyst_guide_is_answered(query: str, federation: Federation) -> None:
+    """What the guide shows as answered is answered."""
+    assert federation.sql(query).table.num_rows > 0
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_analyst_guide_names_every_refusal_code(code: Code) -> None:
+    """An analyst can look up each code."""
+    assert f"`{code}`" in ANALYST
+
+
+def test_policy_of_the_guide_is_the_default_policy() -> None:
+    """The file that the guide shows parses, and its thresholds are the defaults."""
+    (text,) = blocks(POLICY, "toml")
+    policy = parse_policy(text, "policy-guide.md")
+    default = Policy()
+    for name in (
+        "protection",
+        "min_persons",
+        "min_contributors",
+        "complement",
+        "tell_zero",
+        "max_share",
+        "budget",
+    ):
+        assert getattr(policy, name) == getattr(default, name), name
