@@ -1,0 +1,196 @@
+"""Every rule of disclosure control, on evidence written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from goe_lake.disclosure import (
+    ClassEvidence,
+    Evidence,
+    FilterEvidence,
+    MeasureEvidence,
+    Pair,
+    Policy,
+    Rule,
+    decide,
+)
+
+K = Policy()
+
+
+def counts(*numbers: int) -> np.ndarray:
+    """Numbers of persons, one a cell."""
+    return np.array(numbers, dtype=np.int64)
+
+
+def measure(
+    rule: Rule, participants: int, commonest: int, carriers: int | None = None, share: float = 0.01
+) -> MeasureEvidence:
+    """Evidence for one measure of one cell."""
+    carried = participants if carriers is None else carriers
+    return MeasureEvidence(rule, counts(participants), counts(commonest), counts(carried), np.array([share]))
+
+
+def cell(*measures: MeasureEvidence, persons: int = 100, outside: int = 0) -> Evidence:
+    """Evidence for one cell of *persons*, with a large rest outside any group."""
+    return Evidence(
+        persons=counts(persons),
+        outside=counts(outside),
+        known_persons=counts(persons),
+        known_outside=counts(outside),
+        group=counts(0),
+        union=counts(persons + outside),
+        disjoint=np.array([True]),
+        measures=measures,
+    )
+
+
+def groups(persons: Sequence[int], union: int) -> Evidence:
+    """Evidence for a table of cells of *persons* that share no one, in a group of *union* persons."""
+    size = len(persons)
+    numbers = counts(*persons)
+    nobody = np.zeros(size, dtype=np.int64)
+    counted = MeasureEvidence(Rule.ROWS, numbers, numbers, numbers, np.zeros(size))
+    return Evidence(
+        persons=numbers,
+        outside=nobody,
+        known_persons=numbers,
+        known_outside=nobody,
+        group=nobody,
+        union=np.full(size, union, dtype=np.int64),
+        disjoint=np.ones(size, dtype=bool),
+        measures=(counted,),
+    )
+
+
+def told(evidence: Evidence, policy: Policy = K, place: int = 0) -> list[bool]:
+    """Which cells tell the measure at *place*."""
+    return decide(evidence, policy).values[place].tolist()
+
+
+@pytest.mark.parametrize(("persons", "shown"), [(0, False), (1, False), (9, False), (10, True)])
+def test_small_group_looks_like_none(persons: int, shown: bool) -> None:
+    """A cell of fewer than k persons is not named, whether it holds one or none."""
+    assert decide(cell(measure(Rule.ROWS, persons, persons), persons=persons), K).cells.tolist() == [shown]
+
+
+@pytest.mark.parametrize(
+    ("rule", "participants", "commonest", "carriers", "shown"),
+    [
+        (Rule.SUM, 100, 2, 100, True),  # everyone has a value of their own
+        (Rule.SUM, 100, 99, 1, False),  # one person differs: an isolating CASE
+        (Rule.SUM, 100, 90, 10, True),
+        (Rule.SUM, 100, 91, 9, False),
+        (Rule.SUM, 9, 1, 9, False),
+        (Rule.FEW_VALUES, 17, 9, 8, False),  # 8 cases and 9 controls
+        (Rule.FEW_VALUES, 40, 30, 10, True),
+        (Rule.FEW_VALUES, 40, 40, 0, False),
+        (Rule.ALLELE_COUNT, 300, 299, 1, False),
+        (Rule.ALLELE_COUNT, 300, 276, 24, True),
+        (Rule.ALLELE_COUNT, 300, 200, 295, False),  # five non-carriers
+        (Rule.ALLELE_COUNT, 300, 300, 0, False),
+        (Rule.BURDEN, 300, 150, 150, True),
+        (Rule.BURDEN, 300, 150, 295, False),
+        (Rule.ALLELE_NUMBER, 300, 297, 300, True),
+        (Rule.ALLELE_NUMBER, 9, 9, 9, False),
+        (Rule.ROWS, 300, 297, 300, False),  # three persons have more rows than the others
+        (Rule.ROWS, 300, 300, 300, True),
+    ],
+)
+def test_contributors(rule: Rule, participants: int, commonest: int, carriers: int, shown: bool) -> None:
+    """A number is told where enough persons differ from the commonest total, by the rule of its argument."""
+    assert told(cell(measure(rule, participants, commonest, carriers))) == [shown]
+
+
+def test_margin_withholds_the_smallest_shown_cell() -> None:
+    """1000 - 506 - 487 = 7 could be read off, so 487 is withheld too."""
+    assert told(groups([506, 487, 7], 1000)) == [True, False, False]
+
+
+def test_margin_that_hides_enough_withholds_nothing_more() -> None:
+    """Two small groups of together k persons hide each other."""
+    assert told(groups([500, 488, 6, 6], 1000)) == [True, True, False, False]
+
+
+def test_margin_without_small_groups_shows_all() -> None:
+    """A partition of the node is shown whole."""
+    assert told(groups([600, 390, 10], 1000)) == [True, True, True]
+
+
+def test_margin_is_taken_in_each_group() -> None:
+    """At each site by itself, a small remainder is hidden."""
+    evidence = groups([60, 37, 3, 70, 30], 100)
+    evidence = replace(evidence, group=counts(0, 0, 0, 1, 1))
+    assert told(evidence) == [True, False, False, True, True]
+
+
+@pytest.mark.parametrize(("outside", "shown"), [(0, True), (3, False), (9, False), (10, True)])
+def test_complement_of_conditions(outside: int, shown: bool) -> None:
+    """Whom the conditions keep out of a cell are none, or enough."""
+    assert told(cell(measure(Rule.ROWS, 100, 100), outside=outside)) == [shown]
+
+
+def test_missing_values_do_not_hide_a_small_complement() -> None:
+    """Three persons with `no` among twelve with a missing value are three persons."""
+    evidence = cell(measure(Rule.ROWS, 85, 85), persons=85, outside=15)
+    assert told(evidence) == [True]
+    assert told(replace(evidence, known_outside=counts(3))) == [False]
+
+
+@pytest.mark.parametrize(
+    ("outside", "known_inside", "known_outside", "shown"),
+    [(40, 60, 40, True), (3, 97, 3, False), (40, 4, 40, False), (15, 85, 3, False)],
+)
+def test_complement_of_a_filter(outside: int, known_inside: int, known_outside: int, shown: bool) -> None:
+    """The same for whom a FILTER keeps out, missing values set aside."""
+    evidence = cell(replace(measure(Rule.ROWS, 60, 60), filter=0))
+    filters = (FilterEvidence(counts(outside), counts(known_inside), counts(known_outside)),)
+    assert told(replace(evidence, filters=filters)) == [shown]
+
+
+@pytest.mark.parametrize(("smallest", "shown"), [(0, True), (3, False), (10, True)])
+def test_counts_by_class_need_every_class(smallest: int, shown: bool) -> None:
+    """One small genotype class withholds every count by class, and leaves AC alone."""
+    by_class = replace(measure(Rule.ROWS, 50, 50), classes=(0,))
+    evidence = replace(
+        cell(by_class, measure(Rule.ALLELE_COUNT, 100, 50, 50)), classes=(ClassEvidence(counts(smallest)),)
+    )
+    assert told(evidence) == [shown]
+    assert told(evidence, place=1) == [True]
+
+
+def test_conditions_on_genotypes_need_every_class() -> None:
+    """WHERE dosage = 1 is a count by class like any other."""
+    evidence = replace(
+        cell(measure(Rule.ROWS, 50, 50)), classes=(ClassEvidence(counts(4)),), cell_classes=(0,)
+    )
+    assert told(evidence) == [False]
+
+
+def test_difference_of_two_measures_needs_enough_persons() -> None:
+    """The later of two nearly equal measures is withheld, the earlier stays."""
+    evidence = cell(measure(Rule.ROWS, 100, 100), measure(Rule.ROWS, 97, 97))
+    evidence = replace(evidence, pairs=(Pair(0, 1, counts(3)),))
+    assert (told(evidence, place=0), told(evidence, place=1)) == ([True], [False])
+
+
+def test_dominance() -> None:
+    """A person with more than the largest share withholds the sum."""
+    assert told(cell(measure(Rule.SUM, 100, 1, share=0.25))) == [True]
+    assert told(cell(measure(Rule.SUM, 100, 1, share=0.26))) == [False]
+
+
+def test_tell_zero_tells_a_class_of_none() -> None:
+    """A node may choose to tell that nobody carries an allele; 1..9 stay untold."""
+    open_about_zero = Policy(tell_zero=True)
+    assert told(cell(measure(Rule.ALLELE_COUNT, 300, 300, 0)), open_about_zero) == [True]
+    assert told(cell(measure(Rule.ALLELE_COUNT, 300, 299, 1)), open_about_zero) == [False]
+
+
+def test_protection_off_tells_everything() -> None:
+    """Public test data needs no thresholds."""
+    assert told(cell(measure(Rule.SUM, 1, 1), persons=1), Policy(protection="off")) == [True]
