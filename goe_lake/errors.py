@@ -35,6 +35,9 @@ class InputError(GoeError):
         place = f"{file}, {record}" if record else f"{file}"
         super().__init__(f"{place}: {problem}. {mend}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.file, self.problem, self.mend, self.record)
+
 
 class LakeError(GoeError):
     """A lake on disk is absent, or differs from what its manifest says."""

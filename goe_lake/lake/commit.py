@@ -1,0 +1,77 @@
+"""Making files visible: data files under names made of their content, then the manifest, then CURRENT."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from goe_lake.lake.contig import Built
+from goe_lake.lake.layout import CURRENT, QUARANTINE, SNAPSHOTS, data_path, digest_of
+from goe_lake.lake.manifest import DataFile, Manifest
+from goe_lake.lake.quarantine import Entry, write_entries
+
+
+def install(lake: Path, built: Iterable[Built]) -> tuple[DataFile, ...]:
+    """Put *built* files into *lake*; a file that an earlier snapshot lists is never changed."""
+    files = tuple(_install(lake, item) for item in built)
+    for folder in {(lake / file.path).parent for file in files}:
+        _sync(folder)
+    return files
+
+
+def _install(lake: Path, item: Built) -> DataFile:
+    facts = item.written
+    name = data_path(item.table, facts.sha256, item.contig, item.batch)
+    target = lake / name
+    if item.source != target:
+        _move(item.source, target, facts.sha256)
+    return DataFile(
+        table=item.table,
+        path=name,
+        rows=facts.rows,
+        bytes=facts.bytes,
+        sha256=facts.sha256,
+        contig=item.contig,
+        batch=item.batch,
+        min_pos=facts.min_pos,
+        max_pos=facts.max_pos,
+    )
+
+
+def _move(source: Path, target: Path, sha256: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_file() and digest_of(target) == sha256:
+        source.unlink()
+    else:
+        _sync(source)
+        source.replace(target)
+
+
+def commit(lake: Path, manifest: Manifest, entries: Iterable[Entry]) -> None:
+    """Write the quarantine and the manifest, then swap CURRENT: the only visible step."""
+    (lake / QUARANTINE).mkdir(exist_ok=True)
+    write_entries(lake / QUARANTINE / f"{manifest.snapshot_id}.parquet", entries)
+    _write_whole(lake / SNAPSHOTS / f"{manifest.snapshot_id}.json", manifest.to_json())
+    _write_whole(lake / CURRENT, manifest.snapshot_id + "\n")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write *text* so that *path* has its old content or this, whatever happens."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

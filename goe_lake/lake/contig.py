@@ -1,0 +1,138 @@
+"""One contig over all batches: its rows of `variants`, `strata` and `ploidy`, and what was counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from goe_lake.genome import ASSEMBLIES
+from goe_lake.lake.convert import part_file
+from goe_lake.lake.layout import PLOIDY, ROW_GROUP, STRATA, VARIANTS, table_folder
+from goe_lake.lake.manifest import ContigCounts
+from goe_lake.lake.merge import windows
+from goe_lake.lake.parquet import TableWriter, Written, write_table
+from goe_lake.lake.partition import PartitionSummary
+from goe_lake.lake.plan import IngestPlan, Partition
+from goe_lake.lake.ploidy import Ploidy, ploidy_by_sexes, ploidy_of, ploidy_table, stretch_rows
+from goe_lake.lake.sites import count_substitutions, variants_table
+from goe_lake.lake.strata import Strata, batch_strata, count_window, strata_table
+
+#: The most genotypes of a batch that are decoded at a time.
+WINDOW_GENOTYPES: Final = 16_000_000
+
+
+@dataclass(frozen=True)
+class Built:
+    """A file in staging that is to become part of the snapshot."""
+
+    source: Path
+    table: str
+    written: Written
+    contig: str | None = None
+    batch: str | None = None
+
+
+def build_table(
+    build: Path, name: str, rows: pa.Table, *, contig: str | None = None, batch: str | None = None
+) -> Built:
+    """Write *rows* as the only file of a table, or of one of its partitions, beneath *build*."""
+    path = build / table_folder(name, contig, batch) / "table.parquet"
+    return Built(path, name, write_table(path, rows), contig, batch)
+
+
+def build_contig(
+    plan: IngestPlan, build: Path, contig: str, strata: Strata, parts: Mapping[str, PartitionSummary]
+) -> tuple[list[Built], ContigCounts]:
+    """Write the tables of one contig; *parts* are its converted partitions by the batch's digest."""
+    ploidies = list(_ploidies(plan, contig, strata))
+    files = [
+        build_table(build, "ploidy", ploidy_table(ploidy).cast(PLOIDY), contig=contig, batch=batch.digest)
+        for batch, ploidy in zip(plan.batches, ploidies, strict=True)
+        if contig in batch.pieces
+    ]
+    calls = [_calls(plan, contig, batch, part) for batch, part in parts.items()]
+    variants, by_stratum, substitutions = _merge(plan, build, contig, strata, ploidies, calls)
+    counts = _counts(contig, variants.written.rows, substitutions, parts)
+    return [*files, variants, by_stratum, *calls], counts
+
+
+def _calls(plan: IngestPlan, contig: str, batch: str, part: PartitionSummary) -> Built:
+    written = part.files["calls"]
+    path = part_file(plan, Partition(contig, batch), "calls", written.sha256)
+    return Built(path, "calls", written, contig, batch)
+
+
+def _staged(plan: IngestPlan, contig: str, batch: str) -> Path:
+    return plan.staging / Partition(contig, batch).folder
+
+
+def _ploidies(plan: IngestPlan, contig: str, strata: Strata) -> Iterator[Ploidy]:
+    """The ploidy of each batch's persons; by sex where the batch's files are silent on the contig."""
+    assembly = ASSEMBLIES[plan.config.assembly]
+    for batch, sexes in zip(plan.batches, strata.sexes, strict=True):
+        if contig in batch.pieces:
+            yield ploidy_of(assembly, contig, sexes, _staged(plan, contig, batch.digest) / "ploidy.parquet")
+        else:
+            yield ploidy_by_sexes(assembly, contig, sexes)
+
+
+def _merge(
+    plan: IngestPlan, build: Path, contig: str, strata: Strata, ploidies: list[Ploidy], calls: list[Built]
+) -> tuple[Built, Built, tuple[int, int]]:
+    """Write `variants` and `strata`; also the transitions and transversions among the sites."""
+    assembly = ASSEMBLIES[plan.config.assembly]
+    batches = [
+        batch_strata(strata, number, batch.absent_sites, ploidies[number])
+        for number, batch in enumerate(plan.batches)
+    ]
+    of_batch = {built.batch: built.source for built in calls}
+    parts = [
+        (of_batch[batch.digest], _staged(plan, contig, batch.digest) / "sites.parquet")
+        if contig in batch.pieces
+        else None
+        for batch in plan.batches
+    ]
+    paths = {name: build / table_folder(name, contig) / "table.parquet" for name in ("variants", "strata")}
+    transitions = transversions = 0
+    with TableWriter(paths["variants"], VARIANTS) as sites, TableWriter(paths["strata"], STRATA) as counted:
+        for window in windows(parts, _window_height(plan)):
+            stretches = stretch_rows(assembly, contig, window.keys["pos"])
+            counts, carriers = count_window(window, batches, stretches)
+            rows = variants_table(contig, window, carriers, plan.annotations)
+            sites.write(rows)
+            counted.write(strata_table(window, strata, counts))
+            found = count_substitutions(rows)
+            transitions, transversions = transitions + found[0], transversions + found[1]
+        variants = Built(paths["variants"], "variants", sites.finish(), contig)
+        by_stratum = Built(paths["strata"], "strata", counted.finish(), contig)
+    return variants, by_stratum, (transitions, transversions)
+
+
+def _window_height(plan: IngestPlan) -> int:
+    """Rows to decode at a time, so that memory does not grow with the number of persons."""
+    persons = max(len(batch.persons) for batch in plan.batches)
+    return max(64, min(ROW_GROUP, WINDOW_GENOTYPES // persons))
+
+
+def _counts(
+    contig: str, sites: int, substitutions: tuple[int, int], parts: Mapping[str, PartitionSummary]
+) -> ContigCounts:
+    quarantined: Counter[str] = Counter()
+    for part in parts.values():
+        quarantined.update(part.quarantined)
+    return ContigCounts(
+        contig=contig,
+        records=sum(part.records for part in parts.values()),
+        without_alt=sum(part.without_alt for part in parts.values()),
+        sites=sites,
+        genotypes=sum(part.sites * part.persons for part in parts.values()),
+        not_called=sum(part.not_called for part in parts.values()),
+        transitions=substitutions[0],
+        transversions=substitutions[1],
+        quarantined=dict(sorted(quarantined.items())),
+    )

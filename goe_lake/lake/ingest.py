@@ -1,0 +1,117 @@
+"""The whole ingest of one node: plan, convert every partition, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from goe_lake.config import NodeConfig
+from goe_lake.errors import LakeError
+from goe_lake.lake.convert import convert, converted, step_name
+from goe_lake.lake.manifest import ContigCounts, Manifest
+from goe_lake.lake.plan import IngestPlan, Partition, plan
+from goe_lake.lake.progress import OneAtATime, Progress
+from goe_lake.lake.publish import publish
+from goe_lake.lake.snapshot import Snapshot
+
+#: Partitions that are decoded at the same time, each in a process of its own.
+WORKERS: Final = 2
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did, in numbers.
+
+    *reused* names the partitions that an earlier run had already converted from the same files;
+    *quarantined* counts by reason; *warnings* are sentences for the data engineer.
+    """
+
+    node_id: str
+    snapshot_id: str
+    samples: int
+    persons: int
+    genotyped: int
+    contigs: tuple[ContigCounts, ...]
+    quarantined: Mapping[str, int]
+    warnings: tuple[str, ...]
+    reused: tuple[str, ...]
+
+    @property
+    def records(self) -> int:
+        """Input records on contigs that the lake holds."""
+        return sum(counts.records for counts in self.contigs)
+
+    @property
+    def sites(self) -> int:
+        """Rows of `variants`."""
+        return sum(counts.sites for counts in self.contigs)
+
+    @property
+    def no_call_rate(self) -> float | None:
+        """The share (0..1) of genotypes in the files without a called allele."""
+        genotypes = sum(counts.genotypes for counts in self.contigs)
+        return sum(counts.not_called for counts in self.contigs) / genotypes if genotypes else None
+
+    @property
+    def ti_tv(self) -> float | None:
+        """Transitions over transversions, by site."""
+        transversions = sum(counts.transversions for counts in self.contigs)
+        return sum(counts.transitions for counts in self.contigs) / transversions if transversions else None
+
+
+def ingest(config: NodeConfig, *, min_label_persons: int, progress: Progress | None = None) -> IngestReport:
+    """Make the files of *config* the current snapshot of its lake.
+
+    Labels that `node.toml` does not declare are taken from the data where each is held by at least
+    *min_label_persons* persons. Raises InputError, ConfigError or LakeError; the snapshot that was
+    current before stays current then.
+    """
+    steps = OneAtATime(progress)
+    planned = plan(config, min_label_persons=min_label_persons, progress=steps)
+    reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
+    rest = [part for part in planned.partitions if part not in reused]
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        for future in [pool.submit(convert, planned, part, steps) for part in rest]:
+            future.result()
+    finally:
+        # after an error what has not begun need not begin
+        pool.shutdown(cancel_futures=True)
+    return report_of(planned, publish(planned, steps), reused)
+
+
+def _is_converted(plan: IngestPlan, partition: Partition) -> bool:
+    """Whether an earlier run has converted the partition from the same files."""
+    try:
+        converted(plan, partition)
+    except LakeError:
+        return False
+    return True
+
+
+def report_of(plan: IngestPlan, snapshot: Snapshot, reused: tuple[Partition, ...] = ()) -> IngestReport:
+    """The report of an ingest that published *snapshot*."""
+    manifest = snapshot.manifest
+    return IngestReport(
+        node_id=manifest.node_id,
+        snapshot_id=snapshot.snapshot_id,
+        samples=manifest.samples,
+        persons=manifest.persons,
+        genotyped=manifest.genotyped,
+        contigs=manifest.contigs,
+        quarantined=manifest.quarantined,
+        warnings=(*plan.warnings, *_without_alt(manifest)),
+        reused=tuple(step_name(plan, part).removeprefix("convert ") for part in reused),
+    )
+
+
+def _without_alt(manifest: Manifest) -> tuple[str, ...]:
+    records = sum(counts.without_alt for counts in manifest.contigs)
+    if not records:
+        return ()
+    return (
+        f"{records} records have no alternate allele (reference blocks of a gVCF); they make no row, "
+        "and at sites of other files their persons follow absent_sites",
+    )

@@ -1,0 +1,111 @@
+"""Writing Parquet so that the same rows give the same bytes, however they arrive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from goe_lake.lake.layout import ROW_GROUP, digest_of
+from goe_lake.vcf.arrow import pc
+
+COMPRESSION: Final = "zstd"
+#: Numbers that grow from row to row.
+RISING: Final = frozenset({"pos", "end_pos", "idx", "record"})
+_open: Any = pq.ParquetWriter
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished file: *min_pos* and *max_pos* are 1-based, None where it has no positions or rows."""
+
+    rows: int
+    bytes: int
+    sha256: str
+    min_pos: int | None = None
+    max_pos: int | None = None
+
+
+class TableWriter:
+    """Writes rows of one schema in row groups of an exact size, whatever the size of the pieces."""
+
+    def __init__(self, path: Path, schema: pa.Schema, row_group: int = ROW_GROUP) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._schema, self._row_group = path, schema, row_group
+        self._writer = _open(path, schema, compression=COMPRESSION, **_encodings(schema))
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+        self._total = 0
+        self._range: tuple[int | None, int | None] = (None, None)
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        """Add the rows of *table*; its columns beyond the schema are left out."""
+        self._note_positions(table)
+        self._waiting.append(table.select(self._schema.names).cast(self._schema))
+        self._rows += len(table)
+        self._total += len(table)
+        if self._rows >= self._row_group:
+            self._flush(whole=True)
+
+    def finish(self) -> Written:
+        """Close the file and say what it holds."""
+        self._flush(whole=False)
+        self._writer.close()
+        return Written(self._total, self._path.stat().st_size, digest_of(self._path), *self._range)
+
+    def _flush(self, *, whole: bool) -> None:
+        """Write all full row groups, and the rest too unless *whole*."""
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        end = len(table) - len(table) % self._row_group if whole else len(table)
+        for start in range(0, end, self._row_group):
+            self._writer.write_table(table.slice(start, min(self._row_group, end - start)).combine_chunks())
+        self._waiting = [table.slice(end)] if end < len(table) else []
+        self._rows = len(table) - end
+
+    def _note_positions(self, table: pa.Table) -> None:
+        if "pos" not in self._schema.names or not len(table):
+            return
+        found: Any = pc.min_max(table["pos"]).as_py()
+        low, high = self._range
+        self._range = (
+            found["min"] if low is None else min(low, found["min"]),
+            found["max"] if high is None else max(high, found["max"]),
+        )
+
+
+def _encodings(schema: pa.Schema) -> dict[str, Any]:
+    """How each column is encoded: rising numbers as differences, gq and dp by byte, others by dictionary."""
+    dictionary: list[str] = []
+    other: dict[str, str] = {}
+    for field in schema:
+        leaf = f"{field.name}.list.element"
+        if field.name in RISING and pa.types.is_integer(field.type):
+            other[field.name] = "DELTA_BINARY_PACKED"
+        elif field.type.equals(pa.list_(pa.uint32())):
+            other[leaf] = "DELTA_BINARY_PACKED"
+        elif pa.types.is_list(field.type):
+            other[leaf] = "BYTE_STREAM_SPLIT"
+        elif not pa.types.is_binary(field.type):
+            dictionary.append(field.name)
+    return {"use_dictionary": dictionary, "column_encoding": other}
+
+
+def write_table(path: Path, table: pa.Table, schema: pa.Schema | None = None) -> Written:
+    """Write *table* as one file."""
+    with TableWriter(path, schema or table.schema) as writer:
+        writer.write(table)
+        return writer.finish()

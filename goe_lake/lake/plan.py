@@ -1,0 +1,280 @@
+"""What an ingest will do: everything is read and checked here that takes minutes and not hours.
+
+`plan` reads the samples, scores and annotation wholly and every genotype file once, so that a mistake
+shows before the first partition is converted. A partition is one contig of one batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from goe_lake.catalog import Catalog, node_catalog
+from goe_lake.config import AbsentSites, GenotypeDelivery, NodeConfig
+from goe_lake.errors import InputError
+from goe_lake.genome import CONTIG_ORDER, canonical_contig
+from goe_lake.lake.annotation import Annotations, read_annotations
+from goe_lake.lake.layout import STAGING, digest_of
+from goe_lake.lake.manifest import Source
+from goe_lake.lake.progress import OneAtATime, Progress
+from goe_lake.lake.quarantine import Entry
+from goe_lake.lake.samples import SampleTable, read_samples
+from goe_lake.lake.scans import scan_files
+from goe_lake.lake.scores import ScoreTable, read_scores
+from goe_lake.vcf.checks import (
+    check_assembly,
+    check_disjoint,
+    check_has_known_contig,
+    check_has_samples,
+    check_same_samples,
+)
+from goe_lake.vcf.reader import Piece
+from goe_lake.vcf.scan import Scan
+
+#: Names how genotypes are split, trimmed and encoded; a change gives batches other digests.
+ENCODING: Final = "calls/1"
+MIN_LABEL_PERSONS: Final = 10
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """One contig of one batch; *batch* is the batch's digest."""
+
+    contig: str
+    batch: str
+
+    @property
+    def folder(self) -> str:
+        """The partition's folder beneath staging."""
+        return f"partitions/{self.batch}/{self.contig}"
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedBatch:
+    """One delivery: its persons in the order of their indexes, and the pieces of each contig."""
+
+    digest: str
+    persons: tuple[str, ...]
+    absent_sites: AbsentSites
+    fields: tuple[str, ...]
+    pieces: Mapping[str, tuple[Piece, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class IngestPlan:
+    """All inputs of a node, read and checked, and the partitions to convert.
+
+    *names* are the input files as they are called relative to `node.toml`; *file_records* counts the
+    records of each genotype file on contigs that the lake holds.
+    """
+
+    config: NodeConfig
+    catalog: Catalog
+    batches: tuple[PlannedBatch, ...]
+    samples: SampleTable
+    scores: ScoreTable
+    annotations: Annotations
+    sources: tuple[Source, ...]
+    names: Mapping[Path, str]
+    file_records: Mapping[Path, int]
+    quarantined: tuple[Entry, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def staging(self) -> Path:
+        """The folder for unfinished work."""
+        return self.config.lake / STAGING
+
+    @cached_property
+    def partitions(self) -> tuple[Partition, ...]:
+        """What to convert, by contig and then in the order of the deliveries."""
+        found = [Partition(contig, batch.digest) for batch in self.batches for contig in batch.pieces]
+        return tuple(sorted(found, key=lambda partition: CONTIG_ORDER[partition.contig]))
+
+    def batch(self, digest: str) -> PlannedBatch:
+        """The batch of that digest; KeyError where there is none."""
+        return {batch.digest: batch for batch in self.batches}[digest]
+
+    def partition(self, contig: str, batch: str) -> Partition:
+        """The partition of a contig and a batch's digest; KeyError where nothing is to be converted."""
+        return {(part.contig, part.batch): part for part in self.partitions}[contig, batch]
+
+
+def plan(
+    config: NodeConfig, *, min_label_persons: int = MIN_LABEL_PERSONS, progress: Progress | None = None
+) -> IngestPlan:
+    """Read and check every input of the node.
+
+    Labels that `node.toml` does not declare are taken from the data where each is held by at least
+    *min_label_persons* persons. Raises InputError or ConfigError; nothing but notes in staging is
+    written.
+    """
+    names = _names(config)
+    samples = read_samples(config, names[config.samples], min_label_persons)
+    scores = read_scores(config, names, samples.table["sample_id"].combine_chunks())
+    annotations = read_annotations(config.annotation)
+    paths = tuple(dict.fromkeys(path for delivery in config.genotypes for path in delivery.files))
+    scans = scan_files(paths, config.lake / STAGING / "scans", OneAtATime(progress))
+    warnings = [*samples.warnings, *annotations.warnings]
+    for path, scan in scans.items():
+        warnings += _check_file(config, path, scan)
+    batches = tuple(_batch(config, delivery, scans) for delivery in config.genotypes)
+    _check_persons(config, scans)
+    _check_known_samples(batches, samples, config)
+    warnings += _without_genotypes(batches, samples)
+    return IngestPlan(
+        config=config,
+        catalog=node_catalog(config.assembly, config.country, samples.columns, config.scores),
+        batches=batches,
+        samples=samples,
+        scores=scores,
+        annotations=annotations,
+        sources=tuple(_sources(config, names, scans)),
+        names=names,
+        file_records={path: _held_records(scan) for path, scan in scans.items()},
+        quarantined=tuple(_unheld(names, scans)),
+        warnings=tuple(warnings),
+    )
+
+
+def _names(config: NodeConfig) -> dict[Path, str]:
+    """Every input file as `node.toml` sees it; host paths stay out of the lake."""
+    base = config.file.parent
+    optional = (config.annotation.genes, config.annotation.variants)
+    paths = (
+        *(path for delivery in config.genotypes for path in delivery.files),
+        config.samples,
+        *config.score_files,
+        *(path for path in optional if path is not None),
+    )
+    return {path: Path(os.path.relpath(path, base)).as_posix() for path in paths}
+
+
+def _sources(config: NodeConfig, names: Mapping[Path, str], scans: Mapping[Path, Scan]) -> Iterator[Source]:
+    for path, scan in scans.items():
+        yield Source("genotypes", names[path], scan.bytes, scan.sha256)
+    others = [
+        ("samples", config.samples),
+        *(("scores", path) for path in config.score_files),
+        ("annotation.genes", config.annotation.genes),
+        ("annotation.variants", config.annotation.variants),
+    ]
+    for role, file in others:
+        if file is not None:
+            yield Source(role, names[file], file.stat().st_size, digest_of(file))
+
+
+def _check_file(config: NodeConfig, path: Path, scan: Scan) -> list[str]:
+    check_has_samples(path, scan.header)
+    check_has_known_contig(path, scan)
+    warnings = check_assembly(path, scan.header, config.assembly)
+    if not scan.runs:
+        warnings.append(f"{path.name}: holds no record")
+    return warnings
+
+
+def _batch(config: NodeConfig, delivery: GenotypeDelivery, scans: Mapping[Path, Scan]) -> PlannedBatch:
+    first = delivery.files[0]
+    persons = scans[first].header.samples
+    pieces: dict[str, list[Piece]] = {}
+    for path in delivery.files:
+        check_same_samples(first, scans[first].header, path, scans[path].header)
+        for contig, piece in _pieces(path, scans[path], persons):
+            pieces.setdefault(contig, []).append(piece)
+    return PlannedBatch(
+        _digest(config, delivery, scans),
+        persons,
+        delivery.absent_sites,
+        tuple(field for field in ("GQ", "DP") if field in delivery.format_fields),
+        {contig: _by_place(pieces[contig]) for contig in sorted(pieces, key=CONTIG_ORDER.__getitem__)},
+    )
+
+
+def _by_place(pieces: list[Piece]) -> tuple[Piece, ...]:
+    """Pieces in the order of their first record, so that files cut by region need no sorting."""
+    return tuple(sorted(pieces, key=lambda piece: piece.runs[0].first_pos))
+
+
+def _pieces(path: Path, scan: Scan, persons: tuple[str, ...]) -> Iterator[tuple[str, Piece]]:
+    """What each contig of a file holds; spellings of one contig are taken together."""
+    columns = {sample: column for column, sample in enumerate(scan.header.samples)}
+    order = tuple(columns[sample] for sample in persons)
+    for contig in dict.fromkeys(canonical_contig(run.contig) for run in scan.runs):
+        if contig is None:
+            continue
+        runs = tuple(run for run in scan.runs if canonical_contig(run.contig) == contig)
+        yield (
+            contig,
+            Piece(
+                path=path,
+                container=scan.container,
+                runs=runs,
+                body=scan.runs[0].start,
+                persons=len(persons),
+                order=None if order == tuple(range(len(persons))) else order,
+                format=scan.format,
+                whole=len(runs) == len(scan.runs),
+                bytes=scan.bytes,
+                changed=scan.changed,
+            ),
+        )
+
+
+def _digest(config: NodeConfig, delivery: GenotypeDelivery, scans: Mapping[Path, Scan]) -> str:
+    """A digest of all that decides what the batch's files in the lake hold."""
+    content = {
+        "encoding": ENCODING,
+        "assembly": config.assembly,
+        "absent_sites": delivery.absent_sites,
+        "format_fields": sorted(delivery.format_fields),
+        "files": [scans[path].sha256 for path in delivery.files],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_persons(config: NodeConfig, scans: Mapping[Path, Scan]) -> None:
+    owners: dict[str, Path] = {}
+    for delivery in config.genotypes:
+        header = scans[delivery.files[0]].header
+        check_disjoint(owners, delivery.files[0], header)
+        owners |= dict.fromkeys(header.samples, delivery.files[0])
+
+
+def _check_known_samples(batches: tuple[PlannedBatch, ...], samples: SampleTable, config: NodeConfig) -> None:
+    """Raise InputError where a genotyped sample is not in the samples table."""
+    known = set(samples.table["sample_id"].to_pylist())
+    for batch, delivery in zip(batches, config.genotypes, strict=True):
+        missing = [sample for sample in batch.persons if sample not in known]
+        if missing:
+            raise InputError(
+                delivery.files[0],
+                f"{len(missing)} samples are not in {config.samples.name}: {', '.join(missing[:5])}",
+                "add them to the samples table, or take them out of the VCF: bcftools view -S",
+            )
+
+
+def _without_genotypes(batches: tuple[PlannedBatch, ...], samples: SampleTable) -> list[str]:
+    genotyped = sum(len(batch.persons) for batch in batches)
+    rest = len(samples.table) - genotyped
+    return [f"{rest} samples of the samples table have no genotypes"] if rest and batches else []
+
+
+def _held_records(scan: Scan) -> int:
+    return sum(run.records for run in scan.runs if canonical_contig(run.contig) is not None)
+
+
+def _unheld(names: Mapping[Path, str], scans: Mapping[Path, Scan]) -> Iterator[Entry]:
+    """One entry for each contig of a file that the lake does not hold."""
+    for path, scan in scans.items():
+        counts: dict[str, int] = {}
+        for run in scan.runs:
+            if canonical_contig(run.contig) is None:
+                counts[run.contig] = counts.get(run.contig, 0) + run.records
+        for contig, count in counts.items():
+            yield Entry(names[path], "contig_not_held", value=contig, count=count)

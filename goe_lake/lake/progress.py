@@ -1,0 +1,44 @@
+"""How far a long piece of work has come, told to whoever draws it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Something that shows progress. Steps may overlap, each under its own name; calls never do."""
+
+    def start(self, step: str, total: int) -> None:
+        """Step *step* begins; it is *total* units long (files, records or contigs)."""
+
+    def advance(self, step: str, done: int) -> None:
+        """*done* more units of *step* are done."""
+
+    def finish(self, step: str) -> None:
+        """Step *step* has ended."""
+
+
+class OneAtATime:
+    """Hands calls from several threads on to a Progress, one at a time; to nobody where it is None."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self._lock = progress, threading.Lock()
+
+    def start(self, step: str, total: int) -> None:
+        """See Progress."""
+        if self._progress is not None:
+            with self._lock:
+                self._progress.start(step, total)
+
+    def advance(self, step: str, done: int) -> None:
+        """See Progress."""
+        if self._progress is not None:
+            with self._lock:
+                self._progress.advance(step, done)
+
+    def finish(self, step: str) -> None:
+        """See Progress."""
+        if self._progress is not None:
+            with self._lock:
+                self._progress.finish(step)

@@ -1,0 +1,199 @@
+"""Counts by site and stratum, a stratum being a combination of population, sex and consent.
+
+A site that a batch's files lack is filled by the batch's absent_sites rule: hom-ref with the ploidy
+that a person has on that stretch of the contig (not called where it is 0), or all not called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from goe_lake.genome import Sex, Stretch
+from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS
+from goe_lake.lake.merge import Window
+from goe_lake.lake.samples import SampleTable
+from goe_lake.vcf.arrow import Bits, array, pc, table
+from goe_lake.vcf.encode import listed_persons, mapped_persons
+
+Counts = npt.NDArray[np.int64]
+Stratum = tuple[str | None, ...]
+COUNTED: Final = ("het", "hom_alt", "hemi", "not_called", "an")
+_CLASSES: Final = {"het": "het", "hom_alt": "hom", "hemi": "hemi", "not_called": "nc"}
+
+
+@dataclass(frozen=True, eq=False)
+class BatchStrata:
+    """One batch as its strata see it.
+
+    *stratum* gives each person's stratum, *sizes* the persons of the batch in each; *filled* holds
+    for each stretch the counts of a site that the batch lacks: (strata, COUNTED). *twins* is the
+    slot of each person with several genotyped samples, -1 for everybody else.
+    """
+
+    persons: int
+    stratum: Counts
+    sizes: Counts
+    filled: Mapping[Stretch, Counts]
+    twins: Counts
+
+    @cached_property
+    def one_hot(self) -> npt.NDArray[np.float32]:
+        """(persons, strata): 1 for each person's stratum."""
+        members: Bits = self.stratum[:, None] == np.arange(len(self.sizes))
+        return members.astype(np.float32)
+
+    @cached_property
+    def twin_columns(self) -> tuple[Counts, Counts, Counts]:
+        """The persons with several samples by slot, where each slot begins among them, and the slots."""
+        columns = np.argsort(self.twins, kind="stable")
+        columns = columns[self.twins[columns] >= 0]
+        slots, starts = np.unique(self.twins[columns], return_index=True)
+        return columns, starts, slots
+
+
+@dataclass(frozen=True, eq=False)
+class Strata:
+    """The strata of a node: *names* in order, and the distinct genotyped persons in each.
+
+    For each batch, by person index: *stratum*, *sexes*, and *twins*, as in BatchStrata.
+    """
+
+    names: tuple[Stratum, ...]
+    persons: Counts
+    stratum: tuple[Counts, ...]
+    sexes: tuple[Sequence[Sex | None], ...]
+    twins: tuple[Counts, ...]
+
+
+def strata_of(samples: SampleTable, batches: Sequence[tuple[str, ...]]) -> Strata:
+    """The strata among the genotyped samples; *batches* are the sample ids of each batch, by index."""
+    genotyped = array([sample for batch in batches for sample in batch], pa.string())
+    rows = samples.table.take(pc.index_in(genotyped, samples.table["sample_id"].combine_chunks())).to_pylist()
+    found = [tuple(row[name] for name in STRATUM_COLUMNS) for row in rows]
+    names = tuple(sorted(set(found), key=lambda labels: [(label is None, label or "") for label in labels]))
+    number = {name: place for place, name in enumerate(names)}
+    stratum = np.array([number[name] for name in found], np.int64)
+    persons = [row["person_id"] for row in rows]
+    distinct = [place for place, _ in set(zip(stratum.tolist(), persons, strict=True))]
+    ends = np.cumsum([len(batch) for batch in batches]).tolist()
+    parts = [slice(end - len(batch), end) for batch, end in zip(batches, ends, strict=True)]
+    sexes = [row["sex"] for row in rows]
+    twins = _twins(persons)
+    return Strata(
+        names,
+        np.bincount(np.array(distinct, np.int64), minlength=len(names)),
+        tuple(stratum[part] for part in parts),
+        tuple(sexes[part] for part in parts),
+        tuple(twins[part] for part in parts),
+    )
+
+
+def _twins(persons: list[str]) -> Counts:
+    """For each sample the slot of its person where the person has several samples, else -1."""
+    times: dict[str, int] = {}
+    for person in persons:
+        times[person] = times.get(person, 0) + 1
+    slots = {
+        person: slot for slot, person in enumerate(person for person, count in times.items() if count > 1)
+    }
+    return np.array([slots.get(person, -1) for person in persons], np.int64)
+
+
+def batch_strata(
+    strata: Strata, number: int, absent_sites: str, ploidy: Mapping[Stretch, npt.NDArray[np.int8]]
+) -> BatchStrata:
+    """Batch *number* of *strata*; *ploidy* is each person's ploidy by stretch of the contig at hand."""
+    stratum, size = strata.stratum[number], len(strata.names)
+    sizes = np.bincount(stratum, minlength=size)
+    filled: dict[Stretch, Counts] = {}
+    for stretch, alleles in ploidy.items():
+        counts = np.zeros((size, len(COUNTED)), np.int64)
+        if absent_sites == "hom_ref":
+            counts[:, COUNTED.index("not_called")] = np.bincount(stratum[alleles == 0], minlength=size)
+            counts[:, COUNTED.index("an")] = np.bincount(stratum, weights=alleles, minlength=size)
+        else:
+            counts[:, COUNTED.index("not_called")] = sizes
+        filled[stretch] = counts
+    return BatchStrata(len(stratum), stratum, sizes, filled, strata.twins[number])
+
+
+def count_window(
+    window: Window, batches: Sequence[BatchStrata], stretches: Mapping[Stretch, Bits]
+) -> tuple[Counts, Counts]:
+    """The counts of a window, (sites, strata, COUNTED), and the persons with a copy of each allele.
+
+    *stretches* says which sites lie on each stretch of the contig.
+    """
+    sites = len(window.keys)
+    strata = len(batches[0].sizes)
+    counts = np.zeros((sites, strata, len(COUNTED)), np.int64)
+    slots = 1 + max(int(batch.twins.max(initial=-1)) for batch in batches)
+    repeated = np.zeros((sites, slots), np.int64)
+    for batch, rows, places in zip(batches, window.rows, window.places, strict=True):
+        lacking = np.ones(sites, bool)
+        lacking[places] = False
+        for stretch, where in stretches.items():
+            if (lacking & where).any():
+                counts[lacking & where] += batch.filled[stretch]
+        if len(rows):
+            counts[places] += _count_rows(batch, rows)
+            repeated[places] += _count_twins(batch, rows, slots)
+    carriers = counts[:, :, :3].sum(axis=(1, 2)) - np.maximum(repeated - 1, 0).sum(axis=1)
+    return counts, carriers
+
+
+def _count_rows(batch: BatchStrata, rows: pa.Table) -> Counts:
+    """The counts of one batch at its own sites: (rows, strata, COUNTED)."""
+    found = {name: _by_stratum(batch, rows, column) for name, column in _CLASSES.items()}
+    one_called_ref = _by_stratum(batch, rows, "ref1")
+    found["an"] = 2 * batch.sizes[None, :] - 2 * found["not_called"] - found["hemi"] - one_called_ref
+    return np.stack([found[name] for name in COUNTED], axis=2)
+
+
+def _by_stratum(batch: BatchStrata, rows: pa.Table, name: str) -> Counts:
+    """How many persons of each stratum are in class *name*, a row."""
+    shape = (len(rows), len(batch.sizes))
+    site, person = listed_persons(rows[f"{name}_l"])
+    cells = site * shape[1] + batch.stratum[person]
+    counts: Counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+    mapped, bits = mapped_persons(rows[f"{name}_b"], batch.persons)
+    if len(mapped):
+        # below 2^24 persons a 32-bit float counts exactly
+        counts[mapped] += np.rint(bits.astype(np.float32) @ batch.one_hot).astype(np.int64)
+    return counts
+
+
+def _count_twins(batch: BatchStrata, rows: pa.Table, slots: int) -> Counts:
+    """How many samples of each person with several samples carry the allele, a row."""
+    counts = np.zeros((len(rows), slots), np.int64)
+    columns, starts, present = batch.twin_columns
+    if len(columns):
+        carries = np.zeros((len(rows), batch.persons), bool)
+        for name in ("het", "hom", "hemi"):
+            site, person = listed_persons(rows[f"{name}_l"])
+            carries[site, person] = True
+            mapped, bits = mapped_persons(rows[f"{name}_b"], batch.persons)
+            carries[mapped] |= bits
+        counts[:, present] = np.add.reduceat(carries[:, columns].astype(np.int64), starts, axis=1)
+    return counts
+
+
+def strata_table(window: Window, strata: Strata, counts: Counts) -> pa.Table:
+    """The rows of `strata` for a window."""
+    sites, groups = counts.shape[:2]
+    site, group = np.repeat(np.arange(sites), groups), np.tile(np.arange(groups), sites)
+    columns: dict[str, Any] = {name: window.keys[name].take(array(site)) for name in KEY_COLUMNS}
+    for number, name in enumerate(STRATUM_COLUMNS):
+        labels = array([stratum[number] for stratum in strata.names], pa.string())
+        columns[name] = labels.take(array(group))
+    columns["n_persons"] = array(strata.persons[group], pa.int32())
+    for number, name in enumerate(COUNTED):
+        columns[name] = array(counts[:, :, number].ravel(), pa.int32())
+    return table(columns, STRATA)

@@ -1,0 +1,174 @@
+"""Worker processes: partitions are converted outside the process that asks for it.
+
+The decoder ends its whole process on some malformed input. When a worker ends, that is an error about
+the file it was reading, and nothing else is lost.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Final
+
+from goe_lake.errors import InputError, LakeError
+from goe_lake.lake.partition import Job, PartitionSummary, Report, convert_job
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_START: Final = (
+    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from goe_lake.lake.worker import serve; serve()"
+)
+
+_idle: list[_Worker] = []
+_idle_lock = threading.Lock()
+
+
+def convert_in_worker(job: Job, report: Report) -> PartitionSummary:
+    """Do *job* in a worker process.
+
+    Raises InputError where the input ended it or cannot be read, LakeError where staging cannot be
+    written.
+    """
+    worker = _borrow()
+    summary = worker.run(job, report)
+    with _idle_lock:
+        _idle.append(worker)
+    return summary
+
+
+@atexit.register
+def end_idle_workers() -> None:
+    """End the processes that wait for work."""
+    with _idle_lock:
+        for worker in _idle:
+            if worker.usable():
+                worker.end()
+        _idle.clear()
+
+
+def _borrow() -> _Worker:
+    with _idle_lock:
+        while _idle:
+            worker = _idle.pop()
+            if worker.usable():
+                return worker
+    return _Worker()
+
+
+class _Worker:
+    """One process; it ends when the pipe to it closes, so it never outlives this one."""
+
+    def __init__(self) -> None:
+        self._owner = os.getpid()
+        # htslib's messages, read only when something went wrong
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
+        self._process = subprocess.Popen(  # noqa: S603  the command is made of constants
+            [sys.executable, "-c", _START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+        )
+
+    def usable(self) -> bool:
+        """Whether the process still runs, and is this one's: a fork has the pipes of its parent."""
+        return self._owner == os.getpid() and self._process.poll() is None
+
+    def run(self, job: Job, report: Report) -> PartitionSummary:
+        """See `convert_in_worker`; after an error the worker must not be used again."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        source = 0
+        self._messages.seek(0)
+        self._messages.truncate()
+        try:
+            _send(self._process.stdin, job)
+            while True:
+                kind, *content = _receive(self._process.stdout)
+                if kind == "read":
+                    source = content[0]
+                    report(*content)
+                elif kind == "done":
+                    return PartitionSummary.from_json(content[0])
+                else:
+                    complaint = self._last_complaint()
+                    self.end()
+                    raise _error(kind, complaint, *content)
+        except (EOFError, BrokenPipeError):
+            complaint = self._last_complaint()
+            self.end()
+            raise InputError(
+                job.pieces[source].path,
+                f"ended the decoder (exit status {self._process.returncode}){complaint}",
+                "check the file: bcftools view FILE >/dev/null, and mend the record that it names; "
+                "if it finds nothing, there may be too little memory",
+            ) from None
+
+    def end(self) -> None:
+        """Close the pipes to the process and wait until it has ended."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(timeout=60)
+        self._messages.close()
+
+    def _last_complaint(self) -> str:
+        """The last error that htslib printed."""
+        self._messages.seek(0)
+        lines = self._messages.read().decode("utf-8", "replace").splitlines()
+        errors = [line for line in lines if line.startswith("[E::")]
+        return f" ({errors[-1]})" if errors else ""
+
+
+def _error(kind: str, complaint: str, *content: str) -> Exception:
+    if kind == "input":
+        file, problem, mend, record = content
+        return InputError(file, problem + complaint, mend, record)
+    return LakeError(*content) if kind == "disk" else RuntimeError(content[0])
+
+
+def serve() -> None:
+    """The worker's side: convert jobs from standard input until it closes."""
+    answers = os.fdopen(os.dup(1), "wb")
+    # whatever a library prints must not get between the answers
+    os.dup2(2, 1)
+    while True:
+        try:
+            job = _receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        _send(answers, _answer(job, answers))
+
+
+def _answer(job: Job, answers: IO[bytes]) -> tuple[Any, ...]:
+    try:
+        summary = convert_job(job, lambda source, done: _send(answers, ("read", source, done)))
+    except InputError as error:
+        return "input", error.file, error.problem, error.mend, error.record
+    except OSError as error:
+        return "disk", str(job.folder), f"cannot be written: {error}", "check free space and rights"
+    except Exception:  # noqa: BLE001  a bug: its trace belongs to the process that asked
+        return "failed", traceback.format_exc()
+    return "done", summary.to_json()
+
+
+def _send(pipe: IO[bytes], message: object) -> None:
+    data = pickle.dumps(message)
+    pipe.write(struct.pack("<Q", len(data)) + data)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> Any:
+    head = pipe.read(8)
+    if len(head) < 8:
+        raise EOFError
+    return pickle.loads(pipe.read(struct.unpack("<Q", head)[0]))  # noqa: S301  between own processes

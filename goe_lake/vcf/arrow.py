@@ -1,0 +1,85 @@
+"""Arrow tables and columns, with the argument types that pyarrow takes.
+
+pyarrow's stubs know fewer of them than pyarrow does: no numpy arrays in tables, no plain values in
+compute functions. These few names keep that out of the rest of the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+
+#: An array, in one piece or in chunks.
+Vector = Any
+Bits = npt.NDArray[np.bool_]
+Indexes = npt.NDArray[np.int64]
+
+pc: Any = pyarrow.compute
+_pa: Any = pa
+
+
+def schema(fields: Iterable[pa.Field[Any]]) -> pa.Schema:
+    """A schema of *fields*, in order."""
+    return pa.schema(list(fields))
+
+
+def array(values: Any, kind: pa.DataType | None = None, *, mask: Bits | None = None) -> Vector:
+    """*values* as a column; True in *mask* makes NULL."""
+    return _pa.array(values, kind, mask=mask)
+
+
+def nulls(size: int, kind: pa.DataType) -> Vector:
+    """A column of *size* NULLs."""
+    return _pa.nulls(size, kind)
+
+
+def list_column(sizes: Indexes, elements: Vector, present: Bits) -> Vector:
+    """A column of lists: the next *sizes* of *elements* each, NULL where not *present*."""
+    return _pa.ListArray.from_arrays(array(offsets_of(sizes)), elements, mask=array(~present))
+
+
+def binary_column(width: int, data: bytes, present: Bits) -> Vector:
+    """A column of texts of *width* bytes, one after the other in *data*, NULL where not *present*."""
+    buffers = (
+        np.packbits(present, bitorder="little").tobytes(),
+        offsets_of(present * width).tobytes(),
+        data,
+    )
+    return _pa.Array.from_buffers(pa.binary(), len(present), [pa.py_buffer(buffer) for buffer in buffers])
+
+
+def offsets_of(sizes: Indexes) -> npt.NDArray[np.int32]:
+    """Where pieces of *sizes* begin and the last one ends."""
+    return np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
+
+
+def table(columns: Mapping[str, Any], layout: pa.Schema) -> pa.Table:
+    """A table with the columns of *layout*, from columns, numpy arrays or lists."""
+    made: pa.Table = _pa.table({name: columns[name] for name in layout.names}, schema=layout)
+    return made
+
+
+def bits_of(column: Vector) -> Bits:
+    """A column of truths without NULLs as a numpy array."""
+    found: Bits = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    return found
+
+
+def in_one_piece(column: Vector) -> Vector:
+    """A column without chunks."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def same_as_next(rows: pa.Table, names: Iterable[str]) -> Bits:
+    """For each row but the last, whether the next has the same values of the columns *names*."""
+    same = np.ones(max(0, len(rows) - 1), bool)
+    for name in names:
+        same &= bits_of(pc.equal(rows[name].slice(0, len(same)), rows[name].slice(1)))
+        if not same.any():
+            break
+    return same

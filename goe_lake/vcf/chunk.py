@@ -1,0 +1,56 @@
+"""A chunk: some records of one contig with their genotypes as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from goe_lake.vcf.alleles import Record, Row
+
+Alleles = npt.NDArray[np.int16]
+Values = npt.NDArray[np.int32]
+
+#: The number of an allele that is not called, and of one that the ploidy does not have.
+MISSING_ALLELE: Final = -1
+NO_ALLELE: Final = -2
+#: In arrays of gq and dp: the person has no value.
+MISSING: Final = int(np.iinfo(np.int32).min)
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """Something that was put aside: *record* as messages name it, *value* what was found there."""
+
+    record: str
+    pos: int
+    reason: str
+    value: str
+
+
+@dataclass
+class Chunk:
+    """Records with rows, and their genotypes.
+
+    *alleles* is (records, persons, 2) allele numbers; *gq* and *dp* are (records, persons) or None
+    where they are not kept, with MISSING where a person has no value; *has_gq* and *has_dp* say
+    which records carry the field.
+    """
+
+    alleles: Alleles
+    gq: Values | None
+    dp: Values | None
+    records: list[Record] = field(default_factory=list)
+    rows: list[tuple[int, Row]] = field(default_factory=list)
+    has_gq: list[bool] = field(default_factory=list)
+    has_dp: list[bool] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    seen: int = 0
+    without_alt: int = 0
+    last_pos: int = 0
+
+    def full(self) -> bool:
+        """Whether no further record fits."""
+        return len(self.records) == len(self.alleles)

@@ -1,0 +1,248 @@
+"""Records and genotypes of one contig of one file, decoded by cyvcf2 into chunks of arrays.
+
+Nothing is done per genotype in Python: the genotypes of a chunk are one array of allele numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from cyvcf2 import VCF
+
+from goe_lake.errors import InputError
+from goe_lake.genome import Assembly
+from goe_lake.vcf.alleles import (
+    PLACEHOLDERS,
+    Record,
+    Refused,
+    lengths_of,
+    rows_of,
+    rs_identifier,
+    whole_number,
+)
+from goe_lake.vcf.chunk import MISSING, MISSING_ALLELE, NO_ALLELE, Alleles, Chunk, Quarantined, Values
+from goe_lake.vcf.container import Container, Cutter, Place
+from goe_lake.vcf.scan import Run
+
+CHUNK_GENOTYPES: Final = 1_500_000
+MOST_RECORDS: Final = 2048
+#: A chunk also ends after so many records that made no row.
+MOST_SEEN: Final = 20_000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The records of one contig in one file.
+
+    *order* gives for each person of the batch the person's column in this file, None where they are
+    the same; *whole* says that the file holds nothing else. *bytes* and *changed* (nanoseconds) are
+    the file's size and time when it was scanned.
+    """
+
+    path: Path
+    container: Container
+    runs: tuple[Run, ...]
+    body: Place
+    persons: int
+    order: tuple[int, ...] | None
+    format: str
+    whole: bool
+    bytes: int
+    changed: int
+
+    @property
+    def records(self) -> int:
+        """The records of the piece."""
+        return sum(run.records for run in self.runs)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether positions never fall from record to record."""
+        meet = all(
+            left.max_pos <= right.first_pos for left, right in zip(self.runs, self.runs[1:], strict=False)
+        )
+        return meet and all(run.ordered for run in self.runs)
+
+    def numbers(self) -> Iterator[int]:
+        """The number of each record in its file: its line, or its count in a BCF."""
+        for run in self.runs:
+            yield from range(run.first, run.first + run.records)
+
+    def name_record(self, number: int) -> str:
+        """Record *number* as messages call it."""
+        return f"{'line' if self.format == 'vcf' else 'record'} {number}"
+
+
+def read_piece(
+    piece: Piece, contig: str, assembly: Assembly, fields: tuple[str, ...], scratch: Path
+) -> Iterator[Chunk]:
+    """The records of *piece* in file order, in chunks.
+
+    Where the piece is ordered, no row of a later chunk sorts before a row of an earlier one.
+    *scratch* is a file that may be written. Raises InputError about the record that cannot be read.
+    """
+    stat = piece.path.stat()
+    if (stat.st_size, stat.st_mtime_ns) != (piece.bytes, piece.changed):
+        raise InputError(piece.path, "changed while it was ingested", "run the ingest again")
+    source = piece.path
+    if not piece.whole:
+        cut_out(piece, scratch)
+        source = scratch
+    try:
+        yield from _chunks(piece, source, contig, assembly, fields)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def cut_out(piece: Piece, target: Path) -> None:
+    """Write the header and the records of *piece* to *target*, a file of the same format."""
+    with target.open("wb") as file:
+        cutter = Cutter(piece.path, piece.container, file)
+        cutter.copy((((0, 0), piece.body), *((run.start, run.end) for run in piece.runs)))
+
+
+def _chunks(
+    piece: Piece, source: Path, contig: str, assembly: Assembly, fields: tuple[str, ...]
+) -> Iterator[Chunk]:
+    height = max(1, min(MOST_RECORDS, CHUNK_GENOTYPES // piece.persons))
+    chunk = _new_chunk(height, piece.persons, fields)
+    order = np.array(piece.order) if piece.order is not None else None
+    for number, variant in _variants(piece, source):
+        enough = len(chunk.records) >= height or chunk.seen >= MOST_SEEN
+        # a trimmed allele may start after the next record: the chunk ends where no row can overtake
+        if enough and (not piece.ordered or chunk.last_pos < variant.POS):
+            yield chunk
+            chunk = _new_chunk(height, piece.persons, fields)
+        if chunk.full():
+            _grow(chunk)
+        _add(chunk, piece, number, variant, contig, assembly, order)
+    yield chunk
+
+
+def _new_chunk(height: int, persons: int, fields: tuple[str, ...]) -> Chunk:
+    def values(name: str) -> Values | None:
+        return np.empty((height, persons), np.int32) if name in fields else None
+
+    return Chunk(np.empty((height, persons, 2), np.int16), values("GQ"), values("DP"))
+
+
+def _grow(chunk: Chunk) -> None:
+    def longer(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.concatenate([array, np.empty_like(array)])
+
+    chunk.alleles = longer(chunk.alleles)
+    chunk.gq = longer(chunk.gq) if chunk.gq is not None else None
+    chunk.dp = longer(chunk.dp) if chunk.dp is not None else None
+
+
+def _variants(piece: Piece, source: Path) -> Iterator[tuple[int, Any]]:
+    """Each record as cyvcf2 sees it, with its number; exactly as many as the scan counted."""
+    number = piece.runs[0].first
+    try:
+        reader = VCF(str(source))
+        for number in piece.numbers():
+            yield number, next(reader)
+        reader.close()
+    except Exception as error:  # noqa: BLE001  cyvcf2 raises nothing more exact
+        problem = "htslib cannot read it" if not isinstance(error, StopIteration) else "htslib ends before it"
+        raise InputError(
+            piece.path, problem, "mend or remove the record", piece.name_record(number)
+        ) from None
+
+
+def _add(
+    chunk: Chunk,
+    piece: Piece,
+    number: int,
+    variant: Any,
+    contig: str,
+    assembly: Assembly,
+    order: npt.NDArray[Any] | None,
+) -> None:
+    """Add one record to *chunk*, or what is wrong with it."""
+    chunk.seen += 1
+    record = _record(number, variant)
+    rows, refused = rows_of(record, assembly, contig)
+    for item in refused:
+        _put_aside(chunk, piece, record, item)
+    if not rows:
+        chunk.without_alt += not refused
+        return
+    alleles = _alleles(piece, record, variant)
+    if alleles is None:
+        _put_aside(chunk, piece, record, Refused("ploidy_above_2"))
+        return
+    place = len(chunk.records)
+    chunk.alleles[place] = alleles if order is None else alleles[order]
+    for name, target, has in (("GQ", chunk.gq, chunk.has_gq), ("DP", chunk.dp, chunk.has_dp)):
+        has.append(target is not None and _fill(target[place], piece, record, variant, name, order))
+    chunk.records.append(record)
+    chunk.rows.extend((place, row) for row in rows)
+    chunk.last_pos = max(chunk.last_pos, *(row.pos for row in rows))
+
+
+def _put_aside(chunk: Chunk, piece: Piece, record: Record, refused: Refused) -> None:
+    value = f"{record.ref[:40]} {(refused.alt or ','.join(record.alts))[:40]}"
+    chunk.quarantined.append(Quarantined(piece.name_record(record.number), record.pos, refused.reason, value))
+
+
+def _record(number: int, variant: Any) -> Record:
+    alts = tuple(variant.ALT)
+    end: int | None = None
+    lengths: tuple[int | None, ...] = ()
+    if any(alt.startswith("<") and alt not in PLACEHOLDERS for alt in alts):
+        end = whole_number(variant.INFO.get("END"))
+        lengths = lengths_of(variant.INFO.get("SVLEN"), len(alts))
+    filters = ";".join(variant.FILTERS) or None
+    return Record(number, variant.POS, variant.REF, alts, rs_identifier(variant.ID), filters, end, lengths)
+
+
+def _alleles(piece: Piece, record: Record, variant: Any) -> Alleles | None:
+    """The (persons, 2) allele numbers of a record; None where somebody has more than two alleles."""
+    found = np.full((piece.persons, 2), MISSING_ALLELE, np.int16)
+    if "GT" not in variant.FORMAT:
+        return found
+    # the last column says whether the genotype is phased
+    numbers: Alleles = variant.genotype.array()[:, :-1]
+    if numbers.shape[1] > 2 and np.any(numbers[:, 2:] != NO_ALLELE):
+        return None
+    if numbers.max(initial=0) > len(record.alts) or numbers.min(initial=0) < NO_ALLELE:
+        raise InputError(
+            piece.path,
+            f"a genotype names an allele that the record lacks (it has {len(record.alts)} alternate)",
+            "mend or remove the record",
+            piece.name_record(record.number),
+        )
+    found[:, : numbers.shape[1]] = numbers[:, :2]
+    if numbers.shape[1] == 1:
+        found[:, 1] = NO_ALLELE
+    return found
+
+
+def _fill(
+    target: Values, piece: Piece, record: Record, variant: Any, name: str, order: npt.NDArray[Any] | None
+) -> bool:
+    """Write FORMAT field *name* into *target*; False where the record has no such number a person."""
+    if name not in variant.FORMAT:
+        return False
+    values = variant.format(name)
+    if values is None or values.dtype.kind not in "if" or values.shape[1] != 1:
+        raise InputError(
+            piece.path,
+            f"FORMAT/{name} is not one number a person",
+            f"take {name} out of format_fields in node.toml, or mend the header",
+            piece.name_record(record.number),
+        )
+    column = values[:, 0] if order is None else values[order, 0]
+    if values.dtype.kind == "f":
+        column = np.where(
+            np.isfinite(column), np.clip(np.rint(column), -1, np.iinfo(np.int32).max // 2), MISSING
+        )
+    # htslib marks an absent value with the least number, and one cut short with the next
+    target[:] = np.where(column <= MISSING + 1, MISSING, column)
+    return True

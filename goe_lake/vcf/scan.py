@@ -1,0 +1,329 @@
+"""One pass over a VCF or BCF file before it is decoded: its digest, and where each contig's records lie.
+
+The decoder ends the whole process on some malformed lines and passes over others in silence, so the
+shape of every line is checked here: the number of columns, the position, and blank lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from goe_lake.errors import InputError
+from goe_lake.vcf.container import RECOPY, Chunk, Container, Place, container_of, read_chunks
+from goe_lake.vcf.header import Header, parse_header
+
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64]
+
+LARGEST_POS: Final = 2**31 - 1
+MOST_RUNS: Final = 100_000
+BCF_MAGIC: Final = b"BCF\2"
+VCF_MAGIC: Final = b"##fileformat=VCF"
+SORT: Final = "sort it: bcftools sort"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive records of one contig, spelt as in the file.
+
+    *first* is the number of the first record: its line in a VCF, its count from 1 in a BCF.
+    *start* and *end* are the places of its first byte and of the byte after its last. Positions are
+    1-based; *ordered* says that they never fall.
+    """
+
+    contig: str
+    records: int
+    first: int
+    start: Place
+    end: Place
+    first_pos: int
+    max_pos: int
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass over a file found.
+
+    *bytes* is its size on disk and *changed* the time of its last change, in nanoseconds, when the
+    pass began.
+    """
+
+    sha256: str
+    bytes: int
+    changed: int
+    container: Container
+    format: Literal["vcf", "bcf"]
+    header: Header
+    runs: tuple[Run, ...]
+
+    @property
+    def records(self) -> int:
+        """All records of the file."""
+        return sum(run.records for run in self.runs)
+
+
+def scan(path: Path) -> Scan:
+    """Read the file at *path* once.
+
+    Raises InputError where it cannot be read, is not a VCF or BCF, is cut off or damaged, or has a
+    malformed line.
+    """
+    try:
+        return _scan(path)
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}", "check the path and its rights") from None
+
+
+def _scan(path: Path) -> Scan:
+    state = path.stat()
+    container = container_of(path)
+    digest = hashlib.sha256()
+    chunks = read_chunks(path, container, digest)
+    first = next(chunks, None)
+    if first is None:
+        raise InputError(path, "is empty", RECOPY)
+    runs = _Runs(path)
+    kind: Literal["vcf", "bcf"] = "bcf" if first.text.startswith(BCF_MAGIC) else "vcf"
+    if kind == "bcf":
+        header = _scan_bcf(path, first, chunks, runs)
+    elif first.text.startswith(VCF_MAGIC):
+        header = _scan_text(path, first, chunks, runs)
+    else:
+        raise InputError(
+            path,
+            f"is not a VCF: it does not begin with {VCF_MAGIC.decode()}",
+            "give a VCF (plain or bgzip) or a BCF",
+        )
+    return Scan(
+        sha256=digest.hexdigest(),
+        bytes=state.st_size,
+        changed=state.st_mtime_ns,
+        container=container,
+        format=kind,
+        header=header,
+        runs=runs.done(),
+    )
+
+
+class _Runs:
+    """Collects runs; a run that goes on in the next chunk is joined."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._runs: list[Run] = []
+
+    def add(self, contig: str, first: int, start: Place, end: Place, positions: Numbers) -> None:
+        ordered = bool(np.all(positions[1:] >= positions[:-1]))
+        run = Run(contig, len(positions), first, start, end, int(positions[0]), int(positions.max()), ordered)
+        last = self._runs[-1] if self._runs else None
+        if last is not None and last.contig == contig:
+            self._runs[-1] = replace(
+                last,
+                records=last.records + run.records,
+                end=end,
+                max_pos=max(last.max_pos, run.max_pos),
+                ordered=last.ordered and run.ordered and last.max_pos <= run.first_pos,
+            )
+        elif len(self._runs) == MOST_RUNS:
+            raise InputError(self._path, f"its contigs alternate more than {MOST_RUNS} times", SORT)
+        else:
+            self._runs.append(run)
+
+    def done(self) -> tuple[Run, ...]:
+        return tuple(self._runs)
+
+
+def _scan_text(path: Path, first: Chunk, rest: Iterator[Chunk], runs: _Runs) -> Header:
+    header, lines, chunk = _text_header(path, first, rest)
+    while True:
+        cut = chunk.text.rfind(b"\n") + 1
+        if cut:
+            lines += _scan_lines(path, header, chunk, cut, lines, runs)
+            chunk = chunk.keep_from(cut)
+        more = next(rest, None)
+        if more is None:
+            break
+        chunk += more
+    if chunk.text:
+        # the last line may lack its newline
+        ended = replace(chunk, text=chunk.text + b"\n")
+        _scan_lines(path, header, ended, len(ended.text), lines, runs, missing_newline=True)
+    return header
+
+
+def _text_header(path: Path, chunk: Chunk, rest: Iterator[Chunk]) -> tuple[Header, int, Chunk]:
+    """The header, its number of lines, and the chunk from the first record on."""
+    offset, lines = 0, 0
+    while True:
+        end = chunk.text.find(b"\n", offset)
+        if end < 0:
+            more = next(rest, None)
+            if more is None:
+                # a header without records may lack its newline
+                end = len(chunk.text) - 1
+            else:
+                chunk += more
+                continue
+        line = chunk.text[offset : end + 1]
+        if not line.startswith(b"#"):
+            raise InputError(
+                path,
+                "has no line #CHROM POS … before its first record",
+                "add the header",
+                f"line {lines + 1}",
+            )
+        offset, lines = end + 1, lines + 1
+        if not line.startswith(b"##"):
+            return parse_header(path, chunk.text[:offset]), lines, chunk.keep_from(offset)
+
+
+def _scan_lines(
+    path: Path,
+    header: Header,
+    chunk: Chunk,
+    cut: int,
+    before: int,
+    runs: _Runs,
+    *,
+    missing_newline: bool = False,
+) -> int:
+    """Check the whole lines of *chunk* up to *cut* and collect their runs; the number of lines.
+
+    *before* lines of the file lie before the chunk.
+    """
+    text = np.frombuffer(chunk.text, np.uint8, cut)
+    ends = np.flatnonzero(text == ord("\n"))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    _check_lines(path, header, text, starts, ends, before)
+    line, total = 0, len(starts)
+    # blank lines are allowed at the very end of a file, and `_check_lines` saw that there are no others
+    while line < total and text[starts[line]] not in (ord("\n"), ord("\r")):
+        name = chunk.text[starts[line] : chunk.text.index(b"\t", starts[line])]
+        count = _same_contig(text, starts[line:], name + b"\t")
+        span = slice(line, line + count)
+        positions = _positions(path, chunk.text, starts[span] + len(name) + 1, before + line)
+        end = chunk.place(int(ends[line + count - 1]) + (0 if missing_newline else 1))
+        runs.add(
+            name.decode("utf-8", "replace"), before + line + 1, chunk.place(int(starts[line])), end, positions
+        )
+        line += count
+    return total
+
+
+def _check_lines(
+    path: Path, header: Header, text: Bytes, starts: Numbers, ends: Numbers, before: int
+) -> None:
+    """Refuse lines with another number of columns than the header has."""
+    tabs = np.add.reduceat(text == ord("\t"), starts, dtype=np.int64)
+    wanted = len(header.columns) - 1
+    for line in np.flatnonzero(tabs != wanted):
+        record = f"line {before + int(line) + 1}"
+        if ends[line] - starts[line] <= 1 and not tabs[line]:
+            if np.all(ends[line:] - starts[line:] <= 1):
+                return
+            raise InputError(path, "a blank line stands between records", "remove blank lines", record)
+        raise InputError(
+            path,
+            f"has {tabs[line] + 1} columns, the header names {wanted + 1}",
+            "the line is cut off or damaged: make the file anew",
+            record,
+        )
+
+
+def _same_contig(text: Bytes, starts: Numbers, name: bytes) -> int:
+    """How many of the lines at *starts* begin with *name*, counted from the first."""
+    wanted = np.frombuffer(name, np.uint8)
+    steps = np.arange(len(wanted))
+    done, width = 1, 64
+    # growing windows: one comparison for a sorted file, and little waste for a shuffled one
+    while done < len(starts):
+        window = starts[done : done + width]
+        same = np.all(text[np.minimum(window[:, None] + steps, len(text) - 1)] == wanted, axis=1)
+        if not same.all():
+            return done + int(np.argmin(same))
+        done, width = done + len(window), width * 4
+    return done
+
+
+def _positions(path: Path, text: bytes, starts: Numbers, before: int) -> Numbers:
+    """The 1-based positions that begin at *starts*; InputError where one is not a whole number."""
+    characters = np.frombuffer(text, np.uint8)
+    positions = np.zeros(len(starts), np.int64)
+    live = np.ones(len(starts), bool)
+    broken = characters[starts] == ord("\t")
+    for step in range(11):
+        character = characters[np.minimum(starts + step, len(characters) - 1)]
+        digit = character - np.uint8(ord("0"))
+        broken |= live & (digit > 9) & (character != ord("\t"))
+        live &= digit <= 9
+        positions = np.where(live, positions * 10 + digit, positions)
+    broken |= live | (positions > LARGEST_POS)
+    if broken.any():
+        line = int(np.argmax(broken))
+        shown = text[starts[line] : text.index(b"\t", starts[line])][:20].decode("utf-8", "replace")
+        raise InputError(
+            path, f"POS {shown!r} is not a position", "mend or remove the record", f"line {before + line + 1}"
+        )
+    return positions
+
+
+def _scan_bcf(path: Path, chunk: Chunk, rest: Iterator[Chunk], runs: _Runs) -> Header:
+    chunk = _at_least(path, chunk, rest, 9)
+    length = struct.unpack_from("<I", chunk.text, 5)[0]
+    chunk = _at_least(path, chunk, rest, 9 + length)
+    header = parse_header(path, chunk.text[9 : 9 + length].rstrip(b"\0"))
+    chunk, done = chunk.keep_from(9 + length), 0
+    while True:
+        used, records = _scan_records(path, header, chunk, done, runs)
+        chunk, done = chunk.keep_from(used), done + records
+        more = next(rest, None)
+        if more is None:
+            break
+        chunk += more
+    if chunk.text:
+        raise InputError(path, "is cut off inside a record", RECOPY, f"record {done + 1}")
+    return header
+
+
+def _at_least(path: Path, chunk: Chunk, rest: Iterator[Chunk], length: int) -> Chunk:
+    while len(chunk.text) < length:
+        more = next(rest, None)
+        if more is None:
+            raise InputError(path, "is cut off inside its header", RECOPY)
+        chunk += more
+    return chunk
+
+
+def _scan_records(path: Path, header: Header, chunk: Chunk, before: int, runs: _Runs) -> tuple[int, int]:
+    """Collect the runs of the whole records of *chunk*; the bytes and the records used."""
+    text, offset, count = chunk.text, 0, 0
+    number, start, positions = -1, 0, list[int]()
+
+    def close() -> None:
+        if positions:
+            name = header.contig_numbers.get(number, "")
+            first = before + count - len(positions) + 1
+            runs.add(name, first, chunk.place(start), chunk.place(offset), np.array(positions, np.int64))
+
+    while offset + 16 <= len(text):
+        shared, individual, contig, pos = struct.unpack_from("<IIii", text, offset)
+        if offset + 8 + shared + individual > len(text):
+            break
+        if pos < -1 or shared < 24:
+            raise InputError(path, "is not a readable BCF record", RECOPY, f"record {before + count + 1}")
+        if contig != number:
+            close()
+            number, start, positions = contig, offset, []
+        positions.append(pos + 1)
+        offset, count = offset + 8 + shared + individual, count + 1
+    close()
+    return offset, count
