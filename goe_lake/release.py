@@ -23,6 +23,8 @@ RELEASE_VERSION: Final = "release/1"
 ENVELOPE_VERSION: Final = "envelope/1"
 MOST_DEPTH: Final = 60
 MOST_NODES: Final = 5_000
+LEAST_RESOLUTION: Final = Decimal("1E-12")
+MOST_RESOLUTION: Final = Decimal("1E9")
 
 
 class LiteralType(StrEnum):
@@ -41,7 +43,9 @@ _SPELLING: Final[Mapping[LiteralType, re.Pattern[str]]] = MappingProxyType(
         LiteralType.NULL: re.compile(""),
         LiteralType.BOOLEAN: re.compile("true|false"),
         LiteralType.INTEGER: re.compile(r"-?[0-9]{1,38}"),
-        LiteralType.DECIMAL: re.compile(r"-?[0-9]{0,20}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,3})?"),
+        LiteralType.DECIMAL: re.compile(
+            r"-?([0-9]{1,20}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?"
+        ),
         LiteralType.TEXT: re.compile(r"[^\x00]{0,1000}", re.DOTALL),
         LiteralType.DATE: re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     }
@@ -189,8 +193,8 @@ class Measure:
     def __post_init__(self) -> None:
         if self.function is MeasureFunction.SUM and self.argument is None:
             raise ReleaseRefused("R104", "a sum needs an argument")
-        if not self.resolution.is_finite() or self.resolution <= 0:
-            raise ReleaseRefused("R104", "a resolution is above 0")
+        if not LEAST_RESOLUTION <= self.resolution <= MOST_RESOLUTION:
+            raise ReleaseRefused("R104", f"a resolution lies within {LEAST_RESOLUTION} and {MOST_RESOLUTION}")
 
 
 class CellKind(StrEnum):

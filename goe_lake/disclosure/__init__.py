@@ -1,7 +1,8 @@
 """What may leave a node: the policy, the evidence it is applied to, and the decisions. Pure computation."""
 
 from goe_lake.disclosure.control import Decision, decide
-from goe_lake.disclosure.evidence import ClassEvidence, Evidence, FilterEvidence, MeasureEvidence, Pair, Rule
+from goe_lake.disclosure.evidence import ClassEvidence, Evidence, FilterEvidence, MeasureEvidence, Rule
+from goe_lake.disclosure.families import Family
 from goe_lake.disclosure.policy import DEFAULT_POLICY, Policy, parse_policy
 
 __all__ = [
@@ -9,9 +10,9 @@ __all__ = [
     "ClassEvidence",
     "Decision",
     "Evidence",
+    "Family",
     "FilterEvidence",
     "MeasureEvidence",
-    "Pair",
     "Policy",
     "Rule",
     "decide",

@@ -7,15 +7,13 @@ only where all of them are. The rules are explained one by one in the policy gui
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 import numpy as np
-import numpy.typing as npt
 
-from goe_lake.disclosure.evidence import Counts, Evidence, MeasureEvidence, Rule
+from goe_lake.disclosure.evidence import Evidence, MeasureEvidence, Rule
+from goe_lake.disclosure.families import Counts, Mask, kept_apart
 from goe_lake.disclosure.policy import Policy
-
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,13 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
     cells = enough_persons(evidence, policy)
     whole = cells & complement_of_cell(evidence, policy) & classes_of_cell(evidence, policy)
     whole &= margin(evidence, whole, policy)
+    together = apart(evidence, policy)
     values = tuple(
         whole
         & contributors(measure, policy)
         & dominance(measure, policy)
         & complement_of_filter(evidence, measure, policy)
-        & apart(evidence, place, policy)
+        & together[place]
         & classes_of_measure(evidence, measure, policy)
         for place, measure in enumerate(evidence.measures)
     )
@@ -54,8 +53,9 @@ def none_or_enough(persons: Counts, least: int) -> Mask:
 
 def enough_persons(evidence: Evidence, policy: Policy) -> Mask:
     """Enough persons are behind the cell; a cell of fewer looks like none."""
-    enough = evidence.persons >= policy.min_persons
-    return enough | (evidence.persons == 0) if policy.tell_zero else enough
+    enough = np.asarray(evidence.persons >= policy.min_persons, dtype=bool)
+    none = np.asarray(evidence.persons == 0, dtype=bool)
+    return enough | none if policy.tell_zero else enough
 
 
 def complement_of_cell(evidence: Evidence, policy: Policy) -> Mask:
@@ -70,12 +70,16 @@ def complement_of_cell(evidence: Evidence, policy: Policy) -> Mask:
         none_or_enough(evidence.outside, least)
         & none_or_enough(evidence.known_persons, least)
         & none_or_enough(evidence.known_outside, least)
+        & none_or_enough(evidence.unknown_persons, least)
+        & none_or_enough(evidence.unknown_outside, least)
     )
 
 
 def classes_of_cell(evidence: Evidence, policy: Policy) -> Mask:
     """Where conditions or keys tell genotype classes apart, every class is empty or has enough persons."""
-    return classes_filled(evidence, evidence.cell_classes, policy) & (not evidence.tangled)
+    filled = classes_filled(evidence, evidence.cell_classes, policy)
+    told: Mask = filled & ~np.asarray(evidence.tangled, dtype=bool)
+    return told
 
 
 def classes_filled(evidence: Evidence, places: tuple[int, ...], policy: Policy) -> Mask:
@@ -124,8 +128,9 @@ def _contributed(measure: MeasureEvidence, least: int) -> Mask:
     no_baseline = measure.commonest < least
     match measure.rule:
         case Rule.ROWS:
-            # everyone counted contributes; those with another number of rows than most must not be few
-            return (measure.participants >= least) & (none_or_enough(others, least) | no_baseline)
+            # everyone counted contributes; those with another number of rows than most must not be few,
+            # also where most are few: with the number of persons, the rows of the few can be solved for
+            return (measure.participants >= least) & none_or_enough(others, least)
         case Rule.SUM:
             return np.where(no_baseline, measure.participants, others) >= least
         case Rule.FEW_VALUES:
@@ -156,18 +161,24 @@ def complement_of_filter(evidence: Evidence, measure: MeasureEvidence, policy: P
         none_or_enough(persons.outside, least)
         & none_or_enough(persons.known_inside, least)
         & none_or_enough(persons.known_outside, least)
+        & none_or_enough(persons.unknown_inside, least)
+        & none_or_enough(persons.unknown_outside, least)
     )
 
 
-def apart(evidence: Evidence, place: int, policy: Policy) -> Mask:
-    """The difference from an earlier measure of the answer rests on no one, or on enough persons."""
-    kept = np.ones(len(evidence.persons), dtype=bool)
-    for pair in evidence.pairs:
-        if place == pair.second:
-            kept &= none_or_enough(pair.different, policy.min_contributors)
-    return kept
+def apart(evidence: Evidence, policy: Policy) -> tuple[Mask, ...]:
+    """For each measure: no combination of it with earlier ones of the answer rests on a few persons."""
+    cells = len(evidence.persons)
+    kept = [np.ones(cells, dtype=bool) for _ in evidence.measures]
+    for family in evidence.families:
+        together = kept_apart(family, cells, policy.min_contributors)
+        for column, place in enumerate(family.measures):
+            kept[place] &= together[:, column]
+    return tuple(kept)
 
 
 def classes_of_measure(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Mask:
     """Counts by class need every class empty or enough, else they can be solved for each other."""
-    return classes_filled(evidence, measure.classes, policy) & (not measure.tangled)
+    filled = classes_filled(evidence, measure.classes, policy)
+    told: Mask = filled & ~np.asarray(measure.tangled, dtype=bool)
+    return told

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Counts: TypeAlias = npt.NDArray[np.int64]
+from goe_lake.disclosure.families import Counts, Family, Mask
+
 Shares: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -37,7 +38,8 @@ class MeasureEvidence:
     total above 0; *largest_share* is the largest share (0..1) of the sum of absolute totals.
     *filter* is the place of the measure's filter among `Evidence.filters`, None without one.
     *classes* are the places, among `Evidence.classes`, of what its filter tells persons apart by;
-    *tangled* says that it mixes genotypes and places, so that no class is evidence for it.
+    *tangled* marks cells where it mixes genotypes and places, so that no class is evidence for it, or
+    where it reads the quality of calls that few persons gave rise to.
     """
 
     rule: Rule
@@ -47,7 +49,7 @@ class MeasureEvidence:
     largest_share: Shares
     filter: int | None = None
     classes: tuple[int, ...] = ()
-    tangled: bool = False
+    tangled: bool | Mask = False
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ class FilterEvidence:
 
     *outside* are those for whom it is never true, but for missing values; *known_inside* and
     *known_outside* are those of whom the filter reads no missing value. Missing values are public,
-    so whoever is left when they are set aside must be none or enough.
+    so whoever is left when they are set aside must be none or enough. Of the others, *unknown_inside*
+    and *unknown_outside* are told apart by a further column.
     """
 
     outside: Counts
     known_inside: Counts
     known_outside: Counts
+    unknown_inside: Counts
+    unknown_outside: Counts
 
 
 @dataclass(frozen=True)
@@ -75,23 +80,12 @@ class ClassEvidence:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two measures of one argument, by their places, and the persons who make their difference what it is.
-
-    *different* persons have another difference of totals than the commonest one.
-    """
-
-    first: int
-    second: int
-    different: Counts
-
-
-@dataclass(frozen=True)
 class Evidence:
     """All that control looks at.
 
     *persons* are behind the cell and *outside* would be, were it not for the conditions;
-    *known_persons* and *known_outside* are those of whom conditions and keys read no missing value. *group*
+    *known_persons* and *known_outside* are those of whom conditions and keys read no missing value,
+    *unknown_persons* and *unknown_outside* those of the others whom a further column tells apart. *group*
     numbers the cells that differ only in keys about persons; *union* counts the persons of the whole
     group, conditions aside, and *disjoint* says whether each person is in one of its cells only.
     *cell_classes* are the places, among *classes*, of what its conditions and keys tell persons apart by.
@@ -101,12 +95,14 @@ class Evidence:
     outside: Counts
     known_persons: Counts
     known_outside: Counts
+    unknown_persons: Counts
+    unknown_outside: Counts
     group: Counts
     union: Counts
-    disjoint: npt.NDArray[np.bool_]
+    disjoint: Mask
     measures: tuple[MeasureEvidence, ...]
     filters: tuple[FilterEvidence, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    families: tuple[Family, ...] = ()
     classes: tuple[ClassEvidence, ...] = ()
     cell_classes: tuple[int, ...] = ()
-    tangled: bool = False
+    tangled: bool | Mask = False

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Evidence, Policy, decide
-from goe_lake.engine.evidence import Blueprint, gather
+from goe_lake.engine import duck
+from goe_lake.engine.blueprint import Blueprint
+from goe_lake.engine.evidence import gather
 from goe_lake.engine.genotypes import Indexes, SiteBlock, blocks, expand, one_chunk
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.session import Session, open_session, parquet
@@ -51,9 +53,17 @@ class NodeEngine:
         """Answer by *site_list* from now on."""
         with self._lock:
             self._site_list = site_list
-            for session in self._sessions.values():
-                session.connection.close()
-            self._sessions.clear()
+            self._close_sessions()
+
+    def close(self) -> None:
+        """Let go of everything that was opened to answer; what is asked next is opened again."""
+        with self._lock:
+            self._close_sessions()
+
+    def _close_sessions(self) -> None:
+        for session in self._sessions.values():
+            session.connection.close()
+        self._sessions.clear()
 
     def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
         """The cells of *release* for *purpose*.
@@ -94,37 +104,43 @@ class NodeEngine:
 
     def _run(self, session: Session, release: Release) -> pa.Table:
         reading = Reading(release, session)
-        parts = [controlled(*part, release, self.policy) for part in _parts(reading)]
+        parts = [controlled(*part, release, self.policy) for part in _parts(reading, self.policy)]
         return pa.concat_tables(parts)
 
 
-def _parts(reading: Reading) -> Iterator[tuple[pa.Table, Evidence]]:
+def _parts(reading: Reading, policy: Policy) -> Iterator[tuple[pa.Table, Evidence]]:
     """The cells and their evidence; cells that each lie at one site are computed some sites at a time."""
     session = reading.session
+    one_row = session.one_sample_a_person and not reading.scans("scores")
     if not reading.scans("genotypes"):
-        single = session.one_sample_a_person and not reading.scans("scores")
-        yield _gather(Blueprint(reading, single))
+        yield gather(Blueprint(reading, one_row))
         return
     selected = session.connection.sql(reading.site_selection()).to_arrow_table()
     sites = selected.column("site").to_numpy()
     listed_only = bool(pc.all(selected.column("listed"), min_count=0).as_py())
-    at_one_site = reading.keyed_by_site or len(sites) == 1
-    single = session.one_sample_a_person and not reading.scans("scores") and at_one_site
+    # symbolic alleles may share contig, pos, ref and alt, and differ in their end
+    keyed = reading.keyed_by_site and bool(pc.all(selected.column("alone"), min_count=0).as_py())
+    single = one_row and (keyed or len(sites) == 1)
     persons = sum(len(batch.samples) for batch in session.batches.values())
     ranges = list(blocks(len(sites), persons)) or [(0, 0)]
-    if reading.keyed_by_site:
-        for start, end in ranges:
-            _load_genotypes(reading, sites[start:end], [(0, end - start)])
-            yield _gather(Blueprint(reading, single, listed_only))
-    else:
-        _load_genotypes(reading, sites, ranges)
-        yield _gather(Blueprint(reading, single, listed_only))
+    for part in ([(start, end)] for start, end in ranges) if keyed else [ranges]:
+        _load_genotypes(reading, sites, part)
+        hidden = bool(reading.fields()) and _hides_quality(session, policy)
+        yield gather(Blueprint(reading, single, listed_only, hidden))
 
 
-def _gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
-    session = blueprint.reading.session
-    session.connection.execute(f"CREATE OR REPLACE TEMP TABLE totals AS {blueprint.totals_sql()}")
-    return gather(blueprint, session)
+def _hides_quality(session: Session, policy: Policy) -> bool:
+    """Whether gq and dp would tell that a node's own files hold a site because of a few carriers.
+
+    A listed site that the files lack has neither, so that they being there tells of a carrier.
+    """
+    (carriers,) = duck.one_row(
+        session.connection,
+        "SELECT count(DISTINCT s) FROM genotype_rows WHERE dosage > 0 AND site IN ("
+        "SELECT site FROM genotype_rows GROUP BY site "
+        f"HAVING count(*) FILTER (dosage > 0) BETWEEN 1 AND {policy.min_contributors - 1})",
+    )
+    return bool(0 < carriers < policy.min_contributors)
 
 
 def _load_genotypes(reading: Reading, sites: Indexes, ranges: list[tuple[int, int]]) -> None:

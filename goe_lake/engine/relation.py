@@ -29,7 +29,9 @@ from goe_lake.release import (
 )
 
 MOST_KEYS: Final = 20
-MOST_MEASURES: Final = 100
+# a stored value below 2^53, this factor and 10^9 rows stay within the 38 digits that a sum may have
+MOST_FACTOR: Final = 10**12
+MOST_MEASURES: Final = 64
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
 # AN of a listed site is public for a node, a population and a sex
 ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
@@ -51,6 +53,8 @@ def check_release(release: Release, catalog: Catalog) -> Release:
     for join in release.relation.joins:
         _check_join(join, joined)
         joined[join.scan.alias] = join.scan.table
+    for key in release.keys:
+        _check_key({(joined[column.table], column.column) for column in columns_in(key.expression)})
     known = {table: frozenset(column.name for column in catalog.tables[table].columns) for table in tables}
     for column in _all_columns(release):
         table = joined[column.table]
@@ -58,6 +62,13 @@ def check_release(release: Release, catalog: Catalog) -> Release:
         if table != "samples" and column.column not in known[table]:
             raise ReleaseRefused("R204", f"{table} has no column {column.column!r}")
     return release
+
+
+def _check_key(read: set[tuple[str, str]]) -> None:
+    """A key reads where a row is about, or whom, and not both: cells that overlap tell persons apart."""
+    public = {column in PUBLIC_COLUMNS[table] and column != "country" for table, column in read}
+    if len(public) > 1:
+        raise ReleaseRefused("R208", "a key mixes columns about persons with sites or pgs_id")
 
 
 def _check_join(join: Join, joined: dict[str, str]) -> None:
@@ -202,7 +213,7 @@ class Reading:
         if table in ("genotypes", "variants"):
             return f"{self.resolve(measure.argument)}::BIGINT"
         factor = column.step / Fraction(measure.resolution)
-        if factor.denominator != 1:
+        if factor.denominator != 1 or factor > MOST_FACTOR:
             raise ReleaseRefused(
                 "R206", f"{table}.{name} is not stored at a multiple of {measure.resolution}"
             )
@@ -235,6 +246,10 @@ class Reading:
         columns = dict.fromkeys(column for part in parts for column in columns_in(part))
         return " OR ".join(f"{self.resolve(column)} IS NULL" for column in columns) or "FALSE"
 
+    def chosen_missing(self, parts: Iterable[Expr]) -> str:
+        """SQL of whether a part reads a missing value and another column: it may choose among the missing."""
+        return self.missing(part for part in parts if len(set(columns_in(part))) > 1)
+
     def tangles(self, part: Expr) -> bool:
         """Whether *part* reads genotypes and places together."""
         read = self.where_from(part)
@@ -244,7 +259,8 @@ class Reading:
     def site_selection(self) -> str:
         """SQL of the site numbers that the release reads, in order, and whether each is listed."""
         where = " AND ".join(f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions)
-        return f"SELECT v.site, v.listed FROM sites v WHERE {where or 'TRUE'} ORDER BY v.site"
+        alone = "count(*) OVER (PARTITION BY contig, pos, ref, alt) = 1 AS alone"
+        return f"SELECT v.site, v.listed, {alone} FROM sites v WHERE {where or 'TRUE'} ORDER BY v.site"
 
     def source(self) -> str:
         """SQL of the joined rows: persons p, and genotypes g at sites v, or scores c, where they are read."""

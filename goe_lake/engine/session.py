@@ -33,7 +33,7 @@ class Session:
 
     snapshot: Snapshot
     connection: duckdb.DuckDBPyConnection
-    few_valued: frozenset[str]
+    few_valued: frozenset[tuple[str, str]]
     one_sample_a_person: bool
     batches: dict[str, BatchPersons] = field(default_factory=dict)
 
@@ -129,14 +129,20 @@ def _sql_type(kind: pa.DataType) -> str:
     return "INTEGER" if pa.types.is_integer(kind) else "VARCHAR"
 
 
-def _few_valued(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> frozenset[str]:
-    """The sample columns that take at most `FEW_VALUES` values at this node."""
+def _few_valued(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> frozenset[tuple[str, str]]:
+    """The (table, column) pairs about persons that take at most `FEW_VALUES` values at this node."""
     names = [
         column.name for column in snapshot.catalog.tables["samples"].columns if column.name != "sample_id"
     ]
     counted = ", ".join(f"count(DISTINCT {identifier(name)})" for name in names)
     row = one_row(connection, f"SELECT {counted} FROM samples")
-    return frozenset(name for name, values in zip(names, row, strict=True) if values <= FEW_VALUES)
+    few = {("samples", name) for name, values in zip(names, row, strict=True) if values <= FEW_VALUES}
+    (least,) = one_row(
+        connection,
+        "SELECT coalesce(min(n), 0) FROM (SELECT count(DISTINCT score) AS n FROM scores GROUP BY pgs_id)",
+    )
+    # one score of few values, of a single variant say, makes the column one of few values
+    return frozenset({*few, ("scores", "score")} if least <= FEW_VALUES else few)
 
 
 def _one_to_one(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import duckdb
-import pyarrow as pa
 import structlog
 
 from goe_lake.catalog import Catalog, merge_catalogs
@@ -187,7 +186,7 @@ class Federation:
 
 
 def _checked(member: Member, release: Release, answer: NodeAnswer, query_id: str) -> NodeAnswer:
-    """*answer*, if its receipt is for this release and the pinned snapshot, and its cells are what it says."""
+    """*answer*, if its receipt is for this release, the pinned snapshot and these very cells."""
     receipt = answer.receipt
     told = (receipt.node_id, receipt.snapshot_id, receipt.release_digest, receipt.cells_digest)
     expected = (

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from goe_lake.catalog import Catalog
-from goe_lake.config import read_node
+from goe_lake.config import NodeConfig, read_node
 from goe_lake.disclosure import DEFAULT_POLICY, Policy, parse_policy
 from goe_lake.engine.node import NodeAnswer, NodeEngine
 from goe_lake.engine.sites import SiteList
 from goe_lake.errors import ConfigError
-from goe_lake.lake import open_snapshot
-from goe_lake.release import Release
+from goe_lake.lake import Snapshot, open_snapshot
+from goe_lake.release import Release, digest_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class NodeDescription:
     def to_json(self) -> dict[str, Any]:
         """The description as plain JSON values."""
         return {**vars(self), "catalog": self.catalog.to_json()}
+
+    def digest(self) -> str:
+        """The identity of the description: sha256 of its canonical JSON."""
+        return digest_of(self.to_json())
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> NodeDescription:
@@ -71,6 +75,7 @@ class EmbeddedNode:
         self.name, self.country, self.lake = config.name, config.country, config.lake
         self.policy = held_to(read_policy(config.policy), floor)
         snapshot = open_snapshot(config.lake)
+        check_is_lake_of(config, snapshot)
         self._engine = NodeEngine(config.node_id, snapshot, self.policy)
 
     def describe(self) -> NodeDescription:
@@ -103,6 +108,10 @@ class EmbeddedNode:
         """Stop the statement that runs now, if any; its release fails."""
         self._engine.interrupt()
 
+    def close(self) -> None:
+        """Let go of everything that was opened to answer."""
+        self._engine.close()
+
 
 def held_to(policy: Policy, floor: int) -> Policy:
     """*policy* with thresholds of at least *floor* persons: the strictest of node and federation wins."""
@@ -111,6 +120,15 @@ def held_to(policy: Policy, floor: int) -> Policy:
         min_persons=max(policy.min_persons, floor),
         min_contributors=max(policy.min_contributors, floor),
     )
+
+
+def check_is_lake_of(config: NodeConfig, snapshot: Snapshot) -> None:
+    """Raise ConfigError where node.toml names another country or assembly than the lake was built for."""
+    for setting in ("country", "assembly"):
+        now, then = getattr(config, setting), getattr(snapshot.manifest, setting)
+        if now != then:
+            problem = f"is {now!r}, and the lake was built for {then!r}"
+            raise ConfigError(config.file, f"node.{setting}", problem, "ingest again: goe ingest NODE.toml")
 
 
 def read_policy(path: Path | None) -> Policy:

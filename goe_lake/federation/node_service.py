@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from goe_lake.engine.node import digest_of_cells
 from goe_lake.engine.sites import SiteList
-from goe_lake.errors import ConfigError, NodeFailed
+from goe_lake.errors import ConfigError, ReleaseRefused
 from goe_lake.federation.deadline import interrupted_after
 from goe_lake.federation.membership import Membership
 from goe_lake.federation.node import EmbeddedNode, NodeDescription
@@ -97,23 +97,35 @@ class NodeService:
     def answer(self, question: Question, seconds: float) -> WiredCells:
         """The controlled cells that *question* asks for, or `late` after so many *seconds*.
 
-        A question about another snapshot or site list than the node holds is not answered: a
+        A question that relies on another snapshot, threshold or site list is not answered: a
         withdrawn person is outside every value from the moment that a snapshot is published.
         """
         standing = self._standing
-        if self._moved() or question.snapshot_id != standing.description.snapshot_id:
-            raise Problem("snapshot-moved")
+        if self._moved() or question.description_digest != standing.description.digest():
+            raise Problem("node-moved")
         if question.site_list_digest != standing.site_list_digest:
             raise Problem("site-list-unknown")
-        node = standing.node
-        with interrupted_after(seconds, node.interrupt) as late:
+        with interrupted_after(seconds, standing.node.interrupt) as late:
             try:
-                answer = node.answer(question.release, question.purpose, question.query_id)
-            except NodeFailed:
+                cells = self._cells(standing.node, question)
+            except ReleaseRefused:
+                raise
+            except Exception:  # noqa: BLE001 - fail closed, whatever it is: error texts quote values
                 raise Problem("late" if late.is_set() else "failed") from None
+        if late.is_set():
+            raise Problem("late")
+        return cells
+
+    def _cells(self, node: EmbeddedNode, question: Question) -> WiredCells:
+        answer = node.answer(question.release, question.purpose, question.query_id)
         body = write_table(answer.cells)
+        # of what travels, which holds less than what was computed
         digest = digest_of_cells(read_table(body))
         return WiredCells(body, answer.cells.num_rows, replace(answer.receipt, cells_digest=digest))
+
+    def close(self) -> None:
+        """Let go of everything that was opened to answer."""
+        self._standing.node.close()
 
     def _moved(self) -> bool:
         return current_id(self._standing.node.lake) != self._standing.description.snapshot_id

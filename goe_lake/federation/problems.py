@@ -33,7 +33,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "not-found": Kind(404, "there is nothing at this address"),
         "wrong-method": Kind(405, "this address is not asked in this way"),
         "too-slow": Kind(408, "the request was sent too slowly"),
-        "snapshot-moved": Kind(409, "the node has published another snapshot"),
+        "node-moved": Kind(409, "the node has published another snapshot, or changed its rules"),
         "site-list-unknown": Kind(409, "the node does not hold this site list"),
         "too-large": Kind(413, "the request is larger than this service reads"),
         "release-refused": Kind(422, "the node does not compute this release"),

@@ -132,9 +132,10 @@ class Channel:
 
 
 class RemoteNode:
-    """A node over the wire, at the snapshot that it had when it was first asked about itself.
+    """A node over the wire, as it was when it was first asked about itself.
 
-    *moved* says that the node has published another one since, and answers from that only.
+    *moved* says that the node has published another snapshot or changed its rules since, and
+    answers no more questions that rely on what it was.
     """
 
     def __init__(self, channel: Channel, membership: Membership) -> None:
@@ -174,7 +175,7 @@ class RemoteNode:
         assert self._description is not None
         assert self._site_list is not None
         body = Question(
-            release, purpose, query_id, self._description.snapshot_id, self._site_list.digest
+            release, purpose, query_id, self._description.digest(), self._site_list.digest
         ).to_bytes()
         try:
             reply = self._channel.send("POST", RELEASE, body, query_id=query_id)
@@ -204,7 +205,7 @@ class RemoteNode:
         """What a problem that the node told means to the federation."""
         if problem.kind == "release-refused":
             return ReleaseRefused(problem.code, problem.detail)
-        if problem.kind == "snapshot-moved":
+        if problem.kind == "node-moved":
             self.moved = True
         log.warning("node_problem", node=self.member.node_id, query_id=query_id, problem=problem.kind)
         return self._failed(query_id, problem.title)

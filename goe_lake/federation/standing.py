@@ -41,7 +41,7 @@ class Opened:
 
     @property
     def moved(self) -> bool:
-        """Whether a node has published another snapshot since."""
+        """Whether a node has published another snapshot, or changed its rules, since."""
         return any(node.moved for node in self.nodes)
 
 
@@ -77,7 +77,7 @@ class StandingFederation:
         else:
             if not opened.moved:
                 return answer
-        # a node that published a new snapshot has computed nothing of the question
+        # a node that moved has computed nothing of the question
         return _answer(self._renewed(opened), text, completeness, project)
 
     def explain(self, text: str, project: str = "demo") -> str:

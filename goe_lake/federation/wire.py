@@ -43,12 +43,15 @@ _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
 
 @dataclass(frozen=True)
 class Question:
-    """A release as a gateway sends it: for which purpose, to which snapshot, under which site list."""
+    """A release as a gateway sends it: for which purpose, and what of the node and its sites it relies on.
+
+    *description_digest* is of the node's description, so of its snapshot, catalogue and threshold.
+    """
 
     release: Release
     purpose: str
     query_id: str
-    snapshot_id: str
+    description_digest: str
     site_list_digest: str
 
     def to_bytes(self) -> bytes:
@@ -64,7 +67,8 @@ class Question:
             if set(data) != {*cls.__dataclass_fields__, "version"} or data["version"] != QUESTION_VERSION:
                 raise Problem("malformed", f"this is not a {QUESTION_VERSION}")
             texts = {
-                name: str(data[name]) for name in ("purpose", "query_id", "snapshot_id", "site_list_digest")
+                name: str(data[name])
+                for name in ("purpose", "query_id", "description_digest", "site_list_digest")
             }
         except (ValueError, TypeError, RecursionError):
             raise Problem("malformed", f"this is not a {QUESTION_VERSION}") from None

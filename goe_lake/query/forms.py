@@ -104,11 +104,25 @@ class _Builder:
             if kind is ColumnType.DOUBLE and target == "to_integer":
                 raise _unfit(node)
             return self.form(operand)
-        if is_condition(operand):
+        if self._is_truth(operand):
             return indicator(convert(operand))
         if target == "to_integer":
             raise _unfit(node)
         return self.form(operand)
+
+    def _is_truth(self, node: exp.Expr) -> bool:
+        """Whether *node* is true, false or NULL: a condition, a boolean column, or a choice among these."""
+        match node:
+            case exp.Paren():
+                return self._is_truth(node.this)
+            case exp.Column():
+                return self.catalog.column(self.tables[node.table], node.name).type is ColumnType.BOOLEAN
+            case exp.Coalesce():
+                return all(self._is_truth(part) for part in (node.this, *node.expressions))
+            case exp.Case():
+                values = [*(item.args["true"] for item in node.args["ifs"]), node.args.get("default")]
+                return all(self._is_truth(value) for value in values if not _is_nothing(value))
+        return is_condition(node)
 
     def _scaled(self, node: exp.Expr, factor: Fraction) -> Form:
         form = self.form(node)
@@ -166,6 +180,10 @@ class _Builder:
 
     def _value(self, value: exp.Expr) -> Form:
         return Form((), covers=False) if isinstance(value, exp.Null) else self.form(value)
+
+
+def _is_nothing(value: exp.Expr | None) -> bool:
+    return value is None or isinstance(value, exp.Null)
 
 
 def _constant(value: Fraction) -> Form:

@@ -240,8 +240,17 @@ def plan_keys(query: exp.Select, catalog: Catalog, tables: Mapping[str, str]) ->
     keys = []
     for place, node in enumerate(group_keys(query)):
         expression = convert(node)
+        _check_unmixed(node, expression, tables)
         keys.append(Key(f"k{place}", expression, key_domain(expression, catalog, tables)))
     return tuple(keys)
+
+
+def _check_unmixed(node: exp.Expr, expression: Expr, tables: Mapping[str, str]) -> None:
+    """A key that chooses sites for some persons and others for the rest makes cells that overlap."""
+    read = [(tables[column.table], column.column) for column in columns_in(expression)]
+    if len({column in PUBLIC_COLUMNS[table] and column != "country" for table, column in read}) > 1:
+        hint = "group by each of them by itself"
+        raise refusal(Code.MIXED_KEY, node, "a group key mixes persons with sites or scores", hint)
 
 
 def key_domain(expression: Expr, catalog: Catalog, tables: Mapping[str, str]) -> KeyDomain:

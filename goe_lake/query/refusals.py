@@ -31,6 +31,7 @@ class Code(StrEnum):
     NOT_AGGREGATED = "G305"
     MISPLACED_AGGREGATE = "G306"
     WINDOW = "G307"
+    MIXED_KEY = "G308"
     AGGREGATE = "G401"
     FUNCTION = "G402"
     ARGUMENT_FORM = "G403"
@@ -61,6 +62,7 @@ RULES: dict[Code, str] = {
     Code.NOT_AGGREGATED: "Every output column is a group key or is built from aggregates.",
     Code.MISPLACED_AGGREGATE: "Aggregates stand in SELECT, HAVING and ORDER BY, and not inside each other.",
     Code.WINDOW: "Window functions are not answered.",
+    Code.MIXED_KEY: "A group key reads columns about persons, or about sites and scores, and not both.",
     Code.AGGREGATE: "Only aggregates that can be computed from sums and counts are answered.",
     Code.FUNCTION: "Only functions on the list are answered.",
     Code.ARGUMENT_FORM: "A sum or mean is taken of a column, of a times it plus b, or of a CASE of these.",

@@ -67,8 +67,7 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - the server would log the text of the error, and that quotes values
             log.error("request_failed", error=type(error).__name__, query_id=_query_id(scope))
             if not answer.started:
-                problem = Problem("failed", more=_more(_query_id(scope)))
-                await problem_response(problem)(scope, receive, answer)
+                await problem_response(Problem("failed"))(scope, receive, answer)
         finally:
             self._under_way -= 1
 
@@ -117,6 +116,7 @@ def new_app() -> FastAPI:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_malformed)
+    app.add_exception_handler(Exception, _on_unexpected)
     return app
 
 
@@ -143,6 +143,11 @@ async def _on_malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     places = {".".join(map(str, item["loc"][1:])) or "body" for item in error.errors()}
     return problem_response(Problem("malformed", f"check {', '.join(sorted(places))}"))
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:
+    """Nothing but the query id; the guard logs the error's type."""
+    return problem_response(Problem("failed", more=_more(_query_id(request.scope))))
 
 
 def _query_id(scope: Scope) -> str:

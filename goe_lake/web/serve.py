@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from structlog.typing import Processor
 
 from goe_lake.errors import ConfigError, Incomplete
 from goe_lake.federation.identity import Identity
@@ -65,7 +65,10 @@ def serve_node(
     gate = RequestGate(member.node_id, membership.gateway.gateway_id, membership.gateway.public_key)
     app = node_app(service, gate, signer, _checked_deadline(deadline))
     context = own.server_context(client_ca=membership.ca)
-    _serve(app, context, member.address, binding or Binding(), deadline, f"node {member.node_id}", ready)
+    try:
+        _serve(app, context, member.address, binding or Binding(), deadline, f"node {member.node_id}", ready)
+    finally:
+        service.close()
 
 
 def serve_gateway(
@@ -121,16 +124,30 @@ def _checked_deadline(deadline: float) -> float:
 
 
 def _log_events() -> None:
-    """Events as JSON lines on stderr; what uvicorn has to say only from warnings on."""
+    """Events as JSON lines on stderr, those of other libraries too, and of those no exception's text."""
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_without_exception)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _without_exception(record: logging.LogRecord) -> bool:
+    """Take the exception out of *record*: its text may quote a value."""
+    record.exc_info = record.exc_text = None
+    return True
 
 
 class _Server(uvicorn.Server):
@@ -144,6 +161,15 @@ class _Server(uvicorn.Server):
         """Listen, then say so."""
         await super().startup(sockets)
         self._ready(self.servers[0].sockets[0].getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is under way, then stop."""
+        for connection in tuple(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if cycle is None or cycle.response_complete:
+                # a client that is asleep would not say goodbye, and TLS would wait for it
+                connection.transport.abort()
+        await super().shutdown(sockets)
 
 
 def _serve(
@@ -168,12 +194,9 @@ def _serve(
         log_config=None,
         ws="none",
         server_header=False,
+        headers=[("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")],
         proxy_headers=False,
     )
     # uvicorn raises the signal again when it has stopped; to stop when told to is no failure
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _Server(config, lambda port: ready(f"{name} listens on https://{binding.host}:{port}")).run()
-
-
-def _leave(signal_number: int, frame: FrameType | None) -> None:
-    raise SystemExit(0)

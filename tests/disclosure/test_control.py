@@ -11,13 +11,14 @@ import pytest
 from goe_lake.disclosure import (
     ClassEvidence,
     Evidence,
+    Family,
     FilterEvidence,
     MeasureEvidence,
-    Pair,
     Policy,
     Rule,
     decide,
 )
+from goe_lake.disclosure.families import kept_apart
 
 K = Policy()
 
@@ -42,6 +43,8 @@ def cell(*measures: MeasureEvidence, persons: int = 100, outside: int = 0) -> Ev
         outside=counts(outside),
         known_persons=counts(persons),
         known_outside=counts(outside),
+        unknown_persons=counts(0),
+        unknown_outside=counts(0),
         group=counts(0),
         union=counts(persons + outside),
         disjoint=np.array([True]),
@@ -60,6 +63,8 @@ def groups(persons: Sequence[int], union: int) -> Evidence:
         outside=nobody,
         known_persons=numbers,
         known_outside=nobody,
+        unknown_persons=nobody,
+        unknown_outside=nobody,
         group=nobody,
         union=np.full(size, union, dtype=np.int64),
         disjoint=np.ones(size, dtype=bool),
@@ -148,7 +153,9 @@ def test_missing_values_do_not_hide_a_small_complement() -> None:
 def test_complement_of_a_filter(outside: int, known_inside: int, known_outside: int, shown: bool) -> None:
     """The same for whom a FILTER keeps out, missing values set aside."""
     evidence = cell(replace(measure(Rule.ROWS, 60, 60), filter=0))
-    filters = (FilterEvidence(counts(outside), counts(known_inside), counts(known_outside)),)
+    filters = (
+        FilterEvidence(counts(outside), counts(known_inside), counts(known_outside), counts(0), counts(0)),
+    )
     assert told(replace(evidence, filters=filters)) == [shown]
 
 
@@ -171,11 +178,65 @@ def test_conditions_on_genotypes_need_every_class() -> None:
     assert told(evidence) == [False]
 
 
+def family(
+    vectors: Sequence[Sequence[int]], persons: Sequence[int], known: int, excused: Sequence[bool] = ()
+) -> Family:
+    """Kinds of persons in one cell: what each adds to the known quantities and to the measures."""
+    matrix = np.array(vectors, dtype=np.int64)
+    return Family(
+        measures=tuple(range(matrix.shape[1] - known)),
+        known=known,
+        cell=np.zeros(len(matrix), dtype=np.int64),
+        vectors=matrix,
+        persons=counts(*persons),
+        excused=np.array(excused or [False] * len(matrix)),
+    )
+
+
+def kept(kinds: Family) -> list[bool]:
+    """Which measures of the one cell may be told together."""
+    return kept_apart(kinds, 1, 10)[0].tolist()
+
+
 def test_difference_of_two_measures_needs_enough_persons() -> None:
-    """The later of two nearly equal measures is withheld, the earlier stays."""
-    evidence = cell(measure(Rule.ROWS, 100, 100), measure(Rule.ROWS, 97, 97))
-    evidence = replace(evidence, pairs=(Pair(0, 1, counts(3)),))
-    assert (told(evidence, place=0), told(evidence, place=1)) == ([True], [False])
+    """The later of two nearly equal counts is withheld, the earlier stays."""
+    assert kept(family([[1, 1, 1], [1, 1, 0], [1, 0, 0]], [60, 3, 37], known=1)) == [True, False]
+
+
+def test_tracker_of_three_sums_is_stopped() -> None:
+    """`sum(x) FILTER (a) + sum(x) FILTER (b) - sum(x)` rests on one person though each pair differs by many."""
+    men, women, target = [1, 0, 1], [0, 1, 1], [1, 1, 1]
+    assert kept(family([men, women, target], [100, 99, 1], known=0)) == [True, True, False]
+
+
+def test_independent_filters_are_told_together() -> None:
+    """Small overlaps of unrelated filters are in no combination of their counts."""
+    kinds = [[1, a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    assert kept(family(kinds, [400, 100, 90, 30, 80, 20, 15, 2], known=1)) == [True, True, True]
+
+
+def test_partition_that_leaves_few_out_is_stopped() -> None:
+    """Counts that add up to nearly everybody tell who is left."""
+    kinds = [[1, 1, 0], [1, 0, 1], [1, 0, 0]]
+    assert kept(family(kinds, [100, 98, 2], known=1)) == [True, False]
+
+
+def test_allele_count_less_carriers_is_stopped() -> None:
+    """AC and the carriers together tell a few homozygotes."""
+    kinds = [[1, 0, 0], [1, 1, 1], [1, 2, 1]]
+    assert kept(family(kinds, [947, 50, 3], known=1)) == [True, False]
+
+
+def test_missing_values_excuse_a_kind() -> None:
+    """Cases and controls do not add up to everybody where diabetes is not known of a few: that is public."""
+    kinds = [[1, 1, 0], [1, 0, 1], [1, 0, 0]]
+    assert kept(family(kinds, [100, 98, 2], known=1, excused=[False, False, True])) == [True, True]
+
+
+def test_many_small_kinds_may_hide_each_other() -> None:
+    """One combination about thirty persons is no number about a few, though each kind of them is small."""
+    kinds = [[1, 5], [1, 6], [1, 7], [1, 8], [1, 9]]
+    assert kept(family(kinds, [900, 8, 8, 8, 6], known=1)) == [True]
 
 
 def test_dominance() -> None:

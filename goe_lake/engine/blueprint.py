@@ -1,0 +1,383 @@
+"""The SQL that turns rows into cells, and into the evidence that disclosure control decides on.
+
+Two steps: rows to one row a person and cell (`totals`), then to one row a cell (`cells`). What is
+counted is always persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from goe_lake.disclosure import Rule
+from goe_lake.engine.relation import Reading
+from goe_lake.engine.sql import safe_sql
+from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction
+
+GENOTYPE_QUALITY = frozenset({"gq", "dp"})
+
+
+def conjuncts(part: Expr) -> tuple[Expr, ...]:
+    """The parts of a conjunction."""
+    if isinstance(part, Call) and part.op == "and":
+        return tuple(inner for argument in part.args for inner in conjuncts(argument))
+    return (part,)
+
+
+@dataclass(frozen=True)
+class ClassKind:
+    """Genotype classes that persons are told apart by.
+
+    *sql* is the class of a row, among the rows that the condition *selected* keeps.
+    """
+
+    sql: str
+    selected: str
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Measures of one quantity, and SQL over `totals` of what a person adds to them and to what is *known*."""
+
+    measures: tuple[int, ...]
+    known: tuple[str, ...]
+    vectors: tuple[str, ...]
+    excused: str
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """How one release is computed at one session.
+
+    *single* says that each person has at most one row in each cell, which saves a grouping;
+    *listed_only* that every site that is read is a listed one; *hidden_quality* that gq and dp would
+    tell of a few carriers who brought a site into the node's files.
+    """
+
+    reading: Reading
+    single: bool
+    listed_only: bool = False
+    hidden_quality: bool = False
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The release's measures."""
+        return self.reading.release.measures
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the key columns."""
+        return tuple(key.name for key in self.reading.release.keys)
+
+    # what the rules need to know ------------------------------------------------------------------------
+
+    @cached_property
+    def classes(self) -> tuple[ClassKind, ...]:
+        """The genotype classes that conditions and keys, and then each filter, tell persons apart by."""
+        kinds = (
+            [self._class_kind(self._cell_parts(), ())] if self._tells_genotypes(self._cell_parts()) else []
+        )
+        for part in self.reading.filters:
+            if self._tells_genotypes((part,)):
+                kinds.append(self._class_kind((part, *self._cell_parts()), conjuncts(part)))
+        return tuple(dict.fromkeys(kinds))
+
+    def _cell_parts(self) -> tuple[Expr, ...]:
+        reading = self.reading
+        return (*reading.genotype_conditions, *(key.expression for key in reading.release.keys))
+
+    def _tells_genotypes(self, parts: Iterable[Expr]) -> bool:
+        return any(self.reading.genotype_values(part) for part in parts)
+
+    def _class_kind(self, parts: Iterable[Expr], filter_parts: tuple[Expr, ...]) -> ClassKind:
+        """The classes that *parts* tell apart, among those whom the rest of the filter selects."""
+        read = set().union(*(self.reading.genotype_values(part) for part in parts))
+        called = "nullif(g.called_alleles, 0)::BIGINT"
+        value = {frozenset({"dosage"}): "g.dosage::BIGINT", frozenset({"called_alleles"}): called}.get(
+            frozenset(read), f"({called} * 4 + g.dosage)"
+        )
+        selecting = tuple(part for part in filter_parts if not self.reading.genotype_values(part))
+        return ClassKind(value, self.reading.condition((*self.reading.person_conditions, *selecting)))
+
+    def classes_of(self, measure: Measure) -> tuple[int, ...]:
+        """The places among `classes` of what the measure's filter tells apart."""
+        if measure.where is None or not self._tells_genotypes((measure.where,)):
+            return ()
+        kind = self._class_kind((measure.where, *self._cell_parts()), conjuncts(measure.where))
+        return (self.classes.index(kind),)
+
+    def cell_classes(self) -> tuple[int, ...]:
+        """The places among `classes` of what conditions and keys tell apart."""
+        return (0,) if self._tells_genotypes(self._cell_parts()) else ()
+
+    def tangled(self, parts: tuple[Expr, ...]) -> bool:
+        """Whether *parts* tell genotypes apart at some of the sites of one cell only."""
+        return not self.single and any(self.reading.tangles(part) for part in parts)
+
+    def reads_quality(self, parts: Iterable[Expr]) -> bool:
+        """Whether *parts* read gq or dp, which are there only where the node's own files have the site."""
+        return any(
+            table == "genotypes" and column in GENOTYPE_QUALITY
+            for part in parts
+            for table, column in self.reading.where_from(part)
+        )
+
+    def rule_of(self, measure: Measure) -> Rule:
+        """Who contributes to the measure."""
+        if measure.function is not MeasureFunction.SUM:
+            return Rule.ROWS
+        assert measure.argument is not None
+        table, column = self.reading.tables[measure.argument.table], measure.argument.column
+        if (table, column) == ("genotypes", "dosage"):
+            return Rule.ALLELE_COUNT if self.single else Rule.BURDEN
+        if (table, column) == ("genotypes", "called_alleles"):
+            listed = self.listed_only or self.reading.keyed_by_site
+            return (
+                Rule.ALLELE_NUMBER if listed and self.reading.allele_number_is_public(measure) else Rule.ROWS
+            )
+        few = self.reading.session.few_valued
+        return Rule.FEW_VALUES if (table, column) in few else Rule.SUM
+
+    @cached_property
+    def kinds(self) -> tuple[Kinds, ...]:
+        """The families of measures that can be added and subtracted, where an answer holds several."""
+        return tuple(kinds for kinds in (self._counts(), *self._sums()) if kinds is not None)
+
+    def _counts(self) -> Kinds | None:
+        """All counts, and the sums of few values, which are counts by value."""
+        places = [
+            place
+            for place, measure in enumerate(self.measures)
+            if self.rule_of(measure) not in (Rule.SUM, Rule.ALLELE_NUMBER)
+        ]
+        telling = [place for place in places if self._tells(self.measures[place])]
+        # one number beside the number of persons: its own rule and complement say it all
+        if not telling or (self.single and len(telling) < 2):
+            return None
+        known = (
+            ("(n_in > 0)::BIGINT", "1::BIGINT")
+            if self.single
+            else ("(n_in > 0)::BIGINT", "n_in", "1::BIGINT")
+        )
+        excuses = [f"fnull{place} > 0" for place in range(len(self.reading.filters))]
+        excuses += [f"missing{place} > 0" for place in places]
+        # over several rows a missing one excuses nothing: it would excuse nearly everybody
+        excused = " OR ".join(excuses) if self.single else "FALSE"
+        return Kinds(tuple(places), known, tuple(f"coalesce(t{place}, 0)" for place in places), excused)
+
+    def _tells(self, measure: Measure) -> bool:
+        return measure.where is not None or measure.function is MeasureFunction.SUM
+
+    def _sums(self) -> Iterable[Kinds]:
+        """The sums of each column that has many values: a person adds the value once a row."""
+        by_argument: dict[ColumnRef, list[int]] = {}
+        for place, measure in enumerate(self.measures):
+            if self.rule_of(measure) is Rule.SUM and measure.argument is not None:
+                by_argument.setdefault(measure.argument, []).append(place)
+        for places in by_argument.values():
+            if len(places) > 1:
+                yield Kinds(tuple(places), (), tuple(f"present{place}" for place in places), "FALSE")
+
+    # SQL --------------------------------------------------------------------------------------------------
+
+    def totals_sql(self) -> str:
+        """One row a person and cell: the person's total for each measure, and where the person stands."""
+        reading = self.reading
+        chosen = reading.condition((*reading.person_conditions, *reading.genotype_conditions))
+        columns = [
+            f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in reading.release.keys
+        ]
+        columns += ["p.person AS person", "p.s AS s", f"({chosen}) AS w"]
+        # a plain key shows a missing value as a group of its own; any other may hide it among others
+        computed = [
+            key.expression for key in reading.release.keys if not isinstance(key.expression, ColumnRef)
+        ]
+        read = (*reading.person_conditions, *reading.genotype_conditions, *computed)
+        columns += [f"({reading.missing(read)}) AS wm", f"({reading.chosen_missing(read)}) AS wu"]
+        for place, part in enumerate(reading.filters):
+            columns.append(f"({reading.condition(conjuncts(part))}) AS f{place}")
+            columns.append(f"({reading.missing((part,))}) AS fm{place}")
+            columns.append(f"({reading.chosen_missing(conjuncts(part))}) AS fu{place}")
+        columns += [f"{self._argument(measure)} AS a{place}" for place, measure in enumerate(self.measures)]
+        columns += [
+            f"(CASE WHEN {kind.selected} THEN {kind.sql} END) AS c{place}"
+            for place, kind in enumerate(self.classes)
+        ]
+        rows = f"SELECT {', '.join(columns)} FROM {reading.source()}"
+        public = reading.condition(reading.public_conditions)
+        kept = " OR ".join(
+            ["w IS NOT NULL", *(f"c{place} IS NOT NULL" for place in range(len(self.classes)))]
+        )
+        group = "" if self.single else f" GROUP BY {', '.join([*self.keys, 'person'])}"
+        return f"SELECT {', '.join(self._totals())} FROM ({rows} WHERE {public}) WHERE {kept}{group}"
+
+    def _argument(self, measure: Measure) -> str:
+        if measure.argument is None or measure.argument.column == "sample_id":
+            return "TRUE"
+        if measure.function is MeasureFunction.SUM:
+            return self.reading.whole(measure)
+        return f"({self.reading.resolve(measure.argument)} IS NOT NULL)"
+
+    def _totals(self) -> list[str]:
+        columns = [*self.keys, "person"]
+        columns += self._standing("", "w", "w IS FALSE", "wm", "wu")
+        for place in range(len(self.reading.filters)):
+            inside, outside = f"w AND f{place}", f"w AND f{place} IS FALSE"
+            columns += self._standing(str(place), inside, outside, f"fm{place}", f"fu{place}")
+            columns.append(f"{self._count(f'w AND f{place} IS NULL')} AS fnull{place}")
+        for place, measure in enumerate(self.measures):
+            columns += self._total(place, measure)
+        for place in range(len(self.classes)):
+            value = f"c{place}" if self.single else f"sum(c{place})"
+            columns.append(f"{value} AS c{place}")
+        return columns
+
+    def _standing(self, name: str, inside: str, outside: str, missing: str, chosen: str) -> list[str]:
+        """How many rows of the person are inside and outside, how many of them known, and how many not."""
+        parts = {
+            f"n_in{name}": inside,
+            f"n_out{name}": outside,
+            f"k_in{name}": f"{inside} AND NOT {missing}",
+            f"k_out{name}": f"{outside} AND NOT {missing}",
+            f"u_in{name}": f"{inside} AND {chosen}",
+            f"u_out{name}": f"{outside} AND {chosen}",
+        }
+        return [f"{self._count(condition)} AS {column}" for column, condition in parts.items()]
+
+    def _total(self, place: int, measure: Measure) -> list[str]:
+        kept = "w" if measure.where is None else f"w AND f{self.reading.filters.index(measure.where)}"
+        if measure.function is MeasureFunction.SUM:
+            return [
+                f"{self._sum(f'a{place}', kept)} AS t{place}",
+                f"{self._count(f'{kept} AND a{place} IS NOT NULL')} AS present{place}",
+                f"{self._count(f'{kept} AND a{place} IS NULL')} AS missing{place}",
+            ]
+        if measure.function is MeasureFunction.PERSONS:
+            samples = self._samples(kept)
+            return [f"{samples} AS t{place}", f"{samples} AS rows{place}", f"0 AS missing{place}"]
+        return [
+            f"{self._count(f'({kept}) AND a{place}')} AS t{place}",
+            f"{self._count(kept)} AS rows{place}",
+            f"{self._count(f'({kept}) AND NOT a{place}')} AS missing{place}",
+        ]
+
+    def _count(self, condition: str) -> str:
+        if self.single:
+            return f"CASE WHEN {condition} THEN 1 ELSE 0 END::BIGINT"
+        return f"count(*) FILTER ({condition})"
+
+    def _samples(self, condition: str) -> str:
+        """The distinct samples of a person: sample_id is what an analyst counts."""
+        if self.single:
+            return self._count(condition)
+        if self.reading.session.one_sample_a_person:
+            return f"least({self._count(condition)}, 1)"
+        return f"count(DISTINCT s) FILTER ({condition})"
+
+    def _sum(self, argument: str, condition: str) -> str:
+        if self.single:
+            return f"CASE WHEN {condition} THEN {argument} END"
+        return f"sum({argument}) FILTER ({condition})"
+
+    def cells_sql(self) -> str:
+        """One row a cell, numbered in the order of the keys: values, and the persons behind them."""
+        columns = [*self.keys, *_persons("")]
+        for place in range(len(self.reading.filters)):
+            columns += _persons(str(place))
+        for place, measure in enumerate(self.measures):
+            columns += self._measure_columns(place, measure)
+        group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
+        order = f"ORDER BY {', '.join(self.keys)}" if self.keys else ""
+        cells = f"SELECT {', '.join(columns)} FROM totals{group}"
+        return f"SELECT row_number() OVER ({order}) - 1 AS cell, * FROM ({cells})"
+
+    def _measure_columns(self, place: int, measure: Measure) -> list[str]:
+        total, share = f"t{place}", "0::DOUBLE"
+        if measure.function is MeasureFunction.SUM:
+            value, has, compared = f"sum({total})", f"{total} IS NOT NULL", total
+            if measure.argument is not None and measure.argument.column == "called_alleles":
+                has = f"{total} > 0"  # not called is a missing value
+            share = f"coalesce(max(abs({total}))::DOUBLE / nullif(sum(abs({total})), 0)::DOUBLE, 0)"
+        else:
+            value, has, compared = f"coalesce(sum({total}), 0)", f"{total} > 0", f"rows{place}"
+            if measure.function is MeasureFunction.PERSONS and self.reading.session.one_sample_a_person:
+                compared = "1"
+        return [
+            f"{value}::DECIMAL(38, 0) AS {measure.name}",
+            f"count(*) FILTER ({has}) AS {measure.name}_participants",
+            f"{_commonest(compared, has)} AS {measure.name}_commonest",
+            f"count(*) FILTER ({total} > 0) AS {measure.name}_carriers",
+            f"{share} AS {measure.name}_share",
+        ]
+
+    def classes_sql(self, place: int) -> str:
+        """For each cell, in order, its smallest class; genotype keys aside, since those tell the classes."""
+        keys = [key for key in self.keys if key not in self.reading.genotype_keys]
+        listed = "".join(f"{key}, " for key in keys)
+        source = f"SELECT {listed}c{place} AS c FROM totals WHERE c{place} IS NOT NULL"
+        if len(keys) != len(self.keys) and not self.single:
+            each_person = f"GROUP BY {listed}person"
+            source = f"SELECT {listed}sum(c{place}) AS c FROM totals WHERE c{place} IS NOT NULL {each_person}"
+        group = f" GROUP BY {', '.join(keys)}" if keys else ""
+        sizes = f"SELECT {listed}c, count(*) AS n FROM ({source}) GROUP BY {listed}c"
+        return (
+            "SELECT coalesce(x.smallest, 0) AS smallest FROM cells "
+            f"LEFT JOIN (SELECT {listed}min(n) AS smallest FROM ({sizes}){group}) x "
+            f"ON {_same(keys, 'cells', 'x')} ORDER BY cells.cell"
+        )
+
+    def kinds_sql(self, kinds: Kinds) -> str:
+        """The kinds of persons of each cell: vectors, whether excused, and how many persons."""
+        values = (*kinds.known, *kinds.vectors)
+        listed = [*self.keys, *(f"v{place}" for place in range(len(values))), "excused"]
+        columns = [*self.keys, *(f"{value} AS v{place}" for place, value in enumerate(values))]
+        there = "FROM totals WHERE n_in > 0 OR n_out > 0"
+        each = f"SELECT {', '.join(columns)}, ({kinds.excused}) AS excused {there}"
+        counted = f"SELECT {', '.join(listed)}, count(*) AS n FROM ({each}) GROUP BY {', '.join(listed)}"
+        shown = ", ".join(f"x.v{place}" for place in range(len(values)))
+        return (
+            f"SELECT cells.cell, {shown}, x.excused, x.n FROM ({counted}) x "
+            f"JOIN cells ON {_same(self.keys, 'cells', 'x')} ORDER BY cells.cell"
+        )
+
+    def groups_sql(self) -> str:
+        """For each cell, in order: its group, the persons of the group, and whether its cells share none."""
+        keys = self.reading.public_keys
+        listed = "".join(f"{key}, " for key in keys)
+        rank = f"dense_rank() OVER (ORDER BY {', '.join(keys)}) - 1" if keys else "0"
+        group = f" GROUP BY {', '.join(keys)}" if keys else ""
+        return (
+            f"WITH x AS (SELECT *, {rank} AS g FROM cells), "
+            f"y AS (SELECT {listed}count(DISTINCT person) AS persons FROM totals "
+            f"WHERE n_in > 0 OR n_out > 0{group}), "
+            "z AS (SELECT g, sum(persons + outside) AS added FROM x GROUP BY g) "
+            "SELECT x.g, coalesce(y.persons, 0) AS union_persons, "
+            "z.added = coalesce(y.persons, 0) AS disjoint "
+            f"FROM x LEFT JOIN y ON {_same(keys, 'x', 'y')} JOIN z ON x.g = z.g ORDER BY x.cell"
+        )
+
+
+def _persons(name: str) -> list[str]:
+    """SQL of the persons inside and outside: all, those known, and those whom a missing value hides."""
+    inside = f"n_in{name}"
+    return [
+        f"count(*) FILTER ({inside} > 0) AS persons{name}",
+        f"count(*) FILTER ({inside} = 0 AND n_out{name} > 0) AS outside{name}",
+        f"count(*) FILTER (k_in{name} > 0) AS known_persons{name}",
+        f"count(*) FILTER ({inside} = 0 AND k_out{name} > 0) AS known_outside{name}",
+        f"count(*) FILTER (u_in{name} > 0) AS unknown_persons{name}",
+        f"count(*) FILTER ({inside} = 0 AND u_out{name} > 0) AS unknown_outside{name}",
+    ]
+
+
+def _same(keys: Iterable[str], left: str, right: str) -> str:
+    """SQL of equal keys, where missing values are equal."""
+    return " AND ".join(f"{left}.{key} IS NOT DISTINCT FROM {right}.{key}" for key in keys) or "TRUE"
+
+
+def _commonest(value: str, condition: str) -> str:
+    """SQL of how many rows share the commonest *value* among those that *condition* keeps."""
+    if value == "1":
+        return f"count(*) FILTER ({condition})"
+    return f"coalesce(list_max(map_values(histogram({value}) FILTER ({condition}))), 0)::BIGINT"
