@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit code 0 answered, 3 refused, 4 incomplete, 1 anything else."""
     _log_to_stderr()
     try:
-        app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        # outside its standalone mode, click hands the code of an Exit back
+        code = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except QueryRefused as error:
         errors.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(Exit.REFUSED)
@@ -111,11 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show(sys.stderr)
         sys.exit(Exit.FAILED)
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         errors.print("stopped", style="red")
         sys.exit(Exit.FAILED)
+    sys.exit(code if isinstance(code, int) else Exit.ANSWERED)
 
 
 def _log_to_stderr() -> None:

@@ -92,7 +92,7 @@ class Client:
         try:
             response = self._http.request(method, path, json=data, headers={"Accept": accept})
         except httpx.HTTPError as error:
-            raise GatewayFailed(f"{self.url} cannot be reached: {type(error).__name__}") from None
+            raise GatewayFailed(f"{self.url} cannot be reached: {_reason(error)}") from None
         if not response.is_success:
             raise _error(self.url, read_problem(response.status_code, response.content))
         return response.content
@@ -107,6 +107,12 @@ def _context(ca: Path | str | None) -> ssl.SSLContext:
         ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "no authority that is known here signs its certificate. Name the one that does, as ca or --ca"
+    return type(error).__name__
 
 
 def _error(url: str, problem: Problem) -> GoeError:

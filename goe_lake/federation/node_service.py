@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import structlog
 
 from goe_lake.engine.node import digest_of_cells
 from goe_lake.engine.sites import SiteList
-from goe_lake.errors import ConfigError, ReleaseRefused
+from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
 from goe_lake.federation.deadline import interrupted_after
 from goe_lake.federation.membership import Membership
 from goe_lake.federation.node import EmbeddedNode, NodeDescription
@@ -17,6 +18,8 @@ from goe_lake.federation.problems import Problem
 from goe_lake.federation.wire import Question, read_table, write_table
 from goe_lake.lake import current_id
 from goe_lake.release import Receipt
+
+log = structlog.get_logger("goe_lake.node")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,12 @@ class NodeService:
     def describe(self) -> NodeDescription:
         """The node's public facts, at its current snapshot: from now on it answers from that one."""
         if self._moved():
-            self._standing = self._open()
+            try:
+                self._standing = self._open()
+            except (ConfigError, LakeError) as error:
+                # such a text names files and settings, and is for the operator alone
+                log.error("snapshot_not_opened", error=str(error))
+                raise Problem("failed") from None
         return self._standing.description
 
     def offer_sites(self) -> pa.Table:

@@ -90,7 +90,11 @@ class Channel:
         except (httpx.TimeoutException, TimeoutError):
             raise self._failed(query_id, "the node did not answer within its deadline") from None
         except httpx.HTTPError as error:
-            log.warning("node_unreachable", node=self.member.node_id, error=type(error).__name__)
+            # what the socket or TLS says; a protocol error would quote what the node sent
+            detail = str(error) if isinstance(error, httpx.NetworkError) else ""
+            log.warning(
+                "node_unreachable", node=self.member.node_id, error=type(error).__name__, detail=detail
+            )
             raise self._failed(query_id, "the node cannot be reached") from None
         if not response.is_success:
             raise read_problem(response.status_code, content)

@@ -37,7 +37,7 @@ EXPLAIN: Final = "/v1/explain"
 TABLES: Final = "/v1/tables"
 
 QUERY_ID: Final = re.compile(r"[0-9a-f]{32}")
-PURPOSE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+PURPOSE: Final = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
@@ -72,7 +72,7 @@ class Question:
             }
         except (ValueError, TypeError, RecursionError):
             raise Problem("malformed", f"this is not a {QUESTION_VERSION}") from None
-        # both are logged, so neither may hold a line break or a text of any length
+        # neither breaks a line of a log, or is of any length
         if not QUERY_ID.fullmatch(texts["query_id"]) or not PURPOSE.fullmatch(texts["purpose"]):
             raise Problem("malformed", "the query id or the purpose is not written as one")
         return cls(Release.from_json(data["release"]), **texts)
@@ -92,13 +92,13 @@ def read_table(body: bytes) -> pa.Table:
 
 
 def clean(table: pa.Table) -> pa.Table:
-    """*table* rebuilt, value by value.
+    """*table* rebuilt, value by value, and without metadata.
 
     Arrow keeps a value beneath each NULL (what was withheld, or what the memory held before) and
-    around each slice; a taken row has neither.
+    around each slice; a taken row has neither. ValueError for a type that can hide values.
     """
     columns = [_clean(table.column(place)) for place in range(table.num_columns)]
-    return pa.table(columns, schema=table.schema)
+    return pa.table(columns, names=table.column_names)
 
 
 def _clean(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -165,21 +165,19 @@ def write_answer(answer: Answer) -> bytes:
     """*answer* as two Arrow streams: the table with the envelope, then the status."""
     sink = pa.BufferOutputStream()
     envelope = json.dumps(answer.envelope.to_json(), ensure_ascii=False).encode()
-    metadata = {**(answer.table.schema.metadata or {}), ENVELOPE_KEY: envelope}
-    _write(answer.table.replace_schema_metadata(metadata), sink)
-    _write(answer.status, sink)
+    _write(clean(answer.table).replace_schema_metadata({ENVELOPE_KEY: envelope}), sink)
+    _write(clean(answer.status), sink)
     return memoryview(sink.getvalue()).tobytes()
 
 
 def read_answer(body: bytes) -> Answer:
     """The answer that `write_answer` wrote; ValueError for anything else."""
     table, status = _streams(body, 2)
-    metadata = dict(table.schema.metadata or {})
     try:
-        envelope = envelope_from_json(json.loads(metadata.pop(ENVELOPE_KEY)))
+        envelope = envelope_from_json(json.loads((table.schema.metadata or {})[ENVELOPE_KEY]))
     except (KeyError, TypeError, AttributeError):
         raise ValueError("the answer has no envelope that this version reads") from None
-    return Answer(table.replace_schema_metadata(metadata or None), status, envelope)
+    return Answer(table.replace_schema_metadata(None), status, envelope)
 
 
 def answer_to_json(answer: Answer) -> bytes:
@@ -193,7 +191,7 @@ def answer_to_json(answer: Answer) -> bytes:
 
 
 def _json_rows(table: pa.Table) -> Iterator[dict[str, object]]:
-    """The rows, with the numbers that JSON cannot write as text: NaN, Infinity and exact decimals."""
+    """The rows; numbers that JSON does not know are texts."""
     for row in table.to_pylist():
         yield {name: _json_value(value) for name, value in row.items()}
 

@@ -112,7 +112,7 @@ class PaddedAnswer:
 
 def new_app() -> FastAPI:
     """An application whose errors are problems, and that has no pages of its own to load from elsewhere."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_malformed)

@@ -238,8 +238,6 @@ UNLISTED = (
     "the few carriers of an unlisted site have one row more than others, so that a count of rows is withheld"
 )
 KNOWN = {
-    "SELECT avg((birth_year = 1903 AND t2d)::INT), count(*) FROM samples": LOW_EFFECT,
-    "SELECT count(nullif(ldl > 9, false)), count(*) FROM samples": LOW_EFFECT,
     **dict.fromkeys(HIDDEN["differencing"], LOW_EFFECT),
     **dict.fromkeys(HIDDEN["tracker"], LOW_EFFECT),
     HIDDEN["error_channel"][1]: LOW_EFFECT,

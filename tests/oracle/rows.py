@@ -1,0 +1,189 @@
+"""The person-level rows beneath a release at one node, from the pooled tables: what its cells are made of.
+
+A release is read here as the plain JSON that travels (`release/1`), by a reader of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+INFIX = {
+    "and": "AND", "or": "OR", "eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+    "like": "LIKE",
+    "ilike": "ILIKE", "is_not_distinct": "IS NOT DISTINCT FROM", "add": "+", "sub": "-", "mul": "*",
+    "div": "/",
+    "int_div": "//", "mod": "%", "concat": "||",
+}  # fmt: skip
+AFTER = {"is_null": "IS NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
+CASTS = {"to_integer": "BIGINT", "to_double": "DOUBLE", "to_boolean": "BOOLEAN", "to_text": "VARCHAR"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One joined row of one person.
+
+    *kept* is what the conditions say together, *kept_but_genotype* without those on genotypes;
+    *missing* whether a column that the release reads is NULL, *unknown* whether one of the conditions' is.
+    *filters*, *lacking* (whether a column of the filter is NULL) and *values* are one a measure.
+    """
+
+    person: str
+    sample: str
+    key: tuple[Any, ...]
+    kept: bool | None
+    kept_but_genotype: bool | None
+    missing: bool
+    unknown: bool
+    site: tuple[Any, ...] | None
+    dosage: int | None
+    filters: tuple[bool | None, ...]
+    lacking: tuple[bool, ...]
+    values: tuple[int | None, ...]
+
+
+def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict[str, Any]) -> list[Row]:
+    """Every row of node number *node* that the release's relation has, conditions about persons aside."""
+    scans = [release["relation"]["first"], *(join["scan"] for join in release["relation"]["joins"])]
+    tables = {scan["alias"]: scan["table"] for scan in scans}
+    personal = [alias for alias, table in tables.items() if table != "variants"]
+    source = ", ".join(
+        f"{table if table == 'variants' else f'all_{table}'} {alias}" for alias, table in tables.items()
+    )
+    where = [f"{alias}.node = {node}" for alias in personal]
+    for join in release["relation"]["joins"]:
+        where += [f"{sql(left)} = {sql(right)}" for left, right in join["on"]]
+    where += [f"({safe(part)})" for part in release["conditions"] if is_public(part, tables)]
+    genotypes = next((alias for alias, table in tables.items() if table == "genotypes"), None)
+    conditions = release["conditions"]
+    on_genotype = [part for part in conditions if read(part) & {"dosage", "called_alleles"}]
+    others = [part for part in conditions if part not in on_genotype]
+    measures = release["measures"]
+    columns = [
+        f"{personal[0]}.person",
+        f"{personal[0]}.sample_id",
+        *(safe(key["expression"]) for key in release["keys"]),
+        every(conditions),
+        every(others),
+        lacks(every_column(release)),
+        lacks(columns_in(*conditions)),
+        f"({', '.join(f'{genotypes}.{name}' for name in ('contig', 'pos', 'ref', 'alt'))})"
+        if genotypes
+        else "NULL",
+        f"{genotypes}.dosage" if genotypes else "NULL",
+        *(safe(measure["where"]) if measure["where"] else "TRUE" for measure in measures),
+        *(lacks(columns_in(measure["where"])) for measure in measures),
+        *(sql(measure["argument"]) if measure["argument"] else "1" for measure in measures),
+    ]
+    found = connection.execute(
+        f"SELECT {', '.join(columns)} FROM {source} WHERE {' AND '.join(where)}"
+    ).fetchall()
+    keys = len(release["keys"])
+    made = []
+    for row in found:
+        person, sample, *rest = row
+        key, (kept, without, missing, unknown, site, dosage), tail = (
+            tuple(rest[:keys]),
+            rest[keys : keys + 6],
+            rest[keys + 6 :],
+        )
+        filters, lacking, values = (
+            tuple(tail[start : start + len(measures)]) for start in range(0, len(tail), len(measures))
+        )
+        steps = tuple(_steps(value, measure) for value, measure in zip(values, measures, strict=True))
+        place = tuple(site.values()) if isinstance(site, dict) else site
+        made.append(
+            Row(person, sample, key, kept, without, missing, unknown, place, dosage, filters, lacking, steps)
+        )
+    return made
+
+
+def _steps(value: Any, measure: dict[str, Any]) -> int | None:
+    if value is None or measure["function"] != "sum":
+        return None if value is None else 1
+    if isinstance(value, float):
+        return round(value / float(Decimal(measure["resolution"])))
+    return int(Decimal(int(value)) / Decimal(measure["resolution"]))
+
+
+def is_public(part: Any, tables: dict[str, str]) -> bool:
+    """Whether an expression reads only what says where or what a row is about, and never who."""
+    site = {"contig", "pos", "ref", "alt", "variant_id"}
+    public = {"samples": {"country"}, "scores": {"pgs_id"}, "genotypes": site}
+    return all(
+        tables[table] == "variants" or name in public[tables[table]]
+        for table, name in (column["column"] for column in columns_in(part))
+    )
+
+
+def every(parts: list[Any]) -> str:
+    """All *parts* hold: three-valued."""
+    return " AND ".join(f"({safe(part)})" for part in parts) or "TRUE"
+
+
+def read(part: Any) -> set[str]:
+    """The columns that an expression reads."""
+    if "column" in part:
+        return {part["column"][1]}
+    return {name for argument in part.get("args", ()) for name in read(argument)}
+
+
+def every_column(release: dict[str, Any]) -> list[Any]:
+    """Every column that conditions, keys, filters and arguments read."""
+    measures = release["measures"]
+    return columns_in(
+        *release["conditions"],
+        *(key["expression"] for key in release["keys"]),
+        *(measure["where"] for measure in measures),
+        *(measure["argument"] for measure in measures),
+    )
+
+
+def columns_in(*parts: Any) -> list[Any]:
+    """The columns of some expressions, None among them, each once."""
+    found: dict[tuple[str, str], Any] = {}
+    for part in parts:
+        if part and "column" in part:
+            found[tuple(part["column"])] = part
+        for column in columns_in(*(part or {}).get("args", ())):
+            found[tuple(column["column"])] = column
+    return list(found.values())
+
+
+def lacks(columns: list[Any]) -> str:
+    """Whether one of *columns* is NULL."""
+    return " OR ".join(f"{sql(column)} IS NULL" for column in columns) or "FALSE"
+
+
+def safe(part: Any) -> str:
+    """An expression that is NULL where DuckDB would raise."""
+    return f"TRY({sql(part)})" if "op" in part else sql(part)
+
+
+def sql(part: Any) -> str:
+    """An expression of a release as DuckDB writes it."""
+    if "column" in part:
+        return f'{part["column"][0]}."{part["column"][1]}"'
+    if "literal" in part:
+        kind, value = part["literal"]
+        text = "'" + value.replace("'", "''") + "'"
+        return {"null": "NULL", "text": text, "date": f"DATE {text}"}.get(kind, f"({value})")
+    name, arguments = part["op"], [sql(argument) for argument in part["args"]]
+    if name in INFIX:
+        return "(" + f" {INFIX[name]} ".join(arguments) + ")"
+    if name in AFTER:
+        return f"({arguments[0]} {AFTER[name]})"
+    if name in CASTS:
+        return f"CAST({arguments[0]} AS {CASTS[name]})"
+    if name in ("not", "neg"):
+        return f"({'NOT' if name == 'not' else '-'} {arguments[0]})"
+    if name == "in":
+        return f"({arguments[0]} IN ({', '.join(arguments[1:])}))"
+    if name == "case":
+        pairs = zip(arguments[::2], arguments[1::2], strict=False)
+        last = f" ELSE {arguments[-1]}" if len(arguments) % 2 else ""
+        return f"(CASE {' '.join(f'WHEN {one} THEN {two}' for one, two in pairs)}{last} END)"
+    return f"{name}({', '.join(arguments)})"

@@ -1,0 +1,58 @@
+"""One small simulated federation, in this process and as services, for all tests of the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+import goe_lake
+from goe_lake.config import read_node
+from goe_lake.demo import make_cohort
+from goe_lake.federation import Federation
+from goe_lake.federation.client import Client
+from goe_lake.lake import ingest
+from tests.services.running import GATEWAY, Running, prepare
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Undo what the command line sets for its own process."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def node_tomls(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The node.toml of three built lakes."""
+    tomls = make_cohort(tmp_path_factory.mktemp("cohort"), countries=("EE", "FI", "LV"), persons=130)
+    for toml in tomls:
+        ingest(read_node(toml), min_label_persons=10)
+    return tomls
+
+
+@pytest.fixture(scope="session")
+def embedded(node_tomls: list[Path]) -> Federation:
+    """The federation in this process."""
+    return goe_lake.open_federation(node_tomls)
+
+
+@pytest.fixture(scope="session")
+def services(node_tomls: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same federation as services; a test that stops one starts it again."""
+    running = prepare(tmp_path_factory.mktemp("services"), node_tomls)
+    try:
+        running.start(running.node_tomls)
+        running.start([GATEWAY])
+        yield running
+    finally:
+        running.stop_all()
+
+
+@pytest.fixture(scope="session")
+def client(services: Running) -> Iterator[Client]:
+    """An analyst's connection to the gateway."""
+    with goe_lake.connect(services.url, ca=services.keys.ca) as client:
+        yield client
