@@ -38,7 +38,7 @@ class ClassKind:
 
 @dataclass(frozen=True)
 class Kinds:
-    """Measures of one quantity, and SQL over `totals` of what a person adds to them and to what is *known*."""
+    """Measures of one quantity, and SQL over `totals` of what a person adds to them and to the *known*."""
 
     measures: tuple[int, ...]
     known: tuple[str, ...]

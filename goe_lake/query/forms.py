@@ -200,7 +200,14 @@ def indicator(condition: Expr) -> Form:
 def is_condition(node: exp.Expr) -> bool:
     """Whether *node* is a comparison, or a combination of comparisons."""
     return isinstance(
-        node, exp.Predicate | exp.Connector | exp.Not | exp.Boolean | exp.StartsWith | exp.NullSafeEQ | exp.NullSafeNEQ
+        node,
+        exp.Predicate
+        | exp.Connector
+        | exp.Not
+        | exp.Boolean
+        | exp.StartsWith
+        | exp.NullSafeEQ
+        | exp.NullSafeNEQ,
     )
 
 

@@ -228,7 +228,7 @@ def test_allele_count_less_carriers_is_stopped() -> None:
 
 
 def test_missing_values_excuse_a_kind() -> None:
-    """Cases and controls do not add up to everybody where diabetes is not known of a few: that is public."""
+    """Cases and controls need not add up to everybody: of whom diabetes is not known is public."""
     kinds = [[1, 1, 0], [1, 0, 1], [1, 0, 0]]
     assert kept(family(kinds, [100, 98, 2], known=1, excused=[False, False, True])) == [True, True]
 

@@ -71,7 +71,8 @@ def described(plan: Plan) -> str:
     keys = ", ".join(f"{to_sql(key.expression, name_of)}: {key.domain}" for key in release.keys)
     measures = ", ".join(measure_text(measure) for measure in release.measures)
     condition = f" where {where}" if where else ""
-    return f"release: rows ({', '.join(parts)}){condition} keys ({keys}) measures ({measures})\nfinal: {plan.final_sql()}"
+    rows = f"rows ({', '.join(parts)}){condition}"
+    return f"release: {rows} keys ({keys}) measures ({measures})\nfinal: {plan.final_sql()}"
 
 
 def name_of(column: object) -> str:
@@ -130,23 +131,25 @@ def tiny_database(catalog: Catalog) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(
         """
-        CREATE TABLE samples AS SELECT 'p' || i AS sample_id, CASE WHEN i % 3 = 0 THEN 'EE' ELSE 'FI' END AS country,
-            CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN 'M' ELSE 'F' END AS sex, (1940 + i * 3)::INTEGER AS birth_year,
-            'EST' AS population, 'A' AS cohort, 'x' AS consent,
+        CREATE TABLE samples AS SELECT 'p' || i AS sample_id,
+            CASE WHEN i % 3 = 0 THEN 'EE' ELSE 'FI' END AS country,
+            CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN 'M' ELSE 'F' END AS sex,
+            (1940 + i * 3)::INTEGER AS birth_year, 'EST' AS population, 'A' AS cohort, 'x' AS consent,
             CASE WHEN i % 7 <> 0 THEN round(20 + i * 0.71, 2) END::DOUBLE AS bmi,
             CASE WHEN i % 4 <> 0 THEN i % 2 = 0 END AS t2d
         FROM range(20) t(i);
         CREATE TABLE variants AS SELECT 'chr1' AS contig, (100 + j)::INTEGER AS pos, 'A' AS ref, 'C' AS alt,
             'chr1-' || (100 + j) || '-A-C' AS variant_id, (100 + j)::INTEGER AS end_pos, 'snv' AS type,
-            NULL::INTEGER AS sv_len, NULL::VARCHAR AS rsid, 'G' || (j % 2) AS gene, 'missense_variant' AS consequence,
-            'PASS' AS filter
+            NULL::INTEGER AS sv_len, NULL::VARCHAR AS rsid, 'G' || (j % 2) AS gene,
+            'missense_variant' AS consequence, 'PASS' AS filter
         FROM range(4) t(j);
         CREATE TABLE genotypes AS SELECT contig, pos, ref, alt, variant_id, sample_id,
             CASE WHEN (pos + birth_year) % 9 <> 0 THEN ((pos * 7 + birth_year) % 3)::INTEGER END AS dosage,
             CASE WHEN (pos + birth_year) % 9 <> 0 THEN 2 ELSE 0 END AS called_alleles,
             50::INTEGER AS gq, 30::INTEGER AS dp
         FROM variants, samples;
-        CREATE TABLE scores AS SELECT sample_id, 'PGS000001' AS pgs_id, birth_year / 4000 AS score FROM samples;
+        CREATE TABLE scores AS
+            SELECT sample_id, 'PGS000001' AS pgs_id, birth_year / 4000 AS score FROM samples;
         """
     )
     for table in catalog.tables.values():
