@@ -204,7 +204,7 @@ def test_difference_of_two_measures_needs_enough_persons() -> None:
 
 
 def test_tracker_of_three_sums_is_stopped() -> None:
-    """`sum(x) FILTER (a) + sum(x) FILTER (b) - sum(x)` rests on one person though each pair differs by many."""
+    """`sum(x) FILTER (a) + sum(x) FILTER (b) - sum(x)` rests on one person; each pair differs by many."""
     men, women, target = [1, 0, 1], [0, 1, 1], [1, 1, 1]
     assert kept(family([men, women, target], [100, 99, 1], known=0)) == [True, True, False]
 
