@@ -51,12 +51,14 @@ class Blueprint:
     """How one release is computed at one session.
 
     *single* says that each person has at most one row in each cell, which saves a grouping;
-    *listed_only* that every site that is read is a listed one; *hidden_quality* that gq and dp would
-    tell of a few carriers who brought a site into the node's files.
+    *one_site* that the genotypes of each cell are those of one site; *listed_only* that every site
+    that is read is a listed one; *hidden_quality* that gq and dp would tell of a few carriers who
+    brought a site into the node's files.
     """
 
     reading: Reading
     single: bool
+    one_site: bool = False
     listed_only: bool = False
     hidden_quality: bool = False
 
@@ -74,7 +76,12 @@ class Blueprint:
 
     @cached_property
     def classes(self) -> tuple[ClassKind, ...]:
-        """The genotype classes that conditions and keys, and then each filter, tell persons apart by."""
+        """The genotype classes that conditions and keys, and then each filter, tell persons apart by.
+
+        A person has one genotype at one site; over several sites there is no class to be in.
+        """
+        if not self.one_site:
+            return ()
         kinds = (
             [self._class_kind(self._cell_parts(), ())] if self._tells_genotypes(self._cell_parts()) else []
         )
@@ -106,18 +113,18 @@ class Blueprint:
 
     def classes_of(self, measure: Measure) -> tuple[int, ...]:
         """The places among `classes` of what the measure's filter tells apart."""
-        if measure.where is None or not self._tells_genotypes((measure.where,)):
+        if not self.one_site or measure.where is None or not self._tells_genotypes((measure.where,)):
             return ()
         kind = self._class_kind((measure.where, *self._cell_parts()), conjuncts(measure.where))
         return (self.classes.index(kind),)
 
     def cell_classes(self) -> tuple[int, ...]:
         """The places among `classes` of what conditions and keys tell apart."""
-        return (0,) if self._tells_genotypes(self._cell_parts()) else ()
+        return (0,) if self.one_site and self._tells_genotypes(self._cell_parts()) else ()
 
     def tangled(self, parts: tuple[Expr, ...]) -> bool:
         """Whether *parts* tell genotypes apart at some of the sites of one cell only."""
-        return not self.single and any(self.reading.tangles(part) for part in parts)
+        return not self.one_site and any(self.reading.tangles(part) for part in parts)
 
     def reads_quality(self, parts: Iterable[Expr]) -> bool:
         """Whether *parts* read gq or dp, which are there only where the node's own files have the site."""
@@ -134,7 +141,7 @@ class Blueprint:
         assert measure.argument is not None
         table, column = self.reading.tables[measure.argument.table], measure.argument.column
         if (table, column) == ("genotypes", "dosage"):
-            return Rule.ALLELE_COUNT if self.single else Rule.BURDEN
+            return Rule.ALLELE_COUNT if self.one_site else Rule.BURDEN
         if (table, column) == ("genotypes", "called_alleles"):
             listed = self.listed_only or self.reading.keyed_by_site
             return (

@@ -120,13 +120,13 @@ def _parts(reading: Reading, policy: Policy) -> Iterator[tuple[pa.Table, Evidenc
     listed_only = bool(pc.all(selected.column("listed"), min_count=0).as_py())
     # symbolic alleles may share contig, pos, ref and alt, and differ in their end
     keyed = reading.keyed_by_site and bool(pc.all(selected.column("alone"), min_count=0).as_py())
-    single = one_row and (keyed or len(sites) == 1)
+    one_site = keyed or len(sites) == 1
     persons = sum(len(batch.samples) for batch in session.batches.values())
     ranges = list(blocks(len(sites), persons)) or [(0, 0)]
     for part in ([(start, end)] for start, end in ranges) if keyed else [ranges]:
         _load_genotypes(reading, sites, part)
         hidden = bool(reading.fields()) and _hides_quality(session, policy)
-        yield gather(Blueprint(reading, single, listed_only, hidden))
+        yield gather(Blueprint(reading, one_row and one_site, one_site, listed_only, hidden))
 
 
 def _hides_quality(session: Session, policy: Policy) -> bool:

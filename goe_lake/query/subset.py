@@ -159,7 +159,10 @@ def _unlisted(node: exp.Expr) -> Exception:
     for kind, reason in _EXPLAINED_NODES.items():
         if isinstance(node, kind):
             return _explained(reason, node)
-    name = node.name if isinstance(node, exp.Anonymous) else node.key
+    if isinstance(node, exp.IgnoreNulls):  # the parser puts it around any_value and the like
+        node = node.this
+    # as DuckDB spells a function, not as the parser calls it
+    name = node.sql("duckdb").partition("(")[0].lower() if isinstance(node, exp.Func) else node.key
     if isinstance(node, exp.AggFunc):
         hint = "answered are count, count_if, sum and avg, with FILTER"
         return refusal(Code.AGGREGATE, node, f"the aggregate {name} is not answered", hint)
