@@ -69,14 +69,14 @@ def _greedy(vectors: Matrix, persons: Counts, known: int, least: int) -> Mask:
 
 def _safe(vectors: Matrix, persons: Counts, least: int) -> bool:
     """Whether no combination of the columns vanishes for all large kinds and rests on few persons."""
-    # kinds that only measures not told tell apart are one kind here
+    if vectors.shape[1] == 1 or _alone(vectors, persons >= least) == 0:
+        return True
+    # kinds that only measures not taken tell apart are one kind here
     vectors, persons = _merged(vectors, persons)
     large = persons >= least
-    alone = _rank(vectors) - _rank(vectors[large])
-    if alone == 0 or vectors.shape[1] == 1:
-        return True
-    if alone > 1:
-        return False
+    alone = _alone(vectors, large)
+    if alone != 1:
+        return alone == 0
     # one combination, up to a factor: whom it is about can be counted
     about = np.abs(vectors[~large] @ _vanishing(vectors[large], vectors.shape[1])).max(axis=1) > ZERO
     return int(persons[~large][about].sum()) >= least
@@ -86,6 +86,11 @@ def _merged(vectors: Matrix, persons: Counts) -> tuple[Matrix, Counts]:
     """Each distinct vector once, with all its persons."""
     distinct, place = np.unique(vectors, axis=0, return_inverse=True)
     return distinct, np.bincount(place.ravel(), persons, len(distinct)).astype(np.int64)
+
+
+def _alone(vectors: Matrix, large: Mask) -> int:
+    """How many independent combinations vanish for the large kinds only."""
+    return _rank(vectors) - _rank(vectors[large])
 
 
 def _rank(vectors: Matrix) -> int:

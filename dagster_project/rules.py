@@ -1,0 +1,174 @@
+"""The rules that every published snapshot keeps, each judged over the lakes of all nodes at once.
+
+Dagster shows the newest verdict of a check, so a verdict about one node would hide another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import dagster as dg
+
+from dagster_project.contigs import LOWEST_CALL_RATE
+from dagster_project.evidence import disordered_sites, impossible_counts, persons_without_sample, rows_of
+from dagster_project.snapshots import Lake
+from goe_lake.lake import Snapshot
+
+Numbers = Mapping[str, float | str]
+#: Whether all is well, and the numbers behind it.
+Verdict = tuple[bool, Numbers]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One check of a snapshot: what Dagster says of it, who judges, and how bad a breach is."""
+
+    spec: dg.AssetCheckSpec
+    judge: Callable[[Sequence[Lake]], Verdict]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+
+def judge_rules(
+    lakes: Sequence[Lake], chosen: Container[dg.AssetCheckKey] | None = None
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the *chosen* rules, or of all, over every lake that has a snapshot."""
+    for rule in RULES:
+        if chosen is None or rule.spec.key in chosen:
+            passed, numbers = rule.judge(lakes)
+            yield dg.AssetCheckResult(
+                asset_key=rule.spec.asset_key,
+                check_name=rule.spec.name,
+                passed=passed,
+                metadata=dict(numbers),
+                severity=rule.severity,
+            )
+
+
+def _built(lakes: Sequence[Lake]) -> list[Snapshot]:
+    return [lake.snapshot for lake in lakes if lake.snapshot is not None]
+
+
+def _rows(lakes: Sequence[Lake], table: str) -> int:
+    return sum(
+        file.rows for snapshot in _built(lakes) for file in snapshot.manifest.files if file.table == table
+    )
+
+
+def files_as_listed(lakes: Sequence[Lake]) -> Verdict:
+    """Sizes were compared when the snapshot was opened; here the rows are."""
+    troubles = {lake.node: lake.trouble for lake in lakes if lake.trouble}
+    files = [(snapshot.root, file) for snapshot in _built(lakes) for file in snapshot.manifest.files]
+    other = sum(rows_of(root / file.path) != file.rows for root, file in files)
+    return not troubles and not other, {"files": len(files), "offending": other + len(troubles), **troubles}
+
+
+def call_rate(lakes: Sequence[Lake]) -> Verdict:
+    """The lowest call rate of a contig of a node, and where it is."""
+    rates = {
+        f"{counts.contig} of {lake.node}": 1 - counts.no_call_rate
+        for lake in lakes
+        if lake.snapshot is not None
+        for counts in lake.snapshot.manifest.contigs
+        if counts.no_call_rate is not None
+    }
+    if not rates:
+        return True, {"lowest_accepted": LOWEST_CALL_RATE}
+    lowest = min(rates, key=rates.__getitem__)
+    numbers: Numbers = {"lowest": rates[lowest], "at": lowest, "lowest_accepted": LOWEST_CALL_RATE}
+    return rates[lowest] >= LOWEST_CALL_RATE, numbers
+
+
+def persons_in_samples(lakes: Sequence[Lake]) -> Verdict:
+    """How many genotyped persons the samples tables lack."""
+    built = _built(lakes)
+    unknown = sum(
+        persons_without_sample(snapshot.files("persons"), snapshot.files("samples")) for snapshot in built
+    )
+    return not unknown, {
+        "genotyped": sum(snapshot.manifest.genotyped for snapshot in built),
+        "offending": unknown,
+    }
+
+
+def sorted_unique_keys(lakes: Sequence[Lake]) -> Verdict:
+    """How many rows of `variants` do not come after the row before them."""
+    offending = sum(
+        disordered_sites(file) for snapshot in _built(lakes) for file in snapshot.files("variants")
+    )
+    return not offending, {"sites": _rows(lakes, "variants"), "offending": offending}
+
+
+def ac_within_an(lakes: Sequence[Lake]) -> Verdict:
+    """How many rows of `strata` have an AC above their AN, or a count below 0."""
+    offending = sum(
+        impossible_counts(file) for snapshot in _built(lakes) for file in snapshot.files("strata")
+    )
+    return not offending, {"rows": _rows(lakes, "strata"), "offending": offending}
+
+
+def every_site_counted(lakes: Sequence[Lake]) -> Verdict:
+    """On how many contigs `strata` does not hold each site once for every stratum."""
+    offending = sum(_uneven_contigs(snapshot) for snapshot in _built(lakes))
+    return not offending, {"sites": _rows(lakes, "variants"), "contigs_offending": offending}
+
+
+def _uneven_contigs(snapshot: Snapshot) -> int:
+    sites, strata = (
+        {file.contig: file.rows for file in snapshot.manifest.files if file.table == table}
+        for table in ("variants", "strata")
+    )
+    times = [strata.get(contig, 0) / count for contig, count in sites.items() if count]
+    return sum(number != times[0] or number != int(number) or not number for number in times)
+
+
+def _spec(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=asset, description=description)
+
+
+RULES: Final = (
+    Rule(
+        _spec(
+            "published_snapshot",
+            "files_as_listed",
+            "Every file that the manifest lists is there, with its size and its rows.",
+        ),
+        files_as_listed,
+    ),
+    Rule(
+        _spec(
+            "published_snapshot",
+            "call_rate",
+            f"On every contig at least {LOWEST_CALL_RATE:.0%} of the genotypes have a called allele.",
+        ),
+        call_rate,
+        dg.AssetCheckSeverity.WARN,
+    ),
+    Rule(
+        _spec(
+            "samples",
+            "persons_in_samples",
+            "Everybody with genotypes is in the samples table, so that consent is known.",
+        ),
+        persons_in_samples,
+    ),
+    Rule(
+        _spec(
+            "variants",
+            "sorted_unique_keys",
+            "Every (pos, ref, alt, end_pos) comes after the one before it, so each stands once.",
+        ),
+        sorted_unique_keys,
+    ),
+    Rule(_spec("strata", "ac_within_an", "In no stratum is AC above AN, or a count below 0."), ac_within_an),
+    Rule(
+        _spec(
+            "strata",
+            "every_site_counted",
+            "Each site of `variants` has a row in `strata` for every stratum of the node.",
+        ),
+        every_site_counted,
+    ),
+)
+SPECS: Final = tuple(rule.spec for rule in RULES)
