@@ -207,6 +207,9 @@ def query(  # noqa: PLR0913 - each is an option of the command
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of the screen.")
     ] = None,
     envelope: Annotated[bool, typer.Option(help="Print the envelope too (stderr, JSON).")] = False,
+    domain_rows: Annotated[
+        bool, typer.Option("--domain-rows", help="Give groups of too few persons a row too, withheld.")
+    ] = False,
     any_nodes: Annotated[
         bool, typer.Option("--any", help="Accept an answer without nodes that fail.")
     ] = False,
@@ -218,7 +221,7 @@ def query(  # noqa: PLR0913 - each is an option of the command
     sql = _query_text(sql)
     federation = _federation(nodes, more, gateway, ca, project)
     try:
-        answer = federation.sql(sql, completeness="any" if any_nodes else "all")
+        answer = federation.sql(sql, completeness="any" if any_nodes else "all", domain_rows=domain_rows)
     except QueryRefused as error:
         errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(Exit.REFUSED) from None

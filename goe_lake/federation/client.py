@@ -51,13 +51,18 @@ class Client:
         # nobody closes a connection in a notebook
         weakref.finalize(self, self._http.close)
 
-    def sql(self, text: str, *, completeness: Completeness = "all") -> Answer:
-        """Answer the query *text*.
+    def sql(self, text: str, *, completeness: Completeness = "all", domain_rows: bool = False) -> Answer:
+        """Answer the query *text*, as `Federation.sql` does.
 
         Raises QueryRefused, Incomplete where nodes do not answer that *completeness* requires, and
         GatewayFailed.
         """
-        asked = {"sql": text, "project": self.project, "completeness": completeness}
+        asked = {
+            "sql": text,
+            "project": self.project,
+            "completeness": completeness,
+            "domain_rows": domain_rows,
+        }
         body = self._ask("POST", QUERY, asked, accept=ARROW_TYPE)
         try:
             return read_answer(body)

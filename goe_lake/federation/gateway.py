@@ -20,7 +20,7 @@ from goe_lake.engine.second_parse import BoundColumn, bind, check_second_opinion
 from goe_lake.engine.sites import SiteList, unite
 from goe_lake.errors import ConfigError, Incomplete, NodeFailed, QueryRefused, ReleaseRefused
 from goe_lake.federation.answer import Answer
-from goe_lake.federation.domains import node_domain, not_shown
+from goe_lake.federation.domains import Combination, node_domain, not_shown
 from goe_lake.federation.explain import explained
 from goe_lake.federation.finish import Finished, finish
 from goe_lake.federation.merge import Part, merge
@@ -75,11 +75,12 @@ class Federation:
         """The public facts of every node."""
         return tuple(member.description for member in self._members)
 
-    def sql(self, text: str, *, completeness: Completeness = "all") -> Answer:
+    def sql(self, text: str, *, completeness: Completeness = "all", domain_rows: bool = False) -> Answer:
         """Answer the query *text*.
 
-        Raises QueryRefused before any node is asked, and Incomplete where nodes do not answer that
-        *completeness* requires.
+        With *domain_rows*, groups of public labels that have too few persons, or none, have a row too:
+        every value in it is withheld. Raises QueryRefused before any node is asked, and Incomplete
+        where nodes do not answer that *completeness* requires.
         """
         query_id = uuid.uuid4().hex
         plan, bound = self._plan(text)
@@ -95,7 +96,8 @@ class Federation:
                 )
                 for member, answer in answers
             ]
-            merge(plan.release, parts, self.catalog, connection)
+            domain = _domain(plan, parts) if domain_rows else ()
+            merge(plan.release, parts, self.catalog, connection, domain)
             finished = finish(plan, bound, connection)
         log.info(
             "query_answered", query_id=query_id, release=plan.release.digest(), rows=finished.table.num_rows
@@ -234,6 +236,12 @@ def worst(column: Column) -> Status:
     """The worst status of a column; ok for one without rows."""
     found = set(column.to_pylist())
     return next((status for status in WORST_FIRST if status.value in found), Status.OK)
+
+
+def _domain(plan: Plan, parts: Sequence[Part]) -> list[Combination]:
+    """The groups that may exist, where all keys have public labels; none where nothing is withheld."""
+    protects = any(part.description.protects for part in parts)
+    return not_shown([part.domain for part in parts], plan.release.keys, set()) if protects else []
 
 
 def _not_shown(

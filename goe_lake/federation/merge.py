@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from goe_lake.catalog import Catalog
 from goe_lake.engine.node import NodeAnswer
-from goe_lake.federation.domains import Domain
+from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
 from goe_lake.release import Measure, MeasureFunction, Release
 
@@ -26,17 +26,25 @@ class Part:
 
 
 def merge(
-    release: Release, parts: Sequence[Part], catalog: Catalog, connection: duckdb.DuckDBPyConnection
+    release: Release,
+    parts: Sequence[Part],
+    catalog: Catalog,
+    connection: duckdb.DuckDBPyConnection,
+    domain: Sequence[Combination] = (),
 ) -> None:
     """Fill the table `cells` of *connection* with the union over *parts*.
 
     Columns: the keys, and for each measure m its value (NULL where not known), `m_held` (whether a
     part of it is not known), `m_lower` and `m_upper` (bounds of the value, NULL where not known).
-    A release without keys gives exactly one row.
+    A release without keys gives exactly one row. The combinations of *domain* have a row even where no
+    node named them.
     """
     keys = [key.name for key in release.keys]
     _load(release, parts, connection)
     groups = f"SELECT DISTINCT {', '.join(keys)} FROM answered" if keys else "SELECT 1 AS one"
+    if keys and domain:
+        connection.register("domain", combinations_table(keys, domain))
+        groups = f"{groups} UNION SELECT * FROM domain"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE groups AS {groups}")
     _load_expected(keys, parts, connection)
     join = " AND ".join([*(f"a.{key} IS NOT DISTINCT FROM e.{key}" for key in keys), "a.node = e.node"])
@@ -89,15 +97,21 @@ def _possible(place: int, domain: Domain, connection: duckdb.DuckDBPyConnection)
         return "FALSE"
     if not domain.keys:
         return "TRUE"
-    columns: dict[str, pa.Array[Any]] = {}
-    for index, key in enumerate(domain.keys):
-        values: list[Any] = [combination[index] for combination in domain.combinations]
-        columns[key] = pa.array(values)
-    connection.register("listed", pa.table(columns))
+    connection.register("listed", combinations_table(domain.keys, domain.combinations))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE domain{place} AS SELECT * FROM listed")
     connection.unregister("listed")
     on = " AND ".join(f"d.{key} IS NOT DISTINCT FROM g.{key}" for key in domain.keys)
     return f"EXISTS (SELECT 1 FROM domain{place} d WHERE {on})"
+
+
+def combinations_table(keys: Sequence[str], combinations: Iterable[Combination]) -> pa.Table:
+    """Combinations of key values as a table."""
+    listed = list(combinations)
+    columns: dict[str, pa.Array[Any]] = {}
+    for index, key in enumerate(keys):
+        values: list[Any] = [combination[index] for combination in listed]
+        columns[key] = pa.array(values)
+    return pa.table(columns)
 
 
 def _measure_columns(measure: Measure, bounded_below: bool, bounded_above: bool) -> list[str]:

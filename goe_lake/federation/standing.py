@@ -66,11 +66,19 @@ class StandingFederation:
             self._opened = self._open()
         return tuple(member.node_id for member in self._opened.absent)
 
-    def sql(self, text: str, *, completeness: Completeness = "all", project: str = "demo") -> Answer:
+    def sql(
+        self,
+        text: str,
+        *,
+        completeness: Completeness = "all",
+        domain_rows: bool = False,
+        project: str = "demo",
+    ) -> Answer:
         """Answer the query *text* as `Federation.sql` does; Incomplete names the absent nodes too."""
+        question = Question(text, completeness, domain_rows, project)
         opened = self._current()
         try:
-            answer = _answer(opened, text, completeness, project)
+            answer = _answer(opened, question)
         except Incomplete:
             if not opened.moved:
                 raise
@@ -78,7 +86,7 @@ class StandingFederation:
             if not opened.moved:
                 return answer
         # a node that moved has computed nothing of the question
-        return _answer(self._renewed(opened), text, completeness, project)
+        return _answer(self._renewed(opened), question)
 
     def explain(self, text: str, project: str = "demo") -> str:
         """What the query *text* would ask of each node, and what is made of it; asks nothing."""
@@ -159,13 +167,25 @@ def _describes_itself(node: RemoteNode) -> bool:
     return True
 
 
-def _answer(opened: Opened, text: str, completeness: Completeness, project: str) -> Answer:
-    federation = opened.federation.for_project(project)
+@dataclass(frozen=True)
+class Question:
+    """What an analyst asks: a query, which answer will do, and for which project."""
+
+    text: str
+    completeness: Completeness
+    domain_rows: bool
+    project: str
+
+
+def _answer(opened: Opened, question: Question) -> Answer:
+    federation = opened.federation.for_project(question.project)
     absent = tuple(member.node_id for member in opened.absent)
-    if absent and completeness == "all":
-        federation.explain(text)  # a query that is refused is refused, whoever is absent
+    if absent and question.completeness == "all":
+        federation.explain(question.text)  # a query that is refused is refused, whoever is absent
         raise Incomplete(absent, uuid.uuid4().hex)
-    answer = federation.sql(text, completeness=completeness)
+    answer = federation.sql(
+        question.text, completeness=question.completeness, domain_rows=question.domain_rows
+    )
     return _naming_absent(answer, opened) if absent else answer
 
 

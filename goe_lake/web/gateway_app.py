@@ -4,7 +4,7 @@
 |---|---|
 | `GET /health` | `{"status": "ok"}` |
 | `GET /v1/tables` | the catalogue: tables, columns, types, units, bounds, labels (JSON) |
-| `POST /v1/query` | takes `{"sql", "project"?, "completeness"?}`; the answer, as `Accept` wishes |
+| `POST /v1/query` | takes `{"sql", "project"?, "completeness"?, "domain_rows"?}`; the answer |
 | `POST /v1/explain` | takes `{"sql", "project"?}`; `{"explanation"}` |
 
 An answer is JSON, `{"rows": [...], "status": [...], "envelope": {...}}`, where *status* has one word
@@ -52,9 +52,10 @@ class ExplainRequest(BaseModel):
 
 
 class QueryRequest(ExplainRequest):
-    """A query, the project that asks it, and whether fewer nodes will do."""
+    """A query, the project that asks it, whether fewer nodes will do, and whether small groups get rows."""
 
     completeness: Literal["all", "any"] = "all"
+    domain_rows: bool = False
 
 
 class GatewayApp:
@@ -73,7 +74,12 @@ class GatewayApp:
 
     def query(self, asked: QueryRequest, request: Request) -> Response:
         """The answer to a query."""
-        answer = self._federation.sql(asked.sql, completeness=asked.completeness, project=asked.project)
+        answer = self._federation.sql(
+            asked.sql,
+            completeness=asked.completeness,
+            domain_rows=asked.domain_rows,
+            project=asked.project,
+        )
         if ARROW_TYPE in request.headers.get("Accept", ""):
             return Response(write_answer(answer), media_type=ARROW_TYPE)
         return Response(answer_to_json(answer), media_type="application/json")
