@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +26,15 @@ def open_federation(node_tomls: Iterable[Path | str], project: str = "demo") -> 
     *project* names the purpose that consent must cover. Raises ConfigError where the nodes do not
     fit together, and LakeError where a lake is not built.
     """
+    import structlog
+
     from goe_lake.federation import EmbeddedNode, Federation
 
+    if not structlog.is_configured():  # it would print to stdout, which belongs to the caller
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
     return Federation([EmbeddedNode(path) for path in node_tomls], project=project)
 
 

@@ -210,6 +210,9 @@ def query(  # noqa: PLR0913 - each is an option of the command
     domain_rows: Annotated[
         bool, typer.Option("--domain-rows", help="Give groups of too few persons a row too, withheld.")
     ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Add the status of each value to CSV, Parquet and Arrow.")
+    ] = False,
     any_nodes: Annotated[
         bool, typer.Option("--any", help="Accept an answer without nodes that fail.")
     ] = False,
@@ -225,7 +228,7 @@ def query(  # noqa: PLR0913 - each is an option of the command
     except QueryRefused as error:
         errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(Exit.REFUSED) from None
-    write_answer(answer, format_, output)
+    write_answer(answer, format_, output, status=status)
     if envelope:
         errors.print_json(json.dumps(answer.envelope.to_json()))
 
@@ -305,6 +308,10 @@ def _federation(
 
 def _query_text(sql: str) -> str:
     """The query itself, or the content of the file behind an @, or of standard input for -."""
+    if sql.endswith(".toml"):
+        raise typer.BadParameter(
+            'the query comes first: goe query "SELECT …" --nodes ee/node.toml fi/node.toml'
+        )
     if sql == "-":
         return sys.stdin.read()
     if not sql.startswith("@"):

@@ -33,14 +33,17 @@ class Format(StrEnum):
     ARROW = "arrow"
 
 
-def write_answer(answer: Answer, format_: Format, output: Path | None) -> None:
-    """Write *answer* in *format_* to the file *output*, or to the screen."""
+def write_answer(answer: Answer, format_: Format, output: Path | None, *, status: bool = False) -> None:
+    """Write *answer* in *format_* to the file *output*, or to the screen.
+
+    With *status*, columns as CSV, Parquet or Arrow have their `<name>_status` beside them.
+    """
     if format_ is Format.TABLE:
         content = _table_text(answer, output).encode()
     elif format_ is Format.JSON:
         content = _json_text(answer).encode()
     else:
-        content = _columns(answer.table, format_)
+        content = _columns(answer.with_status() if status else answer.table, format_)
     if output is not None:
         output.write_bytes(content)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -24,6 +24,14 @@ class Answer:
     def to_arrow(self) -> pa.Table:
         """The answer as an Arrow table; NULL where a value is withheld."""
         return self.table
+
+    def with_status(self) -> pa.Table:
+        """The answer with a column `<name>_status` behind each of its columns."""
+        columns: dict[str, pa.ChunkedArray[Any]] = {}
+        for name in self.table.column_names:
+            columns[name] = self.table.column(name)
+            columns[f"{name}_status"] = self.status.column(name)
+        return pa.table(list(columns.values()), names=list(columns))
 
     def to_pandas(self) -> pd.DataFrame:
         """The answer as a pandas data frame; NA where a value is withheld."""

@@ -18,7 +18,7 @@ from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import Column
 from goe_lake.engine.second_parse import BoundColumn
 from goe_lake.query import OutputColumn, Plan
-from goe_lake.query.plan import Condition
+from goe_lake.query.final import Condition
 from goe_lake.release import Bound, Status
 
 BIGINT = range(-(2**63), 2**63)
