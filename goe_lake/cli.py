@@ -115,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (typer.Abort, KeyboardInterrupt):
         errors.print("stopped", style="red")
         sys.exit(Exit.FAILED)
-    sys.exit(code if isinstance(code, int) else Exit.ANSWERED)
+    if code:
+        sys.exit(code)
 
 
 def _log_to_stderr() -> None:
@@ -161,7 +162,8 @@ def demo(
     codes = tuple(code.strip().upper() for code in countries.split(","))
     with ExitStack() as stack:
         kept = directory or Path(stack.enter_context(TemporaryDirectory(prefix="goe-demo-")))
-        run_demo(DemoSettings(kept.resolve(), codes, persons, seed, once), Console())
+        settings = DemoSettings(kept.resolve(), codes, persons, seed, once, directory is not None)
+        run_demo(settings, Console())
 
 
 @app.command()

@@ -27,13 +27,14 @@ from goe_lake.federation.client import Client
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What `goe demo` is asked for; *once* ends it after the tour."""
+    """What `goe demo` is asked for; *once* ends it after the tour, *kept* leaves the files afterwards."""
 
     directory: Path
     countries: tuple[str, ...]
     persons: int
     seed: int
     once: bool
+    kept: bool
 
 
 def run_demo(settings: DemoSettings, console: Console) -> None:
@@ -127,7 +128,8 @@ def show(stop: Stop, federation: Client, console: Console) -> None:
 
 def _farewell(settings: DemoSettings, services: Services, console: Console) -> None:
     if settings.once:
-        console.print(f"The services are stopped. The files are in {settings.directory}.", highlight=False)
+        files = f"The files are in {settings.directory}." if settings.kept else "Use --dir to keep the files."
+        console.print(f"The services are stopped. {files}", highlight=False)
         return
     ask = f'goe query "SELECT count(*) FROM samples" --gateway {services.url} --ca {services.ca}'
     look = f"DAGSTER_HOME={settings.directory / 'dagster'} GOE_NODES={settings.directory} dg dev"
