@@ -45,12 +45,14 @@ def kept_apart(family: Family, cells: int, least: int) -> Mask:
     kept = np.ones((cells, len(family.measures)), dtype=bool)
     few = (family.persons < least) & ~family.excused
     # an excused kind of few persons is public; one of many persons hides others like any large kind
-    seen = few | (family.persons >= least)
+    seen = np.flatnonzero(few | (family.persons >= least))
+    seen = seen[np.argsort(family.cell[seen], kind="stable")]
+    cells_seen = family.cell[seen]
     for cell in np.unique(family.cell[few]):
-        rows = seen & (family.cell == cell)
-        kept[cell] = _greedy(
-            family.vectors[rows].astype(np.float64), family.persons[rows], family.known, least
-        )
+        start, end = np.searchsorted(cells_seen, (cell, cell + 1))
+        rows = seen[start:end]
+        vectors = family.vectors[rows].astype(np.float64)
+        kept[cell] = _greedy(vectors, family.persons[rows], family.known, least)
     return kept
 
 

@@ -101,13 +101,8 @@ class Blueprint:
         """The classes that *parts* tell apart, among those whom the rest of the filter selects."""
         read = set().union(*(self.reading.genotype_values(part) for part in parts))
         called = "nullif(g.called_alleles, 0)::BIGINT"
-        if read == {"called_alleles"}:
-            value = called
-        elif read == {"dosage"} and not self.single:
-            value = "g.dosage::BIGINT"
-        else:
-            # at one site haploid persons are classes of their own: by sex, AC tells them from the others
-            value = f"({called} * 4 + g.dosage)"
+        # haploid persons are classes of their own: by sex, AC tells them from the others
+        value = called if read == {"called_alleles"} else f"({called} * 4 + g.dosage)"
         selecting = tuple(part for part in filter_parts if not self.reading.genotype_values(part))
         return ClassKind(value, self.reading.condition((*self.reading.person_conditions, *selecting)))
 
