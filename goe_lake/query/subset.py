@@ -208,23 +208,20 @@ CAST_TYPES = {
 
 
 def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
-    """Give functions that DuckDB knows by two names the one name that later passes read."""
-
-    def rename(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Anonymous):
-            known = SPELLINGS.get(node.name.lower())
-            if known is not None and len(node.expressions) == 1:
-                return known(node.expressions[0])
-        if isinstance(node, exp.Count) and node.this is None:
-            return exp.Count(this=exp.Star(), big_int=True)
-        if isinstance(node, exp.Like | exp.ILike) and node.args.get("negate"):
-            node.set("negate", None)
-            return exp.Not(this=node)
-        return node
-
-    spelled = query.copy().transform(rename)
-    assert isinstance(spelled, exp.Select)
-    return spelled
+    """Give functions and operators that DuckDB knows by two names the one name that later passes read."""
+    query = query.copy()
+    for node in list(query.find_all(exp.Like, exp.ILike)):
+        if node.args.get("negate"):
+            positive = type(node)(this=node.this, expression=node.expression)
+            node.replace(exp.Not(this=positive))
+    for count in list(query.find_all(exp.Count)):
+        if count.this is None:
+            count.set("this", exp.Star())
+    for call in list(query.find_all(exp.Anonymous)):
+        known = SPELLINGS.get(call.name.lower())
+        if known is not None and len(call.expressions) == 1:
+            call.replace(known(call.expressions[0]))
+    return query
 
 
 def select_first(query: exp.Select, catalog: Catalog) -> exp.Select:

@@ -68,3 +68,9 @@ refused: G401
 SELECT sum(DISTINCT bmi) FROM samples
 -- =>
 refused: G401
+---
+-- title: another spelling inside another spelling is spelt out as well
+SELECT mean(CASE WHEN cohort NOT LIKE 'A%' THEN 1 WHEN cohort NOT ILIKE 'b%' THEN 2 END) AS m, count() AS n FROM samples
+-- =>
+release: rows (samples) keys () measures (rows over ((NOT (samples.cohort LIKE 'A%')) IS TRUE) as m0, rows over ((NOT ((NOT (samples.cohort LIKE 'A%')) IS TRUE)) AND ((NOT (samples.cohort ILIKE 'b%')) IS TRUE)) as m1, rows as m2)
+final: SELECT (CAST(CASE WHEN (CAST(m0 AS BIGINT) + CAST(m1 AS BIGINT)) > 0 THEN 0 + COALESCE(NULLIF(m0, 0), 0) + COALESCE(NULLIF(m1, 0) * 2, 0) END AS DOUBLE) / NULLIF((CAST(m0 AS BIGINT) + CAST(m1 AS BIGINT)), 0)) AS "m", CAST(m2 AS BIGINT) AS "n" FROM cells
