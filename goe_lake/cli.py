@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import IntEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -225,11 +225,8 @@ def query(  # noqa: PLR0913 - each is an option of the command
     """
     sql = _query_text(sql)
     federation = _federation(nodes, more, gateway, ca, project)
-    try:
+    with pointing_at(sql):
         answer = federation.sql(sql, completeness="any" if any_nodes else "all", domain_rows=domain_rows)
-    except QueryRefused as error:
-        errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(Exit.REFUSED) from None
     write_answer(answer, format_, output, status=status)
     if envelope:
         errors.print_json(json.dumps(answer.envelope.to_json()))
@@ -247,11 +244,8 @@ def explain(
     """Show what a query would ask of each node, and what is made of it. Nothing is asked."""
     sql = _query_text(sql)
     federation = _federation(nodes, more, gateway, ca, project)
-    try:
+    with pointing_at(sql):
         print(federation.explain(sql))
-    except QueryRefused as error:
-        errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(Exit.REFUSED) from None
 
 
 @node_commands.command("serve")
@@ -306,6 +300,16 @@ def _federation(
     if nodes or more:
         raise typer.BadParameter("name either nodes or a gateway")
     return connect(gateway, ca=ca, project=project)
+
+
+@contextmanager
+def pointing_at(sql: str) -> Iterator[None]:
+    """Show a refusal with the place in *sql* that it means, and leave with its exit code."""
+    try:
+        yield
+    except QueryRefused as error:
+        errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(Exit.REFUSED) from None
 
 
 def _query_text(sql: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -234,6 +234,11 @@ class Release:
                 if column.column == "sample_id":
                     raise ReleaseRefused("R107", "sample_id joins and counts, and nothing else")
 
+    def cell_columns(self) -> tuple[str, ...]:
+        """The columns of its cells: the keys, then each measure (a whole number) and if it is withheld."""
+        told = ((measure.name, withheld_column(measure.name)) for measure in self.measures)
+        return (*(key.name for key in self.keys), *(name for pair in told for name in pair))
+
     def expressions(self) -> Iterator[Expr]:
         """Every expression that reads a person's values; identities of persons are in none."""
         yield from self.conditions
@@ -306,11 +311,16 @@ def columns_in(expression: Expr) -> Iterator[ColumnRef]:
             yield from columns_in(argument)
 
 
-def rewrite(expression: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """*expression* with *change* applied to every part, innermost first."""
-    if isinstance(expression, Call):
-        return change(Call(expression.op, tuple(rewrite(argument, change) for argument in expression.args)))
-    return change(expression)
+def conjuncts(expression: Expr) -> tuple[Expr, ...]:
+    """The parts of a conjunction, nested ones flattened."""
+    if isinstance(expression, Call) and expression.op == "and":
+        return tuple(part for argument in expression.args for part in conjuncts(argument))
+    return (expression,)
+
+
+def withheld_column(measure: str) -> str:
+    """The column of cells that says whether *measure* is withheld there."""
+    return f"{measure}_withheld"
 
 
 def _check_size(expression: Expr) -> None:
@@ -433,18 +443,6 @@ class Status(StrEnum):
     BOUNDED = "bounded"  # not shown, but a lower bound is known, and perhaps an upper one
     APPROX = "approx"  # a value near the pooled one; the envelope says why
     PARTIAL = "partial"  # read a withheld value on its way
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One measure of one group at one node, or over all nodes: a whole number, or withheld.
-
-    *lower* and *upper* hold the value in between where it is withheld; None where not known.
-    """
-
-    value: int | None
-    lower: int | None = None
-    upper: int | None = None
 
 
 @dataclass(frozen=True)

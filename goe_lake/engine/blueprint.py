@@ -13,16 +13,9 @@ from functools import cached_property
 from goe_lake.disclosure import Rule
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.sql import safe_sql
-from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction
+from goe_lake.release import ColumnRef, Expr, Measure, MeasureFunction, conjuncts
 
 GENOTYPE_QUALITY = frozenset({"gq", "dp"})
-
-
-def conjuncts(part: Expr) -> tuple[Expr, ...]:
-    """The parts of a conjunction."""
-    if isinstance(part, Call) and part.op == "and":
-        return tuple(inner for argument in part.args for inner in conjuncts(argument))
-    return (part,)
 
 
 @dataclass(frozen=True)

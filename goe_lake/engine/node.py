@@ -22,7 +22,7 @@ from goe_lake.engine.session import Session, open_session, parquet
 from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.errors import NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
-from goe_lake.release import Receipt, Release
+from goe_lake.release import Receipt, Release, withheld_column
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def controlled(cells: pa.Table, evidence: Evidence, release: Release, policy: Po
     for measure, told in zip(release.measures, decision.values, strict=True):
         values = one_chunk(cells.column(measure.name))
         columns[measure.name] = pc.if_else(pa.array(told), values, pa.scalar(None, values.type))
-        columns[f"{measure.name}_withheld"] = pa.array(~told)
+        columns[withheld_column(measure.name)] = pa.array(~told)
     return pa.table(columns).filter(pa.array(decision.cells))
 
 

@@ -23,7 +23,6 @@ from goe_lake.release import (
     Expr,
     Join,
     Measure,
-    MeasureFunction,
     Release,
     columns_in,
 )
@@ -278,11 +277,3 @@ class Reading:
 
     def _columns(self) -> Iterable[ColumnRef]:
         yield from _all_columns(self.release)
-
-
-def counts_rows(measure: Measure) -> bool:
-    """Whether the measure counts rows or persons."""
-    return measure.function is not MeasureFunction.SUM
-
-
-__all__ = ["Call", "Reading", "check_release", "counts_rows"]

@@ -13,7 +13,7 @@ from goe_lake.catalog import Catalog
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
-from goe_lake.release import Measure, MeasureFunction, Release
+from goe_lake.release import Measure, MeasureFunction, Release, withheld_column
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _measure_columns(measure: Measure, bounded_below: bool, bounded_above: bool)
     """
     name = measure.name
     missing = "a.node IS NULL AND e.hidden > 0"
-    withheld = f"coalesce(a.{name}_withheld, false)"
+    withheld = f"coalesce(a.{withheld_column(name)}, false)"
     held = f"coalesce(bool_or(({missing}) OR {withheld}), false)"
     released = f"sum(a.{name})::HUGEINT"
     value = f"coalesce({released}, 0)" if measure.function is not MeasureFunction.SUM else released

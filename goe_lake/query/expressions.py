@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 
 from sqlglot import exp
 
 from goe_lake.errors import ReleaseRefused
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.subset import CAST_TYPES
-from goe_lake.release import Call, ColumnRef, Expr, Literal, LiteralType
+from goe_lake.release import Call, ColumnRef, Expr, Literal, LiteralType, conjuncts
 
-TRUE = Literal(LiteralType.BOOLEAN, "true")
 NULL = Literal(LiteralType.NULL, "")
 
 # SQL nodes whose operands become the operands of one operator, in this order.
@@ -161,20 +159,8 @@ SPECIAL: dict[type[exp.Expr], Callable[[exp.Expr], Expr]] = {
 }
 
 
-def conjuncts(expression: Expr) -> tuple[Expr, ...]:
-    """The parts of a conjunction, nested ones flattened."""
-    if isinstance(expression, Call) and expression.op == "and":
-        return tuple(part for argument in expression.args for part in conjuncts(argument))
-    return (expression,)
-
-
 def both(left: Expr | None, right: Expr | None) -> Expr | None:
     """The conjunction of two conditions, where None means no condition."""
     if left is None or right is None:
         return left if right is None else right
     return Call("and", (*conjuncts(left), *conjuncts(right)))
-
-
-def all_of(parts: tuple[Expr, ...]) -> Expr | None:
-    """The conjunction of *parts*; None for no part."""
-    return reduce(both, parts, None)

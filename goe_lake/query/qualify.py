@@ -82,10 +82,7 @@ def _unknown(query: exp.Select, catalog: Catalog, error: OptimizeError) -> Query
     )
     if "mbiguous" in str(error):
         return refusal(Code.UNKNOWN_COLUMN, column, f"{name} is in more than one table", "write table.column")
-    read = [
-        table for node in query.find_all(exp.Table) if (table := catalog.table(node.name.lower())) is not None
-    ]
-    known = sorted({column.name for table in read for column in table.columns})
+    known = sorted(_columns_read(query, catalog))
     near = get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(known)}"
     return refusal(Code.UNKNOWN_COLUMN, column, f"there is no column {name}", hint)
@@ -120,10 +117,7 @@ def _columns_read(query: exp.Select, catalog: Catalog) -> set[str]:
 
 def _hidden(query: exp.Select, catalog: Catalog) -> dict[str, int]:
     """The output names that hide a column, with their 1-based places."""
-    read = [
-        table for node in query.find_all(exp.Table) if (table := catalog.table(node.name.lower())) is not None
-    ]
-    columns = {column.name for table in read for column in table.columns}
+    columns = _columns_read(query, catalog)
     return {
         item.alias.lower(): place
         for place, item in enumerate(query.expressions, 1)

@@ -8,9 +8,9 @@ from sqlglot import exp
 
 from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, TableKind
 from goe_lake.query.checks import group_keys, is_site_key
-from goe_lake.query.expressions import conjuncts, convert
+from goe_lake.query.expressions import convert
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.release import ColumnRef, Expr, Join, Key, KeyDomain, Relation, Scan, columns_in
+from goe_lake.release import ColumnRef, Expr, Join, Key, KeyDomain, Relation, Scan, columns_in, conjuncts
 
 SITE_TABLES = frozenset({"genotypes", "variants"})
 
