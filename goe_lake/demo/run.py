@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 
@@ -140,6 +139,6 @@ def _farewell(settings: DemoSettings, services: Services, console: Console) -> N
         f"  {look}",
         "Press Ctrl-C to stop the services.",
     ]
-    console.print(
-        Panel("\n".join(lines), title="The services are up", expand=False), highlight=False, soft_wrap=True
-    )
+    console.rule("[bold]The services are up", align="left")
+    # never cut or folded: the commands are there to be copied
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
