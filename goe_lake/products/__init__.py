@@ -1,0 +1,1 @@
+"""What the federation publishes: made from released numbers alone, never from a person's row."""
