@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from enum import IntEnum
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import click
 import structlog
@@ -20,10 +19,18 @@ from rich.console import Console
 from goe_lake import __version__
 from goe_lake.console import Format, IngestProgress, print_ingest, write_answer
 from goe_lake.errors import GoeError, Incomplete, QueryRefused
-
-if TYPE_CHECKING:
-    from goe_lake.federation import Federation
-    from goe_lake.federation.client import Client
+from goe_lake.options import (
+    CaOption,
+    Exit,
+    GatewayOption,
+    MoreNodes,
+    NodesOption,
+    ProjectOption,
+    errors,
+    named_federation,
+    pointing_at,
+)
+from goe_lake.report_commands import report_commands
 
 app = typer.Typer(
     name="goe",
@@ -36,44 +43,12 @@ node_commands = typer.Typer(name="node", help="A node of a federation.", no_args
 gateway_commands = typer.Typer(name="gateway", help="The gateway of a federation.", no_args_is_help=True)
 app.add_typer(node_commands)
 app.add_typer(gateway_commands)
-errors = Console(stderr=True)
+app.add_typer(report_commands)
 
 
-class Exit(IntEnum):
-    """What the exit code of `goe` says."""
-
-    ANSWERED = 0
-    FAILED = 1
-    REFUSED = 3
-    INCOMPLETE = 4
-
-
-NodesOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--nodes",
-        "-n",
-        help="node.toml of a built lake; give the option once, then the files.",
-        show_default=False,
-    ),
-]
 SqlArgument = Annotated[
     str,
     typer.Argument(help="The query; @FILE reads it from a file, - from standard input.", show_default=False),
-]
-MoreNodes = Annotated[list[Path] | None, typer.Argument(help="More node.toml files.", show_default=False)]
-ProjectOption = Annotated[
-    str, typer.Option(help="The project, whose purpose the persons' consent must cover.")
-]
-GatewayOption = Annotated[
-    str | None,
-    typer.Option("--gateway", help="URL of a gateway, instead of node.toml files.", show_default=False),
-]
-CaOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--ca", help="The authority that signs the gateway's certificate (PEM).", show_default=False
-    ),
 ]
 FederationOption = Annotated[
     Path, typer.Option("--federation", help="The federation.toml of the federation.", show_default=False)
@@ -224,7 +199,7 @@ def query(  # noqa: PLR0913 - each is an option of the command
     Example: goe query "SELECT sex, avg(bmi) FROM samples GROUP BY sex" --nodes ee/node.toml fi/node.toml
     """
     sql = _query_text(sql)
-    federation = _federation(nodes, more, gateway, ca, project)
+    federation = named_federation(nodes, more, gateway, ca, project)
     with pointing_at(sql):
         answer = federation.sql(sql, completeness="any" if any_nodes else "all", domain_rows=domain_rows)
     write_answer(answer, format_, output, status=status)
@@ -243,7 +218,7 @@ def explain(
 ) -> None:
     """Show what a query would ask of each node, and what is made of it. Nothing is asked."""
     sql = _query_text(sql)
-    federation = _federation(nodes, more, gateway, ca, project)
+    federation = named_federation(nodes, more, gateway, ca, project)
     with pointing_at(sql):
         print(federation.explain(sql))
 
@@ -289,29 +264,6 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _federation(
-    nodes: list[Path] | None, more: list[Path] | None, gateway: str | None, ca: Path | None, project: str
-) -> Federation | Client:
-    """The federation of the named nodes, or the one behind the named gateway."""
-    from goe_lake import connect, open_federation
-
-    if gateway is None:
-        return open_federation(_node_files(nodes, more), project=project)
-    if nodes or more:
-        raise typer.BadParameter("name either nodes or a gateway")
-    return connect(gateway, ca=ca, project=project)
-
-
-@contextmanager
-def pointing_at(sql: str) -> Iterator[None]:
-    """Show a refusal with the place in *sql* that it means, and leave with its exit code."""
-    try:
-        yield
-    except QueryRefused as error:
-        errors.print(error.pointing_at(sql), style="bold red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(Exit.REFUSED) from None
-
-
 def _query_text(sql: str) -> str:
     """The query itself, or the content of the file behind an @, or of standard input for -."""
     if sql.endswith(".toml"):
@@ -326,13 +278,6 @@ def _query_text(sql: str) -> str:
         return Path(sql[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise typer.BadParameter(f"{sql[1:]} cannot be read as text; check the path behind the @") from None
-
-
-def _node_files(nodes: list[Path] | None, more: list[Path] | None) -> list[Path]:
-    files = [*(nodes or []), *(more or [])]
-    if not files:
-        raise typer.BadParameter("name the nodes: --nodes ee/node.toml fi/node.toml")
-    return files
 
 
 if __name__ == "__main__":
