@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.genome import CONTIG_ORDER
-from goe_lake.vcf.arrow import array, pc, schema
+from goe_lake.vcf.arrow import array, pc, same_as_next, schema
 
 #: The label of a total. A declared population or cohort of this name is refused at ingest.
 ALL: Final = "all"
@@ -123,6 +123,26 @@ def group_ranks(rows: pa.Table) -> npt.NDArray[np.int64]:
         order = {label: place for place, label in enumerate(sorted(labels, key=label_order))}
         ranks = ranks * max(1, len(order)) + _ranks(rows[name], order)
     return ranks
+
+
+def site_places(sites: pa.Table, rows: pa.Table) -> npt.NDArray[np.int64]:
+    """For each of *rows* the place (0-based) of its site in *sites*, -1 where it is not among them.
+
+    *sites* are distinct; *rows* are in the order of the reference, so that a site's rows are neighbours.
+    """
+    starts = np.ones(len(rows), bool)
+    starts[1:] = ~same_as_next(rows, SITE_KEY)
+    firsts = rows.select(list(SITE_KEY)).filter(array(starts))
+    both = pa.concat_tables([sites.select(list(SITE_KEY)), firsts.cast(sites.select(list(SITE_KEY)).schema)])
+    codes = np.zeros(len(both), np.int64)
+    for name in SITE_KEY:
+        column = pc.dictionary_encode(both[name].combine_chunks()).indices.to_numpy(zero_copy_only=False)
+        # renumbered after each column, so that the products stay small
+        codes = np.unique(codes * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1]
+    place = np.full(int(codes.max(initial=-1)) + 1, -1, np.int64)
+    place[codes[: len(sites)]] = np.arange(len(sites))
+    found: npt.NDArray[np.int64] = place[codes[len(sites) :]][np.cumsum(starts) - 1]
+    return found
 
 
 def label_order(label: str | None) -> tuple[int, str]:
