@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from goe_lake.demo.bgzf import BgzfWriter, IndexedRecord, write_tabix_index
 from goe_lake.demo.calls import CODES, MISSING, NONE, Calls
 from goe_lake.demo.persons import Roster
 from goe_lake.demo.randomness import stream
 from goe_lake.demo.sites import FILTERS, Panel, Site
 from goe_lake.genome import GRCH38
+from goe_lake.vcf.bgzf import BgzfWriter
+from goe_lake.vcf.index import RecordPlaces, write_tabix
 
 MEAN_DEPTH: Final = 32
 DEPTH_SPREAD_OF_PERSONS: Final = 4
@@ -99,16 +100,12 @@ def write_vcf(path: Path, contig: str, roster: Roster, parts: Sequence[NodeSites
         for part in parts:
             cells = _encoded_rows(part.calls, depths, random)
             for fixed, site, row in zip(_fixed_columns(part, random), part.sites, cells, strict=True):
-                before = vcf.offset
+                offset = vcf.offset
                 vcf.write(fixed + row + b"\n")
-                places.append((site, before, vcf.offset))
-    records = [
-        IndexedRecord(
-            site.pos - 1, site.pos - 1 + len(site.ref), vcf.virtual_offset(before), vcf.virtual_offset(after)
-        )
-        for site, before, after in places
-    ]
-    write_tabix_index(path.with_name(path.name + ".tbi"), contig, records)
+                places.append((site.pos - 1, site.pos - 1 + len(site.ref), offset, vcf.offset))
+    start, end, before, after = np.array(places, np.int64).reshape(-1, 4).T
+    records = RecordPlaces(start, end, vcf.virtual_offsets(before), vcf.virtual_offsets(after))
+    write_tabix(path.with_name(path.name + ".tbi"), [contig], [records])
 
 
 def _header(roster: Roster) -> bytes:

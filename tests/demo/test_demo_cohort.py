@@ -20,12 +20,13 @@ import pytest
 
 from goe_lake.config import read_node
 from goe_lake.demo import COUNTRIES, make_cohort
-from goe_lake.demo.bgzf import BLOCK_BYTES, BgzfWriter, IndexedRecord, bin_of, write_tabix_index
 from goe_lake.demo.demography import DEMES
 from goe_lake.demo.loci import LOCI
 from goe_lake.demo.persons import SMALLEST_MINORITY, population_sizes
 from goe_lake.errors import ConfigError
 from goe_lake.genome import GRCH38, Region, ploidy_by_sex, stretch_of
+from goe_lake.vcf.bgzf import BLOCK_BYTES, BgzfWriter
+from goe_lake.vcf.index import RecordPlaces, bins_of, write_tabix
 
 CODES = ("EE", "FI", "LU")
 PERSONS = 130
@@ -451,12 +452,13 @@ def test_bgzf_addresses_lead_to_their_bytes(tmp_path: Path):
 )
 def test_bins_are_those_of_the_specification(start: int, end: int, expected: int):
     """A record belongs to the smallest bin that holds all of it."""
-    assert bin_of(start, end) == expected
+    assert bins_of(np.array([start]), np.array([end])) == [expected]
 
 
 def test_an_empty_index_can_be_written(tmp_path: Path):
     """A contig on which a small country carries nothing has a valid index of no records."""
-    write_tabix_index(tmp_path / "none.tbi", "chr1", list[IndexedRecord]())
+    none, nowhere = np.empty(0, np.int64), np.empty(0, np.uint64)
+    write_tabix(tmp_path / "none.tbi", ["chr1"], [RecordPlaces(none, none, nowhere, nowhere)])
     assert gzip.decompress((tmp_path / "none.tbi").read_bytes())[:8] == b"TBI\1\0\0\0\0"
 
 

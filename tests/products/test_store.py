@@ -233,3 +233,16 @@ def test_rows_find_their_sites(made):
     found = [names[place] for place in site_places(sites, rows)]
     assert found == rows["variant_id"].to_pylist()
     assert set(site_places(made["chr2"][0], rows)) == {-1}
+
+
+@pytest.mark.parametrize("rows", [1, 7, 50, 10_000])
+def test_pieces_hold_whole_sites(made, tmp_path, rows):
+    """However small the pieces, each site comes once with all its rows; one without rows comes too."""
+    sites, frequencies = made["chr10"]
+    lonely = frequencies.filter(pa.compute.not_equal(frequencies["pos"], sites["pos"][1]))
+    release = write(tmp_path / "R", {"chr10": (sites, lonely)}, "EE", "FI")
+    pieces = list(release.pieces("chr10", rows))
+    assert pa.concat_tables([piece for piece, _ in pieces]).equals(sites)
+    assert pa.concat_tables([piece for _, piece in pieces]).equals(lonely)
+    for piece, held in pieces:
+        assert (site_places(piece, held) >= 0).all()

@@ -11,7 +11,7 @@ R/SHA256SUMS                        `sha256sum -c` accepts it
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,8 @@ MANIFEST: Final = "release.json"
 CHECKSUMS: Final = "SHA256SUMS"
 #: Rows of a row group: small enough to skip most of a contig, large enough to compress well.
 ROW_GROUP: Final = 65_536
+#: Rows that are worked on at a time where a contig may be larger than memory.
+PIECE: Final = 200_000
 BUILD_AGAIN: Final = "build the release again: goe release build"
 FETCH_AGAIN: Final = "fetch or build the release again"
 #: Labels and alleles repeat from row to row; numbers do not.
@@ -77,6 +79,25 @@ class EuropeanRelease:
     def sites(self, contig: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The listed sites of *contig* (`SITE_SCHEMA`, or some *columns* of it), in their order."""
         return self._read(files_of.SITES, contig, columns)
+
+    def pieces(self, contig: str, rows: int = PIECE) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """*contig* piece by piece: some sites, and all their rows, about *rows* at a time.
+
+        Every listed site comes once, also those without a row.
+        """
+        sites, path = self.sites(contig), self.path(files_of.FREQUENCIES, contig)
+        waiting, done = FREQUENCIES.empty_table(), 0
+        for batch in _pq.ParquetFile(path).iter_batches(rows, columns=FREQUENCIES.names):
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).cast(FREQUENCIES)])
+            # the last site may go on in the next batch
+            changes = np.flatnonzero(~same_as_next(waiting, SITE_KEY))
+            if len(changes):
+                whole = waiting.slice(0, int(changes[-1]) + 1)
+                end = int(site_places(sites, whole.slice(len(whole) - 1))[0]) + 1
+                yield sites.slice(done, end - done), whole
+                waiting, done = waiting.slice(len(whole)), end
+        if done < len(sites):
+            yield sites.slice(done), waiting
 
     def _read(self, kind: str, contig: str, columns: Sequence[str] | None) -> pa.Table:
         path = self.path(kind, contig)
