@@ -68,11 +68,10 @@ _ESCAPED: Final = (("%", "%25"), (";", "%3B"), ("=", "%3D"), (",", "%2C"), (" ",
 def write_vcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[int]:
     """Write *contigs* to the block-compressed VCF at *path*, with a tabix index beside it.
 
-    Yields the number of sites written so far, after each piece.
+    Yields the number of sites of each piece.
     """
     groups = groups_of(release, contigs)
     names = group_names(groups)
-    written = 0
     places: dict[str, list[tuple[np.ndarray[Any, Any], ...]]] = {contig: [] for contig in contigs}
     with BgzfWriter(path, THREADS) as file:
         file.write(vcf_header(release, contigs, names).encode())
@@ -85,8 +84,7 @@ def write_vcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> I
                 start = sites["pos"].to_numpy().astype(np.int64) - 1
                 end = sites["end_pos"].to_numpy().astype(np.int64)
                 places[contig].append((start, np.maximum(end, start + 1), ends - sizes, ends))
-                written += len(sites)
-                yield written
+                yield len(sites)
     found = [_record_places(parts, file) for parts in places.values()]
     write_tabix(path.with_name(path.name + ".tbi"), list(places), found)
 

@@ -24,7 +24,7 @@ def appearing(target: Path, *, force: bool = False) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         yield temporary
-        _sync_all(temporary)
+        sync_all(temporary)
         put_in_place(temporary, target)
     finally:
         _remove(temporary)
@@ -39,7 +39,7 @@ def check_free(target: Path, *, force: bool) -> None:
 def put_in_place(fresh: Path, target: Path) -> None:
     """Rename *fresh* to *target*; an old folder of that name is moved aside first, then removed."""
     aside = fresh.with_name(fresh.name + ".old")
-    if target.is_dir():
+    if target.is_dir() or (fresh.is_dir() and target.exists()):
         target.rename(aside)
     try:
         fresh.replace(target)
@@ -58,7 +58,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync_all(path: Path) -> None:
+def sync_all(path: Path) -> None:
     """Wait until a file, or all of a folder, is on disk."""
     for inner in sorted(path.rglob("*")) if path.is_dir() else ():
         _sync(inner)
