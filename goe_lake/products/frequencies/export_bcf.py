@@ -49,11 +49,11 @@ def _compress(plain: Path, path: Path) -> None:
         packed.write(head + data.read(struct.unpack_from("<I", head, _MAGIC_BYTES)[0]))
         # contig, start, end, first byte, byte behind
         rows = np.array(list(_copied(data, packed)), np.int64).reshape(-1, 5)
-    addresses, behind = packed.virtual_offsets(rows[:, 3]), packed.virtual_offsets(rows[:, 4])
+    address, behind = packed.virtual_offsets(rows[:, 3]), packed.virtual_offsets(rows[:, 4])
     places = []
     for number in range(len(CONTIGS)):
         here = rows[:, 0] == number
-        places.append(RecordPlaces(rows[here, 1], rows[here, 2], addresses[here], behind[here]))
+        places.append(RecordPlaces(rows[here, 1], rows[here, 2], address[here], behind[here]))
     write_csi(path.with_name(path.name + ".csi"), places)
 
 
