@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from io import StringIO
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goe_lake.errors import ConfigError
+from goe_lake.products.plots import COLOURS, HEIGHT, STYLE, WIDTH, Drawing, matplotlib_for, svg_of
 from goe_lake.products.reports.definition import Chart, ChartKind, Query
 from goe_lake.release import Status
 
@@ -27,33 +26,9 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.float64]
 
-#: Okabe and Ito's palette, which people of every colour vision tell apart.
-COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-STYLE: Final = {
-    "svg.hashsalt": "goe_lake",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "figure.constrained_layout.use": True,
-}
-WIDTH, HEIGHT = 7.2, 3.8  # inches
 MOST_LABELS: Final = 40
 #: The median of a chi-squared variable of one degree of freedom (R: qchisq(0.5, 1)).
 MEDIAN_CHI_SQUARED: Final = 0.4549364231195724
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A chart as SVG; *caption* says in words what it shows and what it leaves out."""
-
-    svg: str
-    caption: str
 
 
 def draw(chart: Chart, query: Query, answer: Answer, file: str) -> Drawing:
@@ -70,7 +45,7 @@ def draw(chart: Chart, query: Query, answer: Answer, file: str) -> Drawing:
                 f"no column {column!r}",
                 f"have {have}",
             )
-    plotting = _matplotlib(file)
+    plotting = matplotlib_for(file)
     rows, left_out = _rows(chart, answer)
     with plotting.rc_context(STYLE):
         figure = plotting.figure.Figure(figsize=(WIDTH, HEIGHT))
@@ -78,22 +53,8 @@ def draw(chart: Chart, query: Query, answer: Answer, file: str) -> Drawing:
         said = _DRAWERS[chart.kind](figure, axes, chart, rows) if rows else _nothing(axes)
         if chart.title:
             axes.set_title(chart.title, loc="left", fontsize=11)
-        text = StringIO()
-        # no date, so that the same answer gives the same bytes
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "goe_lake"})
-    svg = text.getvalue()
-    return Drawing(svg[svg.index("<svg") :], " ".join([said, *_told(left_out)]).strip())
-
-
-def _matplotlib(file: str) -> Any:
-    try:
-        import matplotlib
-        import matplotlib.figure
-    except ImportError:
-        raise ConfigError(
-            file, "charts", "need matplotlib, which is not installed", "pip install 'goe-lake[plots]'"
-        ) from None
-    return matplotlib
+        svg = svg_of(figure)
+    return Drawing(svg, " ".join([said, *_told(left_out)]).strip())
 
 
 Row = Mapping[str, Any]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from goe_lake.federation import Answer
-from goe_lake.products.reports.charts import Drawing
+from goe_lake.products.plots import Drawing
 from goe_lake.products.reports.provenance import Provenance
 from goe_lake.products.reports.run import Part, Result
 from goe_lake.release import Bound, ColumnReport, Status
@@ -62,10 +62,7 @@ def _parameters(result: Result) -> list[str]:
 def _part(part: Part, drawings: list[Drawing]) -> list[str]:
     answer = part.answer
     lines = [f"<h2>{escape(part.query.caption)}</h2>"]
-    for drawing in drawings:
-        caption = escape(drawing.caption)
-        label = f'role="img" aria-label="{caption}"'
-        lines.append(f"<figure {label}>{drawing.svg}<figcaption>{caption}</figcaption></figure>")
+    lines += [drawing.figure() for drawing in drawings]
     lines += [_table(answer), *(f'<p class="remark">{escape(line)}</p>' for line in _remarks(answer))]
     lines.append(f"<details><summary>SQL</summary><pre>{escape(part.sql)}</pre></details>")
     return lines
