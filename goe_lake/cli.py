@@ -30,6 +30,7 @@ from goe_lake.options import (
     named_federation,
     pointing_at,
 )
+from goe_lake.release_commands import release_commands
 from goe_lake.report_commands import report_commands
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ node_commands = typer.Typer(name="node", help="A node of a federation.", no_args
 gateway_commands = typer.Typer(name="gateway", help="The gateway of a federation.", no_args_is_help=True)
 app.add_typer(node_commands)
 app.add_typer(gateway_commands)
+app.add_typer(release_commands)
 app.add_typer(report_commands)
 
 

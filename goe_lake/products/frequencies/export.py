@@ -45,7 +45,9 @@ _ENDINGS: Final = {
     ExportFormat.TSV: ".tsv.gz",
     ExportFormat.GDI: "-gdi",
 }
-_WRITERS: Final[dict[ExportFormat, Callable[[EuropeanRelease, Path, Sequence[str]], Iterator[int]]]] = {
+_WRITERS: Final[
+    dict[ExportFormat, Callable[[EuropeanRelease, Path, Sequence[str]], Iterator[tuple[int, int]]]]
+] = {
     ExportFormat.PARQUET: write_parquet,
     ExportFormat.VCF: write_vcf,
     ExportFormat.BCF: write_bcf,
@@ -55,7 +57,7 @@ _WRITERS: Final[dict[ExportFormat, Callable[[EuropeanRelease, Path, Sequence[str
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: *sites* of the site list, in *files* of *bytes* together.
+    """What was written: *records* (lines of a VCF or BCF, rows of the rest) of *sites*, in *files*.
 
     *sha256* is the digest of the file; for several files, of the lines that `sha256sum` prints for them
     with paths relative to the folder, in the order of the paths.
@@ -63,6 +65,7 @@ class Exported:
 
     path: Path
     sites: int
+    records: int
     files: tuple[Path, ...]
     bytes: int
     sha256: str
@@ -90,7 +93,7 @@ def export_release(
     steps = OneAtATime(progress)
     total = sum(release.manifest.file(files_of.SITES, contig).rows for contig in chosen)
     steps.start(str(format_), total)
-    sites = 0
+    sites = records = 0
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         written = Path(folder) / target.name
@@ -98,13 +101,13 @@ def export_release(
             pieces = write_gdi(release, written, chosen, issued)
         else:
             pieces = _WRITERS[format_](release, written, chosen)
-        for count in pieces:
-            sites += count
+        for count, written_now in pieces:
+            sites, records = sites + count, records + written_now
             steps.advance(str(format_), count)
         files = _install(Path(folder), target)
     steps.finish(str(format_))
     size = sum(file.stat().st_size for file in files)
-    return Exported(target, sites, files, size, _digest(target, files))
+    return Exported(target, sites, records, files, size, _digest(target, files))
 
 
 def default_path(release: EuropeanRelease, format_: ExportFormat, contigs: Sequence[str] | None) -> Path:

@@ -23,8 +23,11 @@ _RECORD: Final = struct.Struct("<IIiii")
 _MAGIC_BYTES: Final = 5
 
 
-def write_bcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[int]:
-    """Write *contigs* to the BCF at *path*, with a CSI index beside it; yields the sites of each piece."""
+def write_bcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Write *contigs* to the BCF at *path*, with a CSI index beside it.
+
+    Yields the sites and records of each piece.
+    """
     plain = path.with_name(path.name + ".plain")
     names = group_names(groups_of(release, contigs))
     # htslib's own block-compressing writer does not tell where a record lies, which the index needs
@@ -35,7 +38,7 @@ def write_bcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> I
             for sites, rows in release.pieces(contig):
                 for line in record_lines(sites, rows, names).to_pylist():
                     writer.write_record(writer.variant_from_string(line.rstrip("\n")))
-                yield len(sites)
+                yield len(sites), len(sites)
     finally:
         writer.close()
     _compress(plain, path)

@@ -53,8 +53,8 @@ _pq: Any = pq
 
 def write_gdi(
     release: EuropeanRelease, path: Path, contigs: Sequence[str], issued: date | None = None
-) -> Iterator[int]:
-    """Write *contigs* to the dataset folder *path*; yields the sites of each piece.
+) -> Iterator[tuple[int, int]]:
+    """Write *contigs* to the dataset folder *path*; yields the sites and rows of each piece.
 
     The mini-node knows groups by country and sex: `EE`, `EE_F`, `F` and `Total`. Rows whose AC is
     withheld, populations within a country, persons of no recorded sex, and symbolic alleles have no
@@ -73,11 +73,12 @@ def write_gdi(
     for contig in contigs:
         waiting: dict[int, list[pa.Table]] = {}
         for sites, rows in release.pieces(contig):
-            for number, part in _by_file(gdi_rows(rows)):
+            kept = gdi_rows(rows)
+            for number, part in _by_file(kept):
                 waiting.setdefault(number, []).append(part)
             for number in sorted(waiting)[:-1]:  # positions rise, so only the last file may go on
                 written += _write_part(folder, contig, number, waiting.pop(number))
-            yield len(sites)
+            yield len(sites), len(kept)
         for number, parts in waiting.items():
             written += _write_part(folder, contig, number, parts)
     if issued is not None:

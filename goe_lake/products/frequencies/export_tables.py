@@ -19,20 +19,20 @@ _open: Any = pq.ParquetWriter
 _THREADS: Final = 2
 
 
-def write_parquet(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[int]:
-    """Write the rows of *contigs* to one Parquet file; yields the sites of each piece."""
+def write_parquet(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Write the rows of *contigs* to one Parquet file; yields the sites and rows of each piece."""
     with _open(path, FREQUENCIES, compression="zstd", write_page_index=True) as writer:
         for contig in contigs:
             for sites, rows in release.pieces(contig):
                 writer.write_table(rows.combine_chunks(), row_group_size=ROW_GROUP)
-                yield len(sites)
+                yield len(sites), len(rows)
 
 
-def write_tsv(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[int]:
+def write_tsv(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Write the rows of *contigs* as text, block-compressed if *path* ends in .gz.
 
     Lines that begin with # describe the release and its columns; then come the names of the columns.
-    NULL is an empty field. Yields the sites of each piece.
+    NULL is an empty field. Yields the sites and rows of each piece.
     """
     with _Plain(path) if path.suffix != ".gz" else BgzfWriter(path, _THREADS) as file:
         file.write(tsv_header(release).encode())
@@ -42,7 +42,7 @@ def write_tsv(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> I
                 options = _csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
                 _csv.write_csv(rows, sink, options)
                 file.write(sink.getvalue().to_pybytes())
-                yield len(sites)
+                yield len(sites), len(rows)
 
 
 def tsv_header(release: EuropeanRelease) -> str:

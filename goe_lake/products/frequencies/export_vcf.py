@@ -65,10 +65,10 @@ _SITE_FIELDS: Final = (
 _ESCAPED: Final = (("%", "%25"), (";", "%3B"), ("=", "%3D"), (",", "%2C"), (" ", "%20"), ("\t", "%09"))
 
 
-def write_vcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[int]:
+def write_vcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Write *contigs* to the block-compressed VCF at *path*, with a tabix index beside it.
 
-    Yields the number of sites of each piece.
+    Yields the sites and lines of each piece.
     """
     groups = groups_of(release, contigs)
     names = group_names(groups)
@@ -84,7 +84,7 @@ def write_vcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> I
                 start = sites["pos"].to_numpy().astype(np.int64) - 1
                 end = sites["end_pos"].to_numpy().astype(np.int64)
                 places[contig].append((start, np.maximum(end, start + 1), ends - sizes, ends))
-                yield len(sites)
+                yield len(sites), len(sites)
     found = [_record_places(parts, file) for parts in places.values()]
     write_tabix(path.with_name(path.name + ".tbi"), list(places), found)
 

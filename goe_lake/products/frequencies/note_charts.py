@@ -26,6 +26,8 @@ def spectrum(summary: Summary, file: object) -> Drawing:
     def paint(figure: Figure) -> str:
         axes = figure.subplots()
         counts = _folded(summary.spectrum)
+        if not counts.any():
+            return _nothing(axes)
         for place, label, colour, width in _lines(summary):
             values = np.where(counts[place] > 0, counts[place], np.nan)
             axes.stairs(values, AF_EDGES, label=label, color=colour, linewidth=width, baseline=None)
@@ -57,8 +59,9 @@ def withheld(summary: Summary, file: object) -> Drawing:
         used = np.flatnonzero(placed.sum(axis=0) > 0)
         first, last = (used[0], used[-1] + 1) if len(used) else (0, len(AF_EDGES) - 1)
         share = share[:, first:last]
-        image = axes.pcolormesh(np.ma.masked_invalid(share), vmin=0, vmax=1, cmap="cividis", edgecolors="face")
-        figure.colorbar(image, ax=axes, label="share withheld")
+        known = np.ma.masked_invalid(share)
+        image = axes.pcolormesh(known, vmin=0, vmax=1, cmap="cividis", edgecolors="face")
+        figure.colorbar(image, ax=axes, label="share withheld", aspect=12 + 2 * len(countries))
         edges = np.arange(first, last + 1)
         decades = [place for place in edges if place % 4 == 0]
         axes.set_xticks([place - first for place in decades], [f"{AF_EDGES[place]:g}" for place in decades])
@@ -146,6 +149,12 @@ def growth(difference: Difference, file: object) -> Drawing:
     return drawn("growth", paint, file)
 
 
+def _nothing(axes: Axes) -> str:
+    axes.text(0.5, 0.5, "no frequency is told", ha="center", va="center", transform=axes.transAxes)
+    axes.set_axis_off()
+    return "No frequency above 0 is told, so there is nothing to draw."
+
+
 def _folded(counts: Numbers) -> Numbers:
     """A histogram by frequency without the bin below all edges; frequency 1 joins the last bin."""
     folded = counts[:, 1:-1].copy()
@@ -165,4 +174,7 @@ def _lines(summary: Summary) -> list[tuple[int, str | None, str, float]]:
 
 
 def _legend(axes: Axes) -> None:
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=8, frameon=False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=8, frameon=False
+        )
