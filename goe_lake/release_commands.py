@@ -18,6 +18,7 @@ from rich.table import Table
 
 from goe_lake.console import IngestProgress
 from goe_lake.options import errors
+from goe_lake.products.frequencies.formats import ExportFormat
 
 if TYPE_CHECKING:
     from goe_lake.lake.progress import Progress
@@ -34,16 +35,6 @@ class ReleaseExit(IntEnum):
     """What the exit code of `goe release diff --exit-code` says beyond 0 (same) and 1 (an error)."""
 
     DIFFERS = 5
-
-
-class ReleaseFormat(StrEnum):
-    """What `goe release export` writes."""
-
-    VCF = "vcf"
-    BCF = "bcf"
-    TSV = "tsv"
-    PARQUET = "parquet"
-    GDI = "gdi"
 
 
 class DiffFormat(StrEnum):
@@ -86,13 +77,13 @@ def verify(folder: FolderArgument, quiet: QuietOption = False) -> None:
 def export(
     folder: FolderArgument,
     format_: Annotated[
-        ReleaseFormat,
+        ExportFormat,
         typer.Option(
             "--format",
             "-f",
             help="vcf (bgzipped, .tbi), bcf (.csi), tsv, parquet, or gdi: files for a GDI mini-node.",
         ),
-    ] = ReleaseFormat.VCF,
+    ] = ExportFormat.VCF,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -118,7 +109,7 @@ def export(
 
     Example: goe release export releases/3 --format vcf --contig chr20 --out goe.chr20.vcf.gz
     """
-    from goe_lake.products.frequencies.export import ExportFormat, export_release
+    from goe_lake.products.frequencies.export import export_release
     from goe_lake.products.frequencies.store import open_release
 
     release = open_release(folder)

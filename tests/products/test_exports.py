@@ -12,11 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from goe_lake.errors import LakeError
-from goe_lake.products.frequencies.export import ExportFormat, export_release
+from goe_lake.products.frequencies.export import export_release
 from goe_lake.products.frequencies.export_gdi import GDI
 from goe_lake.products.frequencies.export_vcf import FIELDS
+from goe_lake.products.frequencies.formats import ExportFormat
 from goe_lake.products.frequencies.group_names import describe, group_names
 from goe_lake.products.frequencies.store import EuropeanRelease
 from tests.products.releases import cell, hidden, real_tables, site, small_release, tables, write
@@ -311,3 +314,50 @@ def test_a_plain_vcf_is_refused(release, tmp_path):
     """An index needs block compression; the error names the mend."""
     with pytest.raises(LakeError, match=r"\.vcf\.gz"):
         export_release(release, ExportFormat.VCF, tmp_path / "x.vcf")
+
+
+cells = st.fixed_dictionaries(
+    {name: st.integers(0, 3_000) for name in ("het", "hom", "hemi", "hom_ref", "hap_ref", "not_called")}
+)
+labels = st.one_of(st.none(), st.just("all"), st.text("aé _-.XY1", min_size=1, max_size=4))
+groups = st.tuples(st.sampled_from(["all", "EE", "FI"]), labels, st.sampled_from(["all", "F", "M", None]))
+
+
+@given(
+    drawn=st.lists(st.tuples(st.integers(1, 40), groups, cells, st.booleans()), max_size=25),
+    texts=st.text('aé;=,% \\"', max_size=6),
+)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_release_survives_a_vcf(tmp_path, drawn, texts):
+    """Whatever the labels and numbers, htslib finds the fields of each group, and the counts in them."""
+    sites = {pos: site("chr1", pos, "A", "C", gene=texts or None) for pos, *_ in drawn}
+    rows = {}
+    for pos, group, counts, secret in drawn:
+        if sum(counts.values()):
+            row = cell(sites[pos], group, **counts)
+            rows[pos, group] = hidden(row) if secret else row
+    made = write(tmp_path / "R", tables(list(sites.values()), list(rows.values())), "EE", force=True)
+    path = export_release(made, ExportFormat.VCF, tmp_path / "x.vcf.gz", force=True).path
+    names = group_names({("all", "all", "all"), *(group for _, group in rows)})
+    found = {record.POS: dict(record.INFO) for record in cyvcf2.VCF(str(path))}
+    assert sorted(found) == sorted(sites)
+    for (pos, group), row in rows.items():
+        name = f"_{names[group]}" if names[group] else ""
+        assert found[pos].get(f"AC{name}") == row["ac"]
+        assert found[pos][f"AN{name}"] == row["an"]
+        assert found[pos].get(f"nhomalt{name}") == row["n_hom_alt"]
+    assert sum(key.startswith("AN") for record in found.values() for key in record) == len(rows)
+
+
+def test_a_label_that_breaks_lines_breaks_no_file(tmp_path):
+    """The VCF header and INFO stay whole; TSV, which has no word for it, refuses."""
+    at = site("chr1", 9, "A", "C", gene="a\nb")
+    rows = [cell(at, ("EE", "x\n##y", "all"), het=20, hom_ref=100)]
+    rows.append(cell(at, ("EE", "all", "all"), het=20, hom_ref=100, grpmax="x\n##y", grpmax_faf95=0.1))
+    release = write(tmp_path / "R", tables([at], rows), "EE")
+    (record,) = cyvcf2.VCF(str(export_release(release, ExportFormat.VCF).path))
+    assert record.INFO["gene"] == "a%0Ab"
+    assert record.INFO["AC_EE_x___y"] == 20
+    assert record.INFO["grpmax_EE"] == "x%0A##y"
+    with pytest.raises(LakeError, match="export it as parquet"):
+        export_release(release, ExportFormat.TSV)

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from goe_lake.cli import main
-from goe_lake.products.frequencies.export import ExportFormat
 from goe_lake.products.frequencies.export_gdi import GDI
 from goe_lake.products.frequencies.export_vcf import FIELDS
+from goe_lake.products.frequencies.formats import ExportFormat
 from goe_lake.products.frequencies.schema import FREQUENCIES, STATUSES
 from tests.products.releases import small_release, small_tables, write
 

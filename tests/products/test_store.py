@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -205,10 +206,19 @@ def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path):
         open_release(tmp_path / "R")
 
 
+def test_a_manifest_that_miscounts_is_found(tmp_path):
+    """The rows that it tells are those of the file, whoever wrote it."""
+    release = small_release(tmp_path / "R")
+    content = json.loads(release.manifest.to_json())
+    content["files"][1]["rows"] += 1
+    content["release_id"] = _id_of(content)
+    (tmp_path / "R" / "release.json").write_text(json.dumps(content))
+    with pytest.raises(LakeError, match="the manifest says"):
+        open_release(tmp_path / "R").verify()
+
+
 def _id_of(content: dict) -> str:
     """The id that *content* should have, as the manifest's own complaint does not tell it."""
-    import hashlib
-
     rest = {name: value for name, value in content.items() if name != "release_id"}
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -20,22 +19,13 @@ from goe_lake.products.frequencies.export_bcf import write_bcf
 from goe_lake.products.frequencies.export_gdi import write_gdi
 from goe_lake.products.frequencies.export_tables import write_parquet, write_tsv
 from goe_lake.products.frequencies.export_vcf import write_vcf
+from goe_lake.products.frequencies.formats import ExportFormat
 from goe_lake.products.frequencies.staging import check_free, put_in_place, sync_all
 from goe_lake.products.frequencies.store import EuropeanRelease
 
 EXPORTS: Final = "exports"
 #: Files that lie beside an export and belong to it.
 INDEXES: Final = (".tbi", ".csi")
-
-
-class ExportFormat(StrEnum):
-    """What a release can be written as."""
-
-    PARQUET = "parquet"
-    VCF = "vcf"
-    BCF = "bcf"
-    TSV = "tsv"
-    GDI = "gdi"
 
 
 _ENDINGS: Final = {

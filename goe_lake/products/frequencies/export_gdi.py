@@ -111,11 +111,9 @@ def gdi_rows(rows: pa.Table) -> pa.Table:
 
 def _variant_type(ref: Any, alt: Any) -> Any:
     """SNP, INDEL or UNKNOWN, by the rule of the mini-node's own writer: alleles without what they share."""
-    types = {}
-    pairs = pa.table([ref, alt], names=["ref", "alt"]).group_by(["ref", "alt"]).aggregate([])
-    for pair in pairs.to_pylist():
-        types[pair["ref"], pair["alt"]] = _type_of(pair["ref"], pair["alt"])
-    return array([types[pair] for pair in zip(ref.to_pylist(), alt.to_pylist(), strict=True)], pa.string())
+    pairs = pc.binary_join_element_wise(ref, alt, ">").combine_chunks().dictionary_encode()
+    types = [_type_of(*pair.split(">")) for pair in pairs.dictionary.to_pylist()]
+    return array(types, pa.string()).take(pairs.indices)
 
 
 def _type_of(ref: str, alt: str) -> str:

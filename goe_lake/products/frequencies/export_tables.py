@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from goe_lake.errors import LakeError
 from goe_lake.products.frequencies.schema import DESCRIPTIONS, FREQUENCIES
 from goe_lake.products.frequencies.store import ROW_GROUP, EuropeanRelease
 from goe_lake.vcf.bgzf import BgzfWriter
@@ -38,11 +39,21 @@ def write_tsv(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> I
         file.write(tsv_header(release).encode())
         for contig in contigs:
             for sites, rows in release.pieces(contig):
-                sink = pa.BufferOutputStream()
-                options = _csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-                _csv.write_csv(rows, sink, options)
-                file.write(sink.getvalue().to_pybytes())
+                file.write(_text_of(rows, release.root))
                 yield len(sites), len(rows)
+
+
+def _text_of(rows: pa.Table, root: Path) -> bytes:
+    """*rows* as lines without quotes; raises LakeError where a label could not be told from a separator."""
+    sink = pa.BufferOutputStream()
+    options = _csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    try:
+        _csv.write_csv(rows, sink, options)
+    except pa.ArrowInvalid:
+        raise LakeError(
+            root, "a label holds a tab, a quote or a line break, which TSV cannot", "export it as parquet"
+        ) from None
+    return sink.getvalue().to_pybytes()
 
 
 def tsv_header(release: EuropeanRelease) -> str:

@@ -62,7 +62,7 @@ _SITE_FIELDS: Final = (
     '##INFO=<ID=withheld,Number=0,Type=Flag,Description="AC of all persons of all countries is withheld: '
     'a part of it rests on too few persons of a country">',
 )
-_ESCAPED: Final = (("%", "%25"), (";", "%3B"), ("=", "%3D"), (",", "%2C"), (" ", "%20"), ("\t", "%09"))
+_ESCAPED: Final = tuple((character, f"%{ord(character):02X}") for character in "%;=, \t\r\n")
 
 
 def write_vcf(release: EuropeanRelease, path: Path, contigs: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -140,7 +140,8 @@ def _provenance(manifest: ReleaseManifest) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    """A text within quotes of the header, on one line."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _filters(release: EuropeanRelease, contigs: Sequence[str]) -> list[tuple[str, str]]:
@@ -230,11 +231,11 @@ def _info_of_sites(sites: pa.Table, rows: pa.Table, names: dict[Group, str]) -> 
 
 def _info_of_rows(rows: pa.Table, names: dict[Group, str]) -> Any:
     """The fields of one group at one site, for each row: `AC_EE=12;AN_EE=200;…`."""
-    ranks = group_ranks(rows)
-    numbers, first, group = np.unique(ranks, return_index=True, return_inverse=True)
+    if not len(rows):
+        return array([], pa.string())
+    _, first, group = np.unique(group_ranks(rows), return_index=True, return_inverse=True)
     labels = rows.select(list(GROUP)).take(array(first)).to_pylist()
     found = [names[(row["country"], row["population"], row["sex"])] for row in labels]
-    assert len(found) == len(numbers)
     parts = []
     for field in FIELDS:
         prefixes = array([_info_name(field, name) + "=" for name in found], pa.string())

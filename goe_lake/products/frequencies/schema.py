@@ -104,7 +104,7 @@ def sort_rows(rows: pa.Table) -> pa.Table:
     [('chr2', 'all'), ('chr2', None), ('chr10', 'all')]
     """
     keys = {
-        "contig": _ranks(rows["contig"], CONTIG_ORDER),
+        "contig": coded(rows["contig"], CONTIG_ORDER),
         "pos": rows["pos"],
         "ref": rows["ref"],
         "alt": rows["alt"],
@@ -121,7 +121,7 @@ def group_ranks(rows: pa.Table) -> npt.NDArray[np.int64]:
     for name in GROUP:
         labels = pc.unique(rows[name]).to_pylist()
         order = {label: place for place, label in enumerate(sorted(labels, key=label_order))}
-        ranks = ranks * max(1, len(order)) + _ranks(rows[name], order)
+        ranks = ranks * max(1, len(order)) + coded(rows[name], order)
     return ranks
 
 
@@ -154,13 +154,13 @@ def label_order(label: str | None) -> tuple[int, str]:
     return (2, "") if label is None else (0 if label == ALL else 1, label)
 
 
-def _ranks(column: Any, order: Mapping[Any, int]) -> npt.NDArray[np.int64]:
-    """The number that *order* gives each value of *column*."""
-    coded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.unify_dictionaries().combine_chunks()
-    places = np.array([order[value] for value in coded.dictionary.to_pylist()], np.int64)
+def coded(column: Any, order: Mapping[Any, int]) -> npt.NDArray[np.int64]:
+    """The number that *order* gives each value of *column*, NULL (None) too."""
+    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    places = np.array([order[value] for value in encoded.dictionary.to_pylist()], np.int64)
     if not len(places):
         return np.zeros(len(column), np.int64)
-    found: npt.NDArray[np.int64] = places[array(coded.indices).to_numpy(zero_copy_only=False)]
+    found: npt.NDArray[np.int64] = places[array(encoded.indices).to_numpy(zero_copy_only=False)]
     return found

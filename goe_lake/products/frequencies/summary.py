@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.products.frequencies import manifest as files_of
-from goe_lake.products.frequencies.schema import ALL, BOUNDED, OK, label_order, site_places
+from goe_lake.products.frequencies.schema import ALL, BOUNDED, OK, coded, label_order, site_places
 from goe_lake.products.frequencies.store import EuropeanRelease
 from goe_lake.vcf.arrow import Bits, bits_of, pc
 
@@ -83,8 +83,10 @@ class Summary:
 
 def summarise(release: EuropeanRelease, progress: Progress | None = None) -> Summary:
     """Read the whole release once and count it."""
-    countries = {node.country for node in release.manifest.created_from}
-    summary = Summary(tuple(sorted({ALL, *countries}, key=label_order)))
+    countries = {ALL, *(node.country for node in release.manifest.created_from)}
+    for contig in release.contigs:
+        countries |= set(pc.unique(release.frequencies(contig, ["country"])["country"]).to_pylist())
+    summary = Summary(tuple(sorted(countries, key=label_order)))
     steps = OneAtATime(progress)
     steps.start("count", sum(file.rows for file in release.manifest.files if file.kind == files_of.SITES))
     for contig in release.contigs:
@@ -105,9 +107,7 @@ def _count(summary: Summary, sites: pa.Table, rows: pa.Table) -> None:
     everyone = pc.and_(pc.equal(rows["population"], ALL), pc.equal(rows["sex"], ALL))
     totals = rows.filter(pc.fill_null(everyone, False))
     order = {country: place for place, country in enumerate(summary.countries)}
-    codes = np.array([order.get(str(country), -1) for country in totals["country"].to_pylist()], np.int64)
-    if (codes < 0).any():  # a country without a node in the manifest
-        totals, codes = totals.filter(pa.array(codes >= 0)), codes[codes >= 0]
+    codes = coded(totals["country"], order)
     told = bits_of(pc.equal(totals["status"], OK))
     bounded = bits_of(pc.equal(totals["status"], BOUNDED))
     _add(summary.status, codes, np.where(told, 0, np.where(bounded, 1, 2)))
