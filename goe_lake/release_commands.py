@@ -30,6 +30,9 @@ release_commands = typer.Typer(
     no_args_is_help=True,
 )
 
+#: Characters of a line where the output is no screen.
+WIDE = 132
+
 
 class ReleaseExit(IntEnum):
     """What the exit code of `goe release diff --exit-code` says beyond 0 (same) and 1 (an error)."""
@@ -164,7 +167,9 @@ def diff(
     elif format_ is DiffFormat.CSV:
         csv.writer(sys.stdout, lineterminator="\n").writerows(found.to_csv_rows())
     else:
-        _print_difference(found, Console(highlight=False))
+        # what is not a screen has no width of its own, and numbers must not be cut
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+        _print_difference(found, console)
     if exit_code and not found.same:
         raise typer.Exit(ReleaseExit.DIFFERS)
 
@@ -226,7 +231,7 @@ def _print_difference(found: Difference, console: Console) -> None:
     names = ("rows", "added", "removed", "afresh", "stand", "altered", "newly_withheld", "newly_told")
     for name in ("contig", "country", *names):
         side = "left" if name in ("contig", "country") else "right"
-        rows.add_column(name.replace("_", " "), justify=side)  # type: ignore[arg-type]
+        rows.add_column(name.replace("_", " "), justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in found.rows:
         rows.add_row(row.contig, row.country, *(f"{getattr(row, name):,}" for name in names))
     console.print(rows)

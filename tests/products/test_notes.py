@@ -34,12 +34,21 @@ def totals(release: EuropeanRelease) -> list[dict]:
     return [row for row in rows if row["population"] == row["sex"] == "all"]
 
 
+def least_frequency(row: dict) -> float | None:
+    """What is known of a frequency from below."""
+    if row["af"] is None and row["ac_lower"] is not None:
+        return row["ac_lower"] / row["an"]
+    return row["af"]
+
+
 def test_the_summary_counts_what_the_rows_say(pair):
     """Statuses, frequency bins and shares withheld, counted again row by row."""
     release = pair[0]
     summary = summarise(release)
     rows = totals(release)
-    union = {row["variant_id"] + row["contig"]: row["af"] for row in rows if row["country"] == "all"}
+    union = {
+        row["variant_id"] + row["contig"]: least_frequency(row) for row in rows if row["country"] == "all"
+    }
     for place, country in enumerate(summary.countries):
         mine = [row for row in rows if row["country"] == country]
         statuses = [sum(row["status"] == word for row in mine) for word in ("ok", "bounded", "withheld")]

@@ -24,6 +24,8 @@ def spectrum(summary: Summary, file: object) -> Drawing:
     """Sites by allele frequency: how many each country and the union tell."""
 
     def paint(figure: Figure) -> str:
+        from matplotlib.ticker import LogLocator
+
         axes = figure.subplots()
         counts = _folded(summary.spectrum)
         if not counts.any():
@@ -34,6 +36,7 @@ def spectrum(summary: Summary, file: object) -> Drawing:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.yaxis.set_minor_formatter(lambda *_: "")
         axes.set_xlabel("allele frequency (four bins a decade)")
@@ -70,8 +73,8 @@ def withheld(summary: Summary, file: object) -> Drawing:
         axes.grid(visible=False)
         axes.set_xlabel("allele frequency in the union of all countries")
         return (
-            "Share of sites at which a country's allele count is withheld, by the frequency told for the "
-            "union; white where there is no site. Sites withheld in the union too are not in it."
+            "Share of sites at which a country's allele count is withheld, by the frequency in the union, or "
+            "its lower bound where the union's is withheld in part; white where there is no site."
         )
 
     return drawn("withheld", paint, file, size=(WIDTH, 1.8 + 0.28 * max(3, len(countries))))
@@ -123,6 +126,8 @@ def call_rates(summary: Summary, file: object) -> Drawing:
         axes.plot(middle, places, "o", color=COLOURS[5], markersize=5, label="median", zorder=3)
         axes.set_yticks(places, labels)
         axes.set_ylim(len(labels) - 0.4, -0.6)
+        left = min(0.99, float(low.min(initial=1)))
+        axes.set_xlim(left - 0.03 * (1 - left), 1 + 0.03 * (1 - left))
         axes.set_xlabel("call rate")
         _legend(axes)
         return "Call rates of sites: the median, and the range in which 95 % and 99 % of sites lie."

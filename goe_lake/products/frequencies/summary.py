@@ -43,7 +43,8 @@ class Summary:
 
     They count the rows of all persons of a country: *status* by told, bounded, withheld; *spectrum* by
     bin of its own frequency; *placed* and *hidden* all sites, and those withheld there, by bin of the
-    union's frequency; *departures* by -log10 of the Hardy-Weinberg p; *called* by call rate.
+    union's frequency, or of its lower bound where that is withheld; *departures* by -log10 of the
+    Hardy-Weinberg p; *called* by call rate.
     """
 
     countries: tuple[str, ...]
@@ -116,8 +117,10 @@ def _count(summary: Summary, sites: pa.Table, rows: pa.Table) -> None:
     _add(summary.spectrum, codes[known], _bins(af[known], AF_EDGES))
     place = site_places(sites, totals)
     union = np.full(len(sites), np.nan)
-    whole = known & (codes == 0)
-    union[place[whole]] = af[whole]
+    whole = codes == 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        least = _floats(totals, "ac_lower") / _floats(totals, "an")
+    union[place[whole]] = np.where(known, af, least)[whole]
     _add_placed(summary, codes, union[place], told)
     p = _floats(totals, "hwe_p")
     tested = ~np.isnan(p)
@@ -149,4 +152,4 @@ def _add(counts: Numbers, rows: Numbers, bins: Any) -> None:
 
 def _floats(rows: pa.Table, name: str) -> Floats:
     column: Any = rows[name]
-    return np.asarray(pc.fill_null(column, np.nan).to_numpy(), np.float64)
+    return np.asarray(pc.fill_null(pc.cast(column, pa.float64()), np.nan).to_numpy(), np.float64)
