@@ -9,6 +9,7 @@ where the measures have a higher rank over all kinds than over the large ones.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -20,79 +21,120 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
 ZERO: Final = 1e-7
+#: Cells times kinds that are judged together.
+MOST_DENSE: Final = 4_000_000
+#: Digits of base 3 that a whole number holds.
+MOST_DIGITS: Final = 39
+EMPTY, FEW, LARGE = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Family:
     """The kinds of persons in each cell, for measures of one quantity.
 
-    *vectors* has a row a kind and cell: first what such a person adds to the *known* quantities that
-    anybody may know (being there at all, rows), then to each of *measures* (their places in the release).
-    *cell* is the row's cell, *persons* how many are of the kind, and *excused* says that a missing value
-    alone makes it a kind of its own; how many values are missing is public.
+    *vectors* has a row a kind: first what such a person adds to the *known* quantities that anybody
+    may know (being there at all, rows), then to each of *measures* (their places in the release).
+    *excused* says that a missing value alone makes it a kind of its own; how many values are missing
+    is public. *cell*, *kind* and *persons* say how many persons of which kind are in which cell; each
+    pair of a cell and a kind stands there once.
     """
 
     measures: tuple[int, ...]
     known: int
-    cell: Counts
     vectors: Counts
-    persons: Counts
     excused: Mask
+    cell: Counts
+    kind: Counts
+    persons: Counts
 
 
 def kept_apart(family: Family, cells: int, least: int) -> Mask:
     """For each cell and measure, whether it may be told beside the earlier ones (cells x measures)."""
     kept = np.ones((cells, len(family.measures)), dtype=bool)
-    few = (family.persons < least) & ~family.excused
+    few = (family.persons < least) & (family.persons > 0) & ~family.excused[family.kind]
+    judged = np.zeros(cells, dtype=bool)
+    judged[family.cell[few]] = True
     # an excused kind of few persons is public; one of many persons hides others like any large kind
-    seen = np.flatnonzero(few | (family.persons >= least))
-    seen = seen[np.argsort(family.cell[seen], kind="stable")]
-    cells_seen = family.cell[seen]
-    for cell in np.unique(family.cell[few]):
-        start, end = np.searchsorted(cells_seen, (cell, cell + 1))
-        rows = seen[start:end]
-        vectors = family.vectors[rows].astype(np.float64)
-        kept[cell] = _greedy(vectors, family.persons[rows], family.known, least)
+    rows = np.flatnonzero((few | (family.persons >= least)) & judged[family.cell])
+    rows = rows[np.argsort(family.cell[rows], kind="stable")]
+    cell, numbers = family.cell[rows], np.flatnonzero(judged)
+    step = max(1, MOST_DENSE // max(1, len(family.vectors)))
+    for start in range(0, len(numbers), step):
+        here = numbers[start : start + step]
+        part = slice(*np.searchsorted(cell, (here[0], here[-1] + 1)))
+        kinds, column = np.unique(family.kind[rows[part]], return_inverse=True)
+        persons = np.zeros((len(here), len(kinds)), dtype=np.int64)
+        persons[np.searchsorted(here, cell[part]), column] = family.persons[rows[part]]
+        kept[here] = _greedy(family.vectors[kinds].astype(np.float64), persons, family.known, least)
     return kept
 
 
 def _greedy(vectors: Matrix, persons: Counts, known: int, least: int) -> Mask:
-    """Take the measures in order, each where no combination with those taken is about few persons."""
+    """Take the measures in order, each where no combination with those taken is about few persons.
+
+    *persons* has a row a cell and a column a kind.
+    """
     taken = list(range(known))
-    kept = np.zeros(vectors.shape[1] - known, dtype=bool)
-    if known and not _safe(vectors[:, taken], persons, least):
-        return kept
+    kept = np.zeros((len(persons), vectors.shape[1] - known), dtype=bool)
+    safe = _safe(vectors[:, taken], persons, least) if known else np.ones(len(persons), dtype=bool)
+    # cells that took the same measures go on together
+    together = [(np.flatnonzero(safe), taken)]
     for place in range(known, vectors.shape[1]):
-        if _safe(vectors[:, [*taken, place]], persons, least):
-            taken.append(place)
-            kept[place - known] = True
+        parts = []
+        for cells, taken_here in together:
+            safe = _safe(vectors[:, [*taken_here, place]], persons[cells], least)
+            kept[cells[safe], place - known] = True
+            parts += [(cells[safe], [*taken_here, place]), (cells[~safe], taken_here)]
+        together = [(cells, taken_here) for cells, taken_here in parts if len(cells)]
     return kept
 
 
-def _safe(vectors: Matrix, persons: Counts, least: int) -> bool:
-    """Whether no combination of the columns vanishes for all large kinds and rests on few persons."""
-    if vectors.shape[1] == 1 or _alone(vectors, persons >= least) == 0:
-        return True
+def _safe(vectors: Matrix, persons: Counts, least: int) -> Mask:
+    """For each cell, whether no combination of the columns vanishes for all large kinds and is about few."""
+    if vectors.shape[1] == 1:
+        return np.ones(len(persons), dtype=bool)
     # kinds that only measures not taken tell apart are one kind here
     vectors, persons = _merged(vectors, persons)
-    large = persons >= least
-    alone = _alone(vectors, large)
-    if alone != 1:
-        return alone == 0
-    # one combination, up to a factor: whom it is about can be counted
-    about = np.abs(vectors[~large] @ _vanishing(vectors[large], vectors.shape[1])).max(axis=1) > ZERO
-    return int(persons[~large][about].sum()) >= least
+    safe = np.zeros(len(persons), dtype=bool)
+    # which kinds are empty, few or large decides, but for how many the few are: cells alike in that are
+    # judged once
+    states = np.where(persons == 0, EMPTY, np.where(persons < least, FEW, LARGE)).astype(np.int8)
+    for state, cells in _alike(states):
+        large, few = state == LARGE, state == FEW
+        alone = _rank(vectors[large | few]) - _rank(vectors[large])
+        if alone == 0:
+            safe[cells] = True
+        elif alone == 1:
+            # one combination, up to a factor: whom it is about can be counted
+            direction = _vanishing(vectors[large], vectors.shape[1])
+            about = np.abs(vectors[few] @ direction).max(axis=1) > ZERO
+            safe[cells] = persons[np.ix_(cells, np.flatnonzero(few)[about])].sum(axis=1) >= least
+    return safe
 
 
 def _merged(vectors: Matrix, persons: Counts) -> tuple[Matrix, Counts]:
-    """Each distinct vector once, with all its persons."""
+    """Each distinct vector once, with all its persons in each cell."""
     distinct, place = np.unique(vectors, axis=0, return_inverse=True)
-    return distinct, np.bincount(place.ravel(), persons, len(distinct)).astype(np.int64)
+    merged = np.zeros((len(persons), len(distinct)), dtype=np.int64)
+    for kind, column in enumerate(place.ravel()):
+        merged[:, column] += persons[:, kind]
+    return distinct, merged
 
 
-def _alone(vectors: Matrix, large: Mask) -> int:
-    """How many independent combinations vanish for the large kinds only."""
-    return _rank(vectors) - _rank(vectors[large])
+def _alike(states: npt.NDArray[np.int8]) -> Iterator[tuple[npt.NDArray[np.int8], Counts]]:
+    """Each distinct row of *states*, with the places of the rows that are like it."""
+    if not len(states):
+        return
+    number = np.zeros(len(states), dtype=np.int64)
+    for start in range(0, states.shape[1], MOST_DIGITS):
+        digits = states[:, start : start + MOST_DIGITS].astype(np.int64)
+        code = digits @ (3 ** np.arange(digits.shape[1], dtype=np.int64))
+        _, code = np.unique(code, return_inverse=True)
+        number = number * (int(code.max()) + 1) + code
+        _, number = np.unique(number, return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    for cells in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+        yield states[cells[0]], cells
 
 
 def _rank(vectors: Matrix) -> int:

@@ -13,7 +13,7 @@ from functools import cached_property
 from goe_lake.disclosure import Rule
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.sql import safe_sql
-from goe_lake.release import ColumnRef, Expr, Measure, MeasureFunction, conjuncts
+from goe_lake.release import ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts
 
 GENOTYPE_QUALITY = frozenset({"gq", "dp"})
 
@@ -182,16 +182,44 @@ class Blueprint:
 
     def totals_sql(self) -> str:
         """One row a person and cell: the person's total for each measure, and where the person stands."""
+        rows = self._rows_sql(
+            self.reading.release.keys, ("p.person AS person", "p.s AS s"), self.reading.source()
+        )
+        columns = [*self.keys, "person", *self._totals()]
+        group = "" if self.single else f" GROUP BY {', '.join([*self.keys, 'person'])}"
+        return f"SELECT {', '.join(columns)} FROM ({rows}) WHERE {self._kept()}{group}"
+
+    def row_kinds_sql(self, keys: tuple[Key, ...], source: str, member: str) -> str:
+        """The different rows that `totals` can hold at one site, in the order of *keys*.
+
+        *source* joins persons p to each genotype class g; *member* is SQL of what identifies a row of
+        it, and `members` lists them by kind. What a row adds to each of `kinds` is in `v<place>_<number>`
+        and `excused<place>`. Only for a blueprint in which each person has one row a cell.
+        """
+        names = [key.name for key in keys]
+        rows = self._rows_sql(keys, (f"{member} AS member",), source)
+        totals = f"SELECT {', '.join([*names, 'member', *self._totals()])} FROM ({rows}) WHERE {self._kept()}"
+        vectors = [
+            f"({value})::BIGINT AS v{place}_{number}"
+            for place, kinds in enumerate(self.kinds)
+            for number, value in enumerate((*kinds.known, *kinds.vectors))
+        ]
+        vectors += [f"({kinds.excused})::BIGINT AS excused{place}" for place, kinds in enumerate(self.kinds)]
+        added = "".join(f", {vector}" for vector in vectors)
+        order = f" ORDER BY {', '.join(names)}" if names else ""
+        return (
+            "SELECT * EXCLUDE (member), list(member) AS members "
+            f"FROM (SELECT *{added} FROM ({totals})) GROUP BY ALL{order}"
+        )
+
+    def _rows_sql(self, keys: tuple[Key, ...], identity: tuple[str, ...], source: str) -> str:
+        """The rows of *source* as the conditions, filters and measures see them."""
         reading = self.reading
         chosen = reading.condition((*reading.person_conditions, *reading.genotype_conditions))
-        columns = [
-            f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in reading.release.keys
-        ]
-        columns += ["p.person AS person", "p.s AS s", f"({chosen}) AS w"]
+        columns = [f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in keys]
+        columns += [*identity, f"({chosen}) AS w"]
         # a plain key shows a missing value as a group of its own; any other may hide it among others
-        computed = [
-            key.expression for key in reading.release.keys if not isinstance(key.expression, ColumnRef)
-        ]
+        computed = [key.expression for key in keys if not isinstance(key.expression, ColumnRef)]
         read = (*reading.person_conditions, *reading.genotype_conditions, *computed)
         columns += [f"({reading.missing(read)}) AS wm", f"({reading.chosen_missing(read)}) AS wu"]
         for place, part in enumerate(reading.filters):
@@ -203,13 +231,13 @@ class Blueprint:
             f"(CASE WHEN {kind.selected} THEN {kind.sql} END) AS c{place}"
             for place, kind in enumerate(self.classes)
         ]
-        rows = f"SELECT {', '.join(columns)} FROM {reading.source()}"
         public = reading.condition(reading.public_conditions)
-        kept = " OR ".join(
-            ["w IS NOT NULL", *(f"c{place} IS NOT NULL" for place in range(len(self.classes)))]
-        )
-        group = "" if self.single else f" GROUP BY {', '.join([*self.keys, 'person'])}"
-        return f"SELECT {', '.join(self._totals())} FROM ({rows} WHERE {public}) WHERE {kept}{group}"
+        return f"SELECT {', '.join(columns)} FROM {source} WHERE {public}"
+
+    def _kept(self) -> str:
+        """SQL of whether a row counts for anything."""
+        classes = (f"c{place} IS NOT NULL" for place in range(len(self.classes)))
+        return " OR ".join(["w IS NOT NULL", *classes])
 
     def _argument(self, measure: Measure) -> str:
         if measure.argument is None or measure.argument.column == "sample_id":
@@ -219,8 +247,7 @@ class Blueprint:
         return f"({self.reading.resolve(measure.argument)} IS NOT NULL)"
 
     def _totals(self) -> list[str]:
-        columns = [*self.keys, "person"]
-        columns += self._standing("", "w", "w IS FALSE", "wm", "wu")
+        columns = self._standing("", "w", "w IS FALSE", "wm", "wu")
         for place in range(len(self.reading.filters)):
             inside, outside = f"w AND f{place}", f"w AND f{place} IS FALSE"
             columns += self._standing(str(place), inside, outside, f"fm{place}", f"fu{place}")
@@ -327,7 +354,7 @@ class Blueprint:
         )
 
     def kinds_sql(self, kinds: Kinds) -> str:
-        """The kinds of persons of each cell: vectors, whether excused, and how many persons."""
+        """The kinds of persons of each cell: number, vector, whether excused, and how many persons."""
         values = (*kinds.known, *kinds.vectors)
         listed = [*self.keys, *(f"v{place}" for place in range(len(values))), "excused"]
         columns = [*self.keys, *(f"{value} AS v{place}" for place, value in enumerate(values))]
@@ -336,7 +363,8 @@ class Blueprint:
         counted = f"SELECT {', '.join(listed)}, count(*) AS n FROM ({each}) GROUP BY {', '.join(listed)}"
         shown = ", ".join(f"x.v{place}" for place in range(len(values)))
         return (
-            f"SELECT cells.cell, {shown}, x.excused, x.n FROM ({counted}) x "
+            f"SELECT cells.cell, {shown}, x.excused, x.n, "
+            f"dense_rank() OVER (ORDER BY {shown}, x.excused) - 1 AS kind FROM ({counted}) x "
             f"JOIN cells ON {_same(self.keys, 'cells', 'x')} ORDER BY cells.cell"
         )
 

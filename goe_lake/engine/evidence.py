@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.disclosure import ClassEvidence, Evidence, Family, FilterEvidence, MeasureEvidence
-from goe_lake.disclosure.families import Counts
+from goe_lake.disclosure.families import Counts, Mask
 from goe_lake.engine.blueprint import Blueprint, Kinds
 from goe_lake.release import Measure
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """For each cell its group, the persons of the group, and whether the group's cells share none."""
+
+    group: Counts
+    union: Counts
+    disjoint: Mask
 
 
 def gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
@@ -18,40 +34,80 @@ def gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE totals AS {blueprint.totals_sql()}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE cells AS {blueprint.cells_sql()}")
     cells = connection.sql("SELECT * FROM cells ORDER BY cell").to_arrow_table()
+    shown = [*blueprint.keys, *(measure.name for measure in blueprint.measures)]
+    columns = {name: cells.column(name).to_numpy() for name in cells.column_names if name not in shown}
     groups = connection.sql(blueprint.groups_sql()).to_arrow_table()
-    evidence = Evidence(
-        persons=_counts(cells, "persons"),
-        outside=_counts(cells, "outside"),
-        known_persons=_counts(cells, "known_persons"),
-        known_outside=_counts(cells, "known_outside"),
-        unknown_persons=_counts(cells, "unknown_persons"),
-        unknown_outside=_counts(cells, "unknown_outside"),
-        group=_counts(groups, "g"),
-        union=_counts(groups, "union_persons"),
-        disjoint=np.asarray(groups.column("disjoint").to_numpy(), dtype=bool),
-        measures=tuple(_measure(blueprint, cells, measure) for measure in blueprint.measures),
-        filters=tuple(_filter(cells, place) for place in range(len(blueprint.reading.filters))),
-        families=tuple(_family(blueprint, kinds, connection) for kinds in blueprint.kinds),
-        classes=tuple(
+    evidence = assemble(
+        blueprint,
+        columns,
+        Groups(
+            _counts(groups, "g"),
+            _counts(groups, "union_persons"),
+            np.asarray(groups.column("disjoint").to_numpy(), dtype=bool),
+        ),
+        [_family(blueprint, kinds, connection) for kinds in blueprint.kinds],
+        [
             ClassEvidence(_counts(connection.sql(blueprint.classes_sql(place)).to_arrow_table(), "smallest"))
             for place in range(len(blueprint.classes))
+        ],
+    )
+    return cells.select(shown), evidence
+
+
+def assemble(
+    blueprint: Blueprint,
+    columns: Columns,
+    groups: Groups,
+    families: Iterable[Family],
+    classes: Iterable[ClassEvidence],
+) -> Evidence:
+    """The evidence of cells from their *columns*, named as in `Blueprint.cells_sql`."""
+
+    def counts(name: str) -> Counts:
+        return columns[name].astype(np.int64, copy=False)
+
+    return Evidence(
+        persons=counts("persons"),
+        outside=counts("outside"),
+        known_persons=counts("known_persons"),
+        known_outside=counts("known_outside"),
+        unknown_persons=counts("unknown_persons"),
+        unknown_outside=counts("unknown_outside"),
+        group=groups.group,
+        union=groups.union,
+        disjoint=groups.disjoint,
+        measures=tuple(_measure(blueprint, columns, measure) for measure in blueprint.measures),
+        filters=tuple(
+            FilterEvidence(
+                outside=counts(f"outside{place}"),
+                known_inside=counts(f"known_persons{place}"),
+                known_outside=counts(f"known_outside{place}"),
+                unknown_inside=counts(f"unknown_persons{place}"),
+                unknown_outside=counts(f"unknown_outside{place}"),
+            )
+            for place in range(len(blueprint.reading.filters))
         ),
+        families=tuple(families),
+        classes=tuple(classes),
         cell_classes=blueprint.cell_classes(),
         tangled=_cell_is_tangled(blueprint),
     )
-    return cells.select([*blueprint.keys, *(measure.name for measure in blueprint.measures)]), evidence
 
 
-def _measure(blueprint: Blueprint, cells: pa.Table, measure: Measure) -> MeasureEvidence:
+def _measure(blueprint: Blueprint, columns: Columns, measure: Measure) -> MeasureEvidence:
     filters = blueprint.reading.filters
     read = tuple(part for part in (measure.argument, measure.where) if part is not None)
     tangled = measure.where is not None and blueprint.tangled((measure.where,))
+    participants, commonest, carriers = (
+        columns[f"{measure.name}_{name}"].astype(np.int64, copy=False)
+        for name in ("participants", "commonest", "carriers")
+    )
     return MeasureEvidence(
         rule=blueprint.rule_of(measure),
-        participants=_counts(cells, f"{measure.name}_participants"),
-        commonest=_counts(cells, f"{measure.name}_commonest"),
-        carriers=_counts(cells, f"{measure.name}_carriers"),
-        largest_share=cells.column(f"{measure.name}_share").to_numpy().astype(np.float64),
+        participants=participants,
+        commonest=commonest,
+        carriers=carriers,
+        largest_share=columns[f"{measure.name}_share"].astype(np.float64, copy=False),
         filter=filters.index(measure.where) if measure.where is not None else None,
         classes=blueprint.classes_of(measure),
         tangled=tangled or (blueprint.hidden_quality and blueprint.reads_quality(read)),
@@ -65,26 +121,19 @@ def _cell_is_tangled(blueprint: Blueprint) -> bool:
     return hidden or blueprint.tangled(reading.genotype_conditions)
 
 
-def _filter(cells: pa.Table, place: int) -> FilterEvidence:
-    return FilterEvidence(
-        outside=_counts(cells, f"outside{place}"),
-        known_inside=_counts(cells, f"known_persons{place}"),
-        known_outside=_counts(cells, f"known_outside{place}"),
-        unknown_inside=_counts(cells, f"unknown_persons{place}"),
-        unknown_outside=_counts(cells, f"unknown_outside{place}"),
-    )
-
-
 def _family(blueprint: Blueprint, kinds: Kinds, connection: duckdb.DuckDBPyConnection) -> Family:
     table = connection.sql(blueprint.kinds_sql(kinds)).to_arrow_table()
     width = len(kinds.known) + len(kinds.vectors)
+    kind = _counts(table, "kind")
+    _, first = np.unique(kind, return_index=True)
     return Family(
         measures=kinds.measures,
         known=len(kinds.known),
+        vectors=np.column_stack([_counts(table, f"v{place}")[first] for place in range(width)]),
+        excused=np.asarray(table.column("excused").to_numpy(), dtype=bool)[first],
         cell=_counts(table, "cell"),
-        vectors=np.column_stack([_counts(table, f"v{place}") for place in range(width)]),
+        kind=kind,
         persons=_counts(table, "n"),
-        excused=np.asarray(table.column("excused").to_numpy(), dtype=bool),
     )
 
 

@@ -2,17 +2,22 @@
 
 A lake stores, for each site of a batch, who is het, hom-alt, hemizygous, not called, or called with
 one reference allele; everyone else is hom-ref. Here that becomes dense arrays, site by person.
+
+A class is all that dosage and called alleles say. How a call was written is no part of it: `1` and
+`1/.` are one class, and so are `0` and `0/.`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from goe_lake.vcf.encode import CLASS_CODES
 
 Dense: TypeAlias = npt.NDArray[np.int8]
 Indexes: TypeAlias = npt.NDArray[np.int64]
@@ -22,8 +27,14 @@ Column: TypeAlias = "pa.ChunkedArray[Any]"
 NOT_CALLED: Final = -1
 # A chunk of sites times persons of this size is some tens of megabytes
 CHUNK_CELLS: Final = 4_000_000
-# class in the lake -> dosage and called alleles of its persons
-CLASS_VALUES: Final = {"het": (1, 2), "hom": (2, 2), "hemi": (1, 1), "nc": (NOT_CALLED, 0), "ref1": (0, 1)}
+#: class -> dosage and called alleles of its persons; everyone whom the lake names in no class is `REF`
+REF: Final = "ref"
+CLASS_VALUES: Final[Mapping[str, tuple[int, int]]] = {
+    name: (code % 3 if code // 3 else NOT_CALLED, code // 3) for name, code in {**CLASS_CODES, REF: 6}.items()
+}
+CLASSES: Final = tuple(CLASS_VALUES)
+#: The class of those whom a batch's rule fills in, by ploidy.
+FILLED: Final = ("nc", "ref1", REF)
 
 
 @dataclass(frozen=True)
@@ -43,17 +54,13 @@ def dense_calls(stored: pa.Table, persons: int) -> tuple[Dense, Dense]:
     rows = stored.num_rows
     dosage = np.zeros((rows, persons), dtype=np.int8)
     called = np.full((rows, persons), 2, dtype=np.int8)
-    for name, (copies, alleles) in CLASS_VALUES.items():
-        for row, person in (
-            _listed(stored.column(f"{name}_l")),
-            _mapped(stored.column(f"{name}_b"), persons),
-        ):
-            dosage[row, person] = copies
-            called[row, person] = alleles
+    for name in CLASS_CODES:
+        for row, person in (listed(stored.column(f"{name}_l")), _mapped(stored.column(f"{name}_b"), persons)):
+            dosage[row, person], called[row, person] = CLASS_VALUES[name]
     return dosage, called
 
 
-def _listed(column: Column) -> tuple[Indexes, Indexes]:
+def listed(column: Column) -> tuple[Indexes, Indexes]:
     """The (row, person) pairs that a column of person lists holds."""
     lists = cast("pa.ListArray[Any]", one_chunk(column))
     lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -63,17 +70,24 @@ def _listed(column: Column) -> tuple[Indexes, Indexes]:
 
 def _mapped(column: Column, persons: int) -> tuple[Indexes, Indexes]:
     """The (row, person) pairs that a column of bitmaps holds."""
+    present, packed = bitmaps(column, persons)
+    row, person = np.nonzero(np.unpackbits(packed, axis=1, count=persons))
+    return present[row], person.astype(np.int64)
+
+
+def bitmaps(column: Column, persons: int) -> tuple[Indexes, npt.NDArray[np.uint8]]:
+    """The rows of a column of bitmaps that have one, and their bytes: (those rows, bytes)."""
     maps = one_chunk(column)
-    present = np.flatnonzero(maps.is_valid().to_numpy(zero_copy_only=False))
-    if not len(present):
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    present = np.flatnonzero(maps.is_valid().to_numpy(zero_copy_only=False)).astype(np.int64)
+    kept = maps.drop_null()
     width = (persons + 7) // 8
-    raw = b"".join(cast(list[bytes], maps.drop_null().to_pylist()))
-    bits = np.unpackbits(
-        np.frombuffer(raw, dtype=np.uint8).reshape(len(present), width), axis=1, count=persons
-    )
-    row, person = np.nonzero(bits)
-    return present[row].astype(np.int64), person.astype(np.int64)
+    _, offsets, data = kept.buffers()
+    if not len(present) or offsets is None or data is None:
+        return present[:0], np.empty((0, width), dtype=np.uint8)
+    # all bitmaps have one width, so that they lie one after the other
+    (start,) = np.frombuffer(memoryview(offsets), np.int32, 1, kept.offset * 4)
+    size = len(present) * width
+    return present, np.frombuffer(memoryview(data), np.uint8, size, int(start)).reshape(-1, width)
 
 
 def one_chunk(column: Column) -> pa.Array[Any]:
@@ -149,8 +163,8 @@ def _nullable(values: npt.NDArray[np.int8] | npt.NDArray[np.int32], kind: pa.Dat
     return cast("pa.Array[Any]", pa.array(values, mask=values < 0).cast(kind))
 
 
-def blocks(total: int, persons: int) -> Iterator[tuple[int, int]]:
-    """Ranges of sites, each small enough to expand at once."""
-    step = max(1, CHUNK_CELLS // max(1, persons))
+def blocks(total: int, persons: int, cells: int = CHUNK_CELLS) -> Iterator[tuple[int, int]]:
+    """Ranges of sites, each of at most *cells* sites times *persons*, so small as to be expanded at once."""
+    step = max(1, cells // max(1, persons))
     for start in range(0, total, step):
         yield start, min(start + step, total)

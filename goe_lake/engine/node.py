@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Evidence, Policy, decide
 from goe_lake.engine import duck
 from goe_lake.engine.blueprint import Blueprint
+from goe_lake.engine.by_class import parts_by_class
+from goe_lake.engine.calls import stored_calls
 from goe_lake.engine.evidence import gather
-from goe_lake.engine.genotypes import Indexes, SiteBlock, blocks, expand, one_chunk
+from goe_lake.engine.genotypes import SiteBlock, blocks, expand, one_chunk
 from goe_lake.engine.relation import Reading, check_release
-from goe_lake.engine.session import Session, open_session, parquet
+from goe_lake.engine.selection import Selection, at_one_site, select_sites
+from goe_lake.engine.session import Session, open_session
 from goe_lake.engine.sites import SiteList, offered_sites
+from goe_lake.engine.strata import SessionStrata, session_strata
 from goe_lake.errors import NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
 from goe_lake.release import Receipt, Release, withheld_column
@@ -41,7 +44,7 @@ class NodeEngine:
 
     def __init__(self, node_id: str, snapshot: Snapshot, policy: Policy) -> None:
         self.node_id, self.snapshot, self.policy = node_id, snapshot, policy
-        self._sessions: dict[tuple[str, frozenset[str] | None], Session] = {}
+        self._sessions: dict[tuple[str, frozenset[str] | None], tuple[Session, SessionStrata | None]] = {}
         self._site_list: SiteList | None = None
         self._lock = threading.Lock()
 
@@ -61,7 +64,7 @@ class NodeEngine:
             self._close_sessions()
 
     def _close_sessions(self) -> None:
-        for session in self._sessions.values():
+        for session, _ in self._sessions.values():
             session.connection.close()
         self._sessions.clear()
 
@@ -74,7 +77,7 @@ class NodeEngine:
         check_release(release, self.snapshot.catalog)
         try:
             with self._lock:
-                cells = self._run(self._session(purpose), release)
+                cells = self._run(*self._session(purpose), release)
         except ReleaseRefused:
             raise
         except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
@@ -90,43 +93,47 @@ class NodeEngine:
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any; its release fails."""
-        for session in tuple(self._sessions.values()):
+        for session, _ in tuple(self._sessions.values()):
             session.connection.interrupt()
 
-    def _session(self, purpose: str) -> Session:
+    def _session(self, purpose: str) -> tuple[Session, SessionStrata | None]:
         if self._site_list is None:
             raise ReleaseRefused("R207", "the node was given no site list yet")
         covering = self.policy.codes_for(purpose)
         key = (self._site_list.digest, covering)
         if key not in self._sessions:
-            self._sessions[key] = open_session(self.snapshot, self._site_list, covering)
+            session = open_session(self.snapshot, self._site_list, covering)
+            self._sessions[key] = (session, session_strata(session))
         return self._sessions[key]
 
-    def _run(self, session: Session, release: Release) -> pa.Table:
-        reading = Reading(release, session)
-        parts = [controlled(*part, release, self.policy) for part in _parts(reading, self.policy)]
+    def _run(self, session: Session, strata: SessionStrata | None, release: Release) -> pa.Table:
+        found = _parts(Reading(release, session), strata, self.policy)
+        parts = [controlled(*part, release, self.policy) for part in found]
         return pa.concat_tables(parts)
 
 
-def _parts(reading: Reading, policy: Policy) -> Iterator[tuple[pa.Table, Evidence]]:
+def _parts(
+    reading: Reading, strata: SessionStrata | None, policy: Policy
+) -> Iterator[tuple[pa.Table, Evidence]]:
     """The cells and their evidence; cells that each lie at one site are computed some sites at a time."""
-    session = reading.session
-    one_row = session.one_sample_a_person and not reading.scans("scores")
     if not reading.scans("genotypes"):
-        yield gather(Blueprint(reading, one_row))
+        yield gather(Blueprint(reading, reading.session.one_sample_a_person and not reading.scans("scores")))
         return
-    selected = session.connection.sql(reading.site_selection()).to_arrow_table()
-    sites = selected.column("site").to_numpy()
-    listed_only = bool(pc.all(selected.column("listed"), min_count=0).as_py())
-    # symbolic alleles may share contig, pos, ref and alt, and differ in their end
-    keyed = reading.keyed_by_site and bool(pc.all(selected.column("alone"), min_count=0).as_py())
-    one_site = keyed or len(sites) == 1
-    persons = sum(len(batch.samples) for batch in session.batches.values())
-    ranges = list(blocks(len(sites), persons)) or [(0, 0)]
+    sites = select_sites(reading)
+    yield from parts_by_class(reading, sites, strata) or parts_by_rows(reading, sites, policy)
+
+
+def parts_by_rows(reading: Reading, sites: Selection, policy: Policy) -> Iterator[tuple[pa.Table, Evidence]]:
+    """The cells at *sites* and their evidence, from one row a site and person."""
+    session = reading.session
+    single = session.one_sample_a_person and not reading.scans("scores") and at_one_site(reading, sites)
+    keyed = reading.keyed_by_site and sites.alone
+    ranges = list(blocks(len(sites), session.genotyped)) or [(0, 0)]
     for part in ([(start, end)] for start, end in ranges) if keyed else [ranges]:
         _load_genotypes(reading, sites, part)
         hidden = bool(reading.fields()) and _hides_quality(session, policy)
-        yield gather(Blueprint(reading, one_row and one_site, one_site, listed_only, hidden))
+        one_site, listed_only = at_one_site(reading, sites), bool(sites.listed.all())
+        yield gather(Blueprint(reading, single, one_site, listed_only, hidden))
 
 
 def _hides_quality(session: Session, policy: Policy) -> bool:
@@ -143,7 +150,7 @@ def _hides_quality(session: Session, policy: Policy) -> bool:
     return bool(0 < carriers < policy.min_contributors)
 
 
-def _load_genotypes(reading: Reading, sites: Indexes, ranges: list[tuple[int, int]]) -> None:
+def _load_genotypes(reading: Reading, sites: Selection, ranges: list[tuple[int, int]]) -> None:
     """Fill the table `genotype_rows` with every row at *sites*, range by range."""
     connection = reading.session.connection
     fields = reading.fields()
@@ -153,70 +160,22 @@ def _load_genotypes(reading: Reading, sites: Indexes, ranges: list[tuple[int, in
         f"(site INTEGER, s INTEGER, dosage TINYINT, called_alleles TINYINT{kept})"
     )
     for start, end in ranges:
-        for table in _expanded(reading.session, sites[start:end], fields):
+        for table in _expanded(reading.session, sites.part(start, end), fields):
             connection.register("expanded", table)
             connection.execute("INSERT INTO genotype_rows SELECT * FROM expanded")
             connection.unregister("expanded")
 
 
-def _expanded(session: Session, sites: Indexes, fields: tuple[str, ...]) -> Iterator[pa.Table]:
+def _expanded(session: Session, sites: Selection, fields: tuple[str, ...]) -> Iterator[pa.Table]:
     """The genotype rows at *sites*, a table for each contig and batch."""
-    connection = session.connection
-    connection.register("wanted", pa.table({"site": pa.array(sites, pa.int32())}))
-    known = connection.sql(
-        "SELECT site, contig, pos, ref, alt, end_pos, listed, par "
-        "FROM sites JOIN wanted USING (site) ORDER BY site"
-    ).to_arrow_table()
-    connection.unregister("wanted")
-    contigs = known.column("contig").to_numpy(zero_copy_only=False)
-    for contig in dict.fromkeys(contigs.tolist()):
-        here = known.filter(pa.array(contigs == contig))
-        block = SiteBlock(
-            contig,
-            here.column("site").to_numpy().astype(np.int64),
-            here.column("listed").to_numpy(zero_copy_only=False),
-            here.column("par").to_numpy(zero_copy_only=False),
-        )
+    for contig, where in sites.by_contig():
+        here = sites.part(where.start, where.stop)
+        block = SiteBlock(contig, here.numbers, here.listed, here.par)
         for digest, batch in session.batches.items():
-            stored, places = _stored(session, contig, digest, here, fields)
+            stored, places = stored_calls(session, contig, digest, here, fields)
             rows = expand(block, stored, places, batch, fields)
             if rows is not None:
                 yield rows
-
-
-def _stored(
-    session: Session, contig: str, batch: str, wanted: pa.Table, fields: tuple[str, ...]
-) -> tuple[pa.Table, Indexes]:
-    """The batch's stored calls at *wanted* sites, and the place of each among them."""
-    connection = session.connection
-    files = session.snapshot.files("calls", contig, batch)
-    positions = wanted.column("pos").to_numpy()
-    numbered = wanted.append_column("place", pa.array(np.arange(wanted.num_rows, dtype=np.int64)))
-    connection.register("wanted", numbered)
-    classes = ", ".join(
-        f"c.{name}_{kind}" for name in ("het", "hom", "hemi", "nc", "ref1") for kind in ("l", "b")
-    )
-    extra = "".join(f", c.{name}" for name in fields)
-    source = parquet(files) if files else _no_calls(fields)
-    # DuckDB skips row groups by the range, which the join alone would not tell it
-    low, high = (int(positions.min()), int(positions.max())) if len(positions) else (0, 0)
-    stored = connection.sql(
-        f"SELECT w.place, {classes}{extra} FROM {source} c JOIN wanted w USING (pos, ref, alt, end_pos) "
-        f"WHERE c.pos BETWEEN {low} AND {high} ORDER BY w.place"
-    ).to_arrow_table()
-    connection.unregister("wanted")
-    return stored, stored.column("place").to_numpy()
-
-
-def _no_calls(fields: tuple[str, ...]) -> str:
-    """SQL of an empty `calls` table, for a batch whose files are silent on a contig."""
-    lists = ", ".join(
-        f"NULL::UINTEGER[] AS {name}_l, NULL::BLOB AS {name}_b"
-        for name in ("het", "hom", "hemi", "nc", "ref1")
-    )
-    extra = "".join(f", NULL::INTEGER[] AS {name}" for name in fields)
-    key = "0::INTEGER AS pos, '' AS ref, '' AS alt, 0::INTEGER AS end_pos"
-    return f"(SELECT {key}, {lists}{extra} WHERE false)"
 
 
 def controlled(cells: pa.Table, evidence: Evidence, release: Release, policy: Policy) -> pa.Table:

@@ -22,7 +22,9 @@ from goe_lake.release import (
     ColumnRef,
     Expr,
     Join,
+    Key,
     Measure,
+    MeasureFunction,
     Release,
     columns_in,
 )
@@ -167,12 +169,60 @@ class Reading:
     @cached_property
     def keyed_by_site(self) -> bool:
         """Whether each cell lies at one site."""
-        columns = {
-            key.expression.column
+        columns = {column.column for column in self._site_columns.values()}
+        return "variant_id" in columns or columns.issuperset(SITE_KEY)
+
+    @cached_property
+    def site_keys(self) -> tuple[Key, ...]:
+        """The keys that are plain columns of the site."""
+        return tuple(key for key in self.release.keys if key.name in self._site_columns)
+
+    @cached_property
+    def _site_columns(self) -> dict[str, ColumnRef]:
+        """The columns that the keys in `site_keys` are, by the key's name."""
+        return {
+            key.name: key.expression
             for key in self.release.keys
             if isinstance(key.expression, ColumnRef) and self.reads_site(key.expression)
         }
-        return "variant_id" in columns or columns.issuperset(SITE_KEY)
+
+    @cached_property
+    def person_keys(self) -> tuple[Key, ...]:
+        """All other keys."""
+        return tuple(key for key in self.release.keys if key not in self.site_keys)
+
+    def apart_from_sites(self) -> bool:
+        """Whether persons and genotype classes alone decide, at each site, what is counted or summed.
+
+        Then persons who are alike can be counted together. Not so where scores are joined, a person has
+        several samples, quality is read, or one expression reads the site beside a person.
+        """
+        if self.scans("scores") or self.fields() or not self.session.one_sample_a_person:
+            return False
+        chosen = set(self.site_conditions)
+        parts: list[Expr] = [condition for condition in self.release.conditions if condition not in chosen]
+        parts += [*self.filters, *(key.expression for key in self.person_keys)]
+        parts += [measure.argument for measure in self.release.measures if measure.argument is not None]
+        sums = [m.argument for m in self.release.measures if m.function is MeasureFunction.SUM]
+        return not any(self.read_of_sites(part) for part in parts) and all(
+            argument is not None and self.genotype_values(argument) for argument in sums
+        )
+
+    def read_of_sites(self, expression: Expr) -> set[str]:
+        """The columns of the site that *expression* reads."""
+        return {
+            column
+            for table, column in self.where_from(expression)
+            if table in ("genotypes", "variants") and column in PUBLIC_COLUMNS[table]
+        }
+
+    def read_of_persons(self) -> set[tuple[str, str]]:
+        """The (table, column) pairs about persons, genotypes aside, that decide which cells they are in."""
+        return {
+            (self.tables[column.table], column.column)
+            for column in self._columns()
+            if self.tables[column.table] not in ("genotypes", "variants")
+        }
 
     def allele_number_is_public(self, measure: Measure) -> bool:
         """Whether *measure* is taken over strata whose AN is public."""
@@ -256,10 +306,11 @@ class Reading:
         return bool(self.genotype_values(part)) and bool(places - {"gq", "dp"})
 
     def site_selection(self) -> str:
-        """SQL of the site numbers that the release reads, in order, and whether each is listed."""
+        """SQL of the sites that the release reads, in order, with its `site_keys`."""
         where = " AND ".join(f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions)
-        alone = "count(*) OVER (PARTITION BY contig, pos, ref, alt) = 1 AS alone"
-        return f"SELECT v.site, v.listed, {alone} FROM sites v WHERE {where or 'TRUE'} ORDER BY v.site"
+        keys = "".join(f", {self.resolve(column)} AS {name}" for name, column in self._site_columns.items())
+        columns = "v.site, v.locus, v.rank, v.pos, v.listed, v.par, v.place"
+        return f"SELECT {columns}{keys} FROM sites v WHERE {where or 'TRUE'} ORDER BY v.site"
 
     def source(self) -> str:
         """SQL of the joined rows: persons p, and genotypes g at sites v, or scores c, where they are read."""

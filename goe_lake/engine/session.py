@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 import duckdb
 import numpy as np
@@ -37,6 +38,17 @@ class Session:
     one_sample_a_person: bool
     batches: dict[str, BatchPersons] = field(default_factory=dict)
 
+    @cached_property
+    def samples(self) -> int:
+        """How many samples the session has: their numbers `s` are below it."""
+        (count,) = one_row(self.connection, "SELECT count(*) FROM samples")
+        return int(count)
+
+    @property
+    def genotyped(self) -> int:
+        """How many samples the batches have, those of persons whom consent leaves out included."""
+        return sum(len(batch.samples) for batch in self.batches.values())
+
     def column(self, table: str, name: str) -> Column | None:
         """The node's column, or None where this node lacks it."""
         return self.snapshot.catalog.tables[table].by_name.get(name)
@@ -59,9 +71,14 @@ def open_session(
     return session
 
 
-def parquet(paths: tuple[object, ...]) -> str:
-    """SQL that reads the Parquet files at *paths*, and nothing that their folders' names say."""
-    return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}], hive_partitioning = false)"
+def parquet(paths: tuple[object, ...], *, numbered: bool = False) -> str:
+    """SQL that reads the Parquet files at *paths*, and nothing that their folders' names say.
+
+    Where *numbered*, `file_row_number` counts the rows of each file from 0.
+    """
+    files = ", ".join(quoted(str(path)) for path in paths)
+    number = ", file_row_number = true" if numbered else ""
+    return f"read_parquet([{files}], hive_partitioning = false{number})"
 
 
 def logical_sql(column: Column, stored: str) -> str:
@@ -110,12 +127,16 @@ def _load_scores(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
 
 
 def _load_sites(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, site_list: SiteList) -> None:
-    variants = {contig: parquet(snapshot.files("variants", contig)) for contig in snapshot.contigs}
+    variants = {
+        contig: parquet(snapshot.files("variants", contig), numbered=True) for contig in snapshot.contigs
+    }
     own = [
-        f"SELECT '{contig}' AS contig, * EXCLUDE (carriers) FROM {files}"
+        f"SELECT '{contig}' AS contig, * EXCLUDE (carriers, file_row_number), file_row_number AS place "
+        f"FROM {files}"
         for contig, files in variants.items()
     ]
     empty = ", ".join(f"NULL::{_sql_type(field.type)} AS {field.name}" for field in SITE_SCHEMA)
+    empty += ", NULL::BIGINT AS place"
     connection.execute(
         f"CREATE TEMP VIEW own AS {' UNION ALL BY NAME '.join(own) or f'SELECT {empty} WHERE false'}"
     )

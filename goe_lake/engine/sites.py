@@ -99,7 +99,9 @@ def contig_rank(column: str) -> str:
 def overlay_sql(assembly: Assembly) -> str:
     """SQL of the node's full site table: `listed` sites and its `own` ones, numbered from 0.
 
-    A listed site has the list's attributes at every node. `par` tells the stretch of chrX and chrY.
+    A listed site has the list's attributes at every node. `par` tells the stretch of chrX and chrY;
+    `place` is the row of an own site among the contig's sites in the lake; sites of one `locus` differ
+    in nothing but their end; `rank` orders contigs.
     """
     shared = ", ".join(
         f"CASE WHEN l.contig IS NOT NULL THEN l.{name} ELSE o.{name} END AS {name}" for name in ATTRIBUTES
@@ -109,8 +111,12 @@ def overlay_sql(assembly: Assembly) -> str:
         f"(contig = '{region.contig}' AND pos BETWEEN {region.start} AND {region.end})"
         for region in assembly.pseudo_autosomal
     )
+    united = (
+        f"SELECT {contig_rank('contig')}::UTINYINT AS rank, {key}, {shared}, "
+        f"l.contig IS NOT NULL AS listed, o.place FROM listed l FULL JOIN own o USING ({key})"
+    )
     return (
-        f"SELECT (row_number() OVER (ORDER BY {contig_rank('contig')}, pos, ref, alt, end_pos) - 1)::INTEGER "
-        f"AS site, *, coalesce({regions or 'false'}, false) AS par FROM ("
-        f"SELECT {key}, {shared}, l.contig IS NOT NULL AS listed FROM listed l FULL JOIN own o USING ({key}))"
+        "SELECT (row_number() OVER (ORDER BY rank, pos, ref, alt, end_pos) - 1)::INTEGER AS site, "
+        "dense_rank() OVER (ORDER BY rank, pos, ref, alt)::INTEGER AS locus, "
+        f"*, coalesce({regions or 'false'}, false) AS par FROM ({united}) ORDER BY site"
     )

@@ -186,10 +186,11 @@ def family(
     return Family(
         measures=tuple(range(matrix.shape[1] - known)),
         known=known,
-        cell=np.zeros(len(matrix), dtype=np.int64),
         vectors=matrix,
-        persons=counts(*persons),
         excused=np.array(excused or [False] * len(matrix)),
+        cell=np.zeros(len(matrix), dtype=np.int64),
+        kind=np.arange(len(matrix)),
+        persons=counts(*persons),
     )
 
 

@@ -1,0 +1,77 @@
+"""The kinds of rows that persons can have at a site: who differs in nothing that a release reads is one.
+
+At one site a person has one genotype class. What a release makes of a person's row there follows from
+the class and from what it reads of the person, so it is worked out once for each person (or stratum)
+and class, and every site then needs only the number of persons of each kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from goe_lake.engine.blueprint import Blueprint
+from goe_lake.engine.genotypes import CLASS_VALUES, CLASSES, Indexes, one_chunk
+
+# beyond these, expanding rows costs less
+MOST_KINDS: Final = 1024
+MOST_GROUPS: Final = 256
+NONE: Final = -1
+
+
+@dataclass(frozen=True, eq=False)
+class RowKinds:
+    """*table* has a row a kind, as `Blueprint.row_kinds_sql` makes them, in the order of the keys.
+
+    *groups* gives the kind of each group of persons in each class (groups x classes), -1 where such a
+    row counts for nothing; *group_of* the group of each person or stratum, -1 for one in no group.
+    """
+
+    table: pa.Table
+    groups: Indexes
+    group_of: Indexes
+
+    def numbers(self, name: str) -> Indexes:
+        """A whole-numbered column, 0 where missing."""
+        column = one_chunk(self.table.column(name)).fill_null(0)
+        return column.to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def given(self, name: str) -> npt.NDArray[np.bool_]:
+        """Where a column is not missing."""
+        valid = one_chunk(self.table.column(name)).is_valid()
+        return valid.to_numpy(zero_copy_only=False).astype(bool)
+
+    @cached_property
+    def classes_counted(self) -> tuple[str, ...]:
+        """The classes that count for anything."""
+        return tuple(name for place, name in enumerate(CLASSES) if (self.groups[:, place] >= 0).any())
+
+
+def row_kinds(blueprint: Blueprint, persons: str, size: int) -> RowKinds | None:
+    """The kinds of rows of the *size* persons or strata in the table *persons*; None for too many kinds."""
+    classes = ", ".join(
+        f"({place}, {called}::TINYINT, {dosage if called else 'NULL'}::TINYINT)"
+        for place, (dosage, called) in enumerate(CLASS_VALUES.values())
+    )
+    source = f"{persons} p CROSS JOIN (VALUES {classes}) g (class, called_alleles, dosage)"
+    member = f"p.s * {len(CLASSES)} + g.class"
+    sql = blueprint.row_kinds_sql(blueprint.reading.person_keys, source, member)
+    table = blueprint.reading.session.connection.sql(sql).to_arrow_table()
+    if len(table) > MOST_KINDS:
+        return None
+    members = cast("pa.ListArray[Any]", one_chunk(table.column("members")))
+    kind_of = np.full(size * len(CLASSES), NONE, dtype=np.int64)
+    lengths = pc.list_value_length(members).to_numpy(zero_copy_only=False)
+    kind_of[members.flatten().to_numpy(zero_copy_only=False)] = np.repeat(np.arange(len(table)), lengths)
+    groups, group_of = np.unique(kind_of.reshape(size, len(CLASSES)), axis=0, return_inverse=True)
+    # whoever counts for nothing is the first group, if there is anybody
+    nobody = int(len(groups) > 0 and bool((groups[0] == NONE).all()))
+    if len(groups) - nobody > MOST_GROUPS:
+        return None
+    return RowKinds(table.drop(["members"]), groups[nobody:], group_of.reshape(-1) - nobody)

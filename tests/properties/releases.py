@@ -1,0 +1,171 @@
+"""Random releases over genotypes whose cells each lie at one site."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from goe_lake.release import (
+    Call,
+    ColumnRef,
+    Expr,
+    Join,
+    Key,
+    KeyDomain,
+    Literal,
+    LiteralType,
+    Measure,
+    MeasureFunction,
+    Relation,
+    Release,
+    Scan,
+)
+
+LABELS = {
+    "population": ("Alpha", "Beta", "Gamma", "Nowhere"),
+    "sex": ("F", "M"),
+    "country": ("EE", "FI", "LV"),
+    "consent": ("general", "strict"),
+}
+NUMBERS = {"bmi": ("20", "25", "30.0"), "birth_year": ("1950", "1960"), "visits": ("0", "1")}
+GENOTYPE = ("dosage", "called_alleles")
+SITE_KEYS = (("contig", "pos", "ref", "alt"), ("variant_id",), ("pos", "contig", "alt", "ref", "gene"))
+
+
+def persons(name: str) -> ColumnRef:
+    """A column of samples."""
+    return ColumnRef("p", name)
+
+
+def called(name: str) -> ColumnRef:
+    """A column of genotypes."""
+    return ColumnRef("g", name)
+
+
+def text(value: str) -> Literal:
+    """A label."""
+    return Literal(LiteralType.TEXT, value)
+
+
+def number(value: str) -> Literal:
+    """A number."""
+    return Literal(LiteralType.DECIMAL if "." in value else LiteralType.INTEGER, value)
+
+
+@st.composite
+def label_tests(draw: st.DrawFn) -> Expr:
+    """A condition on one label of a stratum."""
+    name = draw(st.sampled_from(tuple(LABELS)))
+    column, values = persons(name), LABELS[name]
+    some = [text(value) for value in draw(st.lists(st.sampled_from(values), min_size=1, unique=True))]
+    other = persons(draw(st.sampled_from(tuple(LABELS))))
+    return draw(
+        st.sampled_from(
+            (
+                Call("eq", (column, some[0])),
+                Call("ne", (column, some[0])),
+                Call("in", (column, *some)),
+                Call("is_null", (column,)),
+                Call("not", (Call("is_null", (column,)),)),
+                Call("like", (column, text("%a%"))),
+                Call("eq", (Call("nullif", (column, some[0])), some[-1])),
+                Call("lt", (column, other)),
+                Call("is_not_distinct", (column, other)),
+            )
+        )
+    )
+
+
+@st.composite
+def phenotype_tests(draw: st.DrawFn) -> Expr:
+    """A condition on a phenotype, or on the cohort."""
+    name = draw(st.sampled_from(tuple(NUMBERS)))
+    value = number(draw(st.sampled_from(NUMBERS[name])))
+    return draw(
+        st.sampled_from(
+            (
+                Call(draw(st.sampled_from(("gt", "le"))), (persons(name), value)),
+                persons("t2d"),
+                Call("not", (persons("smoker"),)),
+                Call("eq", (persons("cohort"), text("C1"))),
+                Call("is_null", (persons(name),)),
+                Call("gt", (persons("crp"), number("1"))),
+            )
+        )
+    )
+
+
+@st.composite
+def genotype_tests(draw: st.DrawFn) -> Expr:
+    """A condition on the genotype."""
+    column = called(draw(st.sampled_from(GENOTYPE)))
+    value = number(draw(st.sampled_from(("0", "1", "2"))))
+    operator = draw(st.sampled_from(("eq", "gt", "ne", "le")))
+    return draw(
+        st.sampled_from(
+            (
+                Call(operator, (column, value)),
+                Call(operator, (column, value)),
+                Call("eq", (called("dosage"), called("called_alleles"))),
+                Call("is_null", (called("dosage"),)),
+                Call("in", (column, number("1"), number("2"))),
+            )
+        )
+    )
+
+
+def boolean(tests: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    """Boolean expressions of *tests*."""
+    return st.recursive(
+        tests,
+        lambda parts: st.one_of(
+            st.builds(lambda part: Call("not", (part,)), parts),
+            st.builds(lambda op, a, b: Call(op, (a, b)), st.sampled_from(("and", "or")), parts, parts),
+        ),
+        max_leaves=4,
+    )
+
+
+@st.composite
+def measures(draw: st.DrawFn, filters: st.SearchStrategy[Expr]) -> tuple[Measure, ...]:
+    """One to four measures of genotypes and persons."""
+    found = []
+    for place in range(draw(st.integers(1, 4))):
+        function = draw(st.sampled_from(tuple(MeasureFunction)))
+        argument: ColumnRef | None = called(draw(st.sampled_from(GENOTYPE)))
+        if function is MeasureFunction.PERSONS:
+            argument = called("sample_id")
+        elif function is MeasureFunction.ROWS and draw(st.booleans()):
+            argument = draw(st.sampled_from((None, persons("population"))))
+        where = draw(st.one_of(st.none(), filters))
+        found.append(Measure(f"m{place}", function, argument, where))
+    return tuple(found)
+
+
+@st.composite
+def releases(draw: st.DrawFn, *, strata_only: bool) -> Release:
+    """A release keyed by site; *strata_only* reads nothing of persons but what decides their stratum."""
+    of_persons = label_tests() if strata_only else st.one_of(label_tests(), phenotype_tests())
+    everything = st.one_of(of_persons, genotype_tests())
+    conditions = draw(st.lists(boolean(everything), max_size=2))
+    if draw(st.integers(0, 3)) == 0:
+        conditions.append(Call("ge", (ColumnRef("v", "pos"), number("2000"))))
+    columns = [ColumnRef("v", name) for name in draw(st.sampled_from(SITE_KEYS))]
+    labels = [persons(name) for name in LABELS] + ([] if strata_only else [persons("cohort"), persons("t2d")])
+    about = st.one_of(st.sampled_from(labels), st.sampled_from([called(name) for name in GENOTYPE]))
+    expressions: list[Expr] = [*columns, *draw(st.lists(about, max_size=2, unique=True))]
+    if draw(st.integers(0, 3)) == 0:
+        expressions.append(draw(boolean(everything)))
+    if draw(st.booleans()):
+        expressions.reverse()
+    keys = tuple(
+        Key(f"k{place}", expression, KeyDomain.OPEN) for place, expression in enumerate(expressions)
+    )
+    site = tuple((called(name), ColumnRef("v", name)) for name in ("contig", "pos", "ref", "alt"))
+    relation = Relation(
+        Scan("genotypes", "g"),
+        (
+            Join(Scan("samples", "p"), ((called("sample_id"), persons("sample_id")),)),
+            Join(Scan("variants", "v"), site),
+        ),
+    )
+    return Release(relation, tuple(conditions), keys, draw(measures(boolean(everything))))

@@ -1,0 +1,144 @@
+"""Cells from strata, from stored genotype classes and from rows are the same, and so is their evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from goe_lake.config import read_node
+from goe_lake.disclosure import Evidence, Family, Policy, decide
+from goe_lake.engine.by_class import parts_by_class
+from goe_lake.engine.node import parts_by_rows
+from goe_lake.engine.relation import Reading, check_release
+from goe_lake.engine.selection import select_sites
+from goe_lake.engine.session import Session, open_session
+from goe_lake.engine.strata import SessionStrata, session_strata
+from goe_lake.lake import open_snapshot
+from goe_lake.release import Release
+from tests.oracle.cohort import shape_of
+from tests.properties.releases import releases
+from tests.properties.worlds import Worlds, pool_size
+
+calm = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+POLICIES = tuple(
+    Policy(min_persons=least, min_contributors=least, tell_zero=tell_zero, complement=complement)
+    for least in (1, 3, 5, 10)
+    for tell_zero in (False, True)
+    for complement in (True, False)
+) + (Policy(protection="off"),)
+
+
+class Sessions:
+    """The sessions of the worlds' nodes, each opened once."""
+
+    def __init__(self, worlds: Worlds) -> None:
+        self._worlds = worlds
+        self._open: dict[tuple[int, bool], list[tuple[Session, SessionStrata | None]]] = {}
+
+    def of(self, seed: int, *, everyone: bool) -> list[tuple[Session, SessionStrata | None]]:
+        """The sessions of world *seed*; whatever their consent where *everyone*."""
+        if (seed, everyone) not in self._open:
+            world = self._worlds.world(shape_of(seed, 2 + seed % 5))
+            found = []
+            for node in world.nodes:
+                snapshot = open_snapshot(read_node(node.toml).lake)
+                covering = None if everyone or node.covering is None else frozenset(node.covering)
+                session = open_session(snapshot, world.federation.site_list, covering)
+                found.append((session, session_strata(session)))
+            self._open[seed, everyone] = found
+        return self._open[seed, everyone]
+
+
+@pytest.fixture(scope="session")
+def sessions(worlds: Worlds) -> Sessions:
+    """The sessions of this test session."""
+    return Sessions(worlds)
+
+
+@calm
+@given(
+    seed=st.integers(0, pool_size() - 1),
+    everyone=st.booleans(),
+    release=st.booleans().flatmap(lambda strata_only: releases(strata_only=strata_only)),
+)
+def test_rows_and_classes_agree(sessions: Sessions, seed: int, everyone: bool, release: Release) -> None:
+    """Values, evidence and decisions do not depend on how a release is computed."""
+    for session, strata in sessions.of(seed, everyone=everyone):
+        check_release(release, session.snapshot.catalog)
+        reading = Reading(release, session)
+        sites = select_sites(reading)
+        by_rows = list(parts_by_rows(reading, sites, Policy()))
+        for name, known in (("strata", strata), ("classes", None)):
+            by_class = parts_by_class(reading, sites, known)
+            if not session.one_sample_a_person or not len(sites) or not sites.alone:
+                assert by_class is None
+                continue
+            assert by_class is not None
+            note(f"{name} of {session.snapshot.root}")
+            compare(by_rows, list(by_class), release)
+
+
+def compare(
+    expected: list[tuple[pa.Table, Evidence]], found: list[tuple[pa.Table, Evidence]], release: Release
+) -> None:
+    """Assert that two ways of computing say the same."""
+    assert len(expected) == len(found) == 1
+    (table, evidence), (other, of_other) = expected[0], found[0]
+    assert other.schema == table.schema
+    keys = [key.name for key in release.keys]
+    order, order_of_other = in_order(table, keys), in_order(other, keys)
+    assert table.take(order).to_pylist() == other.take(order_of_other).to_pylist()
+    assert said(evidence, order) == said(of_other, order_of_other)
+    for policy in POLICIES:
+        decisions, others = decide(evidence, policy), decide(of_other, policy)
+        assert decisions.cells[order].tolist() == others.cells[order_of_other].tolist()
+        for mask, mask_of_other in zip(decisions.values, others.values, strict=True):
+            assert mask[order].tolist() == mask_of_other[order_of_other].tolist()
+
+
+def in_order(table: pa.Table, keys: list[str]) -> np.ndarray:
+    """The places of the cells, sorted by their keys."""
+    rows = [tuple(repr(row[key]) for key in keys) for row in table.select(keys).to_pylist()]
+    return np.array(sorted(range(len(rows)), key=rows.__getitem__), dtype=np.int64)
+
+
+def said(evidence: Evidence, order: np.ndarray) -> dict[str, Any]:
+    """Everything that *evidence* says, cells in *order*, as plain values."""
+    plain = {"persons", "outside", "known_persons", "known_outside", "unknown_persons", "unknown_outside"}
+    found: dict[str, Any] = {name: getattr(evidence, name)[order].tolist() for name in plain}
+    for name in ("union", "disjoint"):
+        found[name] = getattr(evidence, name)[order].tolist()
+    numbers: dict[int, int] = {}
+    found["group"] = [numbers.setdefault(group, len(numbers)) for group in evidence.group[order].tolist()]
+    found["measures"] = [values(measure, order) for measure in evidence.measures]
+    found["filters"] = [values(part, order) for part in evidence.filters]
+    found["classes"] = [values(part, order) for part in evidence.classes]
+    found["cell_classes"], found["tangled"] = evidence.cell_classes, evidence.tangled
+    place = np.argsort(order)
+    found["families"] = [
+        (family.measures, family.known, Counter(kinds_of(family, place))) for family in evidence.families
+    ]
+    return found
+
+
+def values(part: Any, order: np.ndarray) -> dict[str, Any]:
+    """The fields of a piece of evidence."""
+    whole = {field.name: getattr(part, field.name) for field in fields(part)}
+    return {
+        name: value[order].tolist() if isinstance(value, np.ndarray) else value for name, value in whole.items()
+    }
+
+
+def kinds_of(family: Family, place: np.ndarray) -> Iterator[tuple[Any, ...]]:
+    """Each kind in each cell: the cell, the vector, whether excused, and the persons."""
+    for cell, kind, persons in zip(family.cell, family.kind, family.persons, strict=True):
+        vector = tuple(family.vectors[kind].tolist())
+        yield int(place[cell]), vector, bool(family.excused[kind]), int(persons)
