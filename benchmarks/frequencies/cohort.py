@@ -99,9 +99,7 @@ def _simulate(persons: int, bases: int) -> msprime.TreeSequence:
         recombination_rate=1.1e-8,
         random_seed=11,
     )
-    return msprime.sim_mutations(
-        trees, rate=1.29e-8, model=msprime.BinaryMutationModel(), random_seed=12
-    )
+    return msprime.sim_mutations(trees, rate=1.29e-8, model=msprime.BinaryMutationModel(), random_seed=12)
 
 
 def _write_vcf(cohort: Cohort, trees: msprime.TreeSequence, sites: int) -> None:
@@ -129,7 +127,9 @@ def _write_vcf(cohort: Cohort, trees: msprime.TreeSequence, sites: int) -> None:
                 ref, alt = rng.choice(list("ACGT"), 2, replace=False)
                 pos = FIRST_POS + int(variant.site.position) + 1
                 line = CELLS[copies].tobytes()[:-1]
-                bgzip.stdin.write(f"{CONTIG}\t{pos}\t.\t{ref}\t{alt}\t.\tPASS\t.\tGT\t".encode() + line + b"\n")
+                bgzip.stdin.write(
+                    f"{CONTIG}\t{pos}\t.\t{ref}\t{alt}\t.\tPASS\t.\tGT\t".encode() + line + b"\n"
+                )
                 written += 1
         if bgzip.returncode:
             raise RuntimeError(f"bgzip ended with {bgzip.returncode}")

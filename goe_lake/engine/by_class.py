@@ -14,7 +14,8 @@ from goe_lake.engine.class_counts import ClassCounts, counts_from_calls
 from goe_lake.engine.genotypes import CLASSES, Indexes, blocks
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.row_kinds import RowKinds, row_kinds
-from goe_lake.engine.selection import Selection, at_one_site
+from goe_lake.engine.select import at_one_site
+from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session
 from goe_lake.engine.strata import DECIDED, SessionStrata
 from goe_lake.engine.tally import tally

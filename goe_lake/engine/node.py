@@ -19,7 +19,8 @@ from goe_lake.engine.calls import stored_calls
 from goe_lake.engine.evidence import gather
 from goe_lake.engine.genotypes import SiteBlock, blocks, expand, one_chunk
 from goe_lake.engine.relation import Reading, check_release
-from goe_lake.engine.selection import Selection, at_one_site, select_sites
+from goe_lake.engine.select import at_one_site, select_sites
+from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session, open_session
 from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.engine.strata import SessionStrata, session_strata
@@ -119,7 +120,9 @@ def _parts(
     if not reading.scans("genotypes"):
         yield gather(Blueprint(reading, reading.session.one_sample_a_person and not reading.scans("scores")))
         return
-    sites = select_sites(reading)
+    # where no cell of fewer persons is named, sites that cannot have a larger one need no look
+    least = policy.min_persons if policy.protects and not policy.tell_zero else 0
+    sites = select_sites(reading, least)
     yield from parts_by_class(reading, sites, strata) or parts_by_rows(reading, sites, policy)
 
 

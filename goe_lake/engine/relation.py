@@ -305,12 +305,27 @@ class Reading:
         places = {name for table, name in read if table in ("genotypes", "variants")} - GENOTYPE_VALUES
         return bool(self.genotype_values(part)) and bool(places - {"gq", "dp"})
 
-    def site_selection(self) -> str:
-        """SQL of the sites that the release reads, in order, with its `site_keys`."""
-        where = " AND ".join(f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions)
+    def site_selection(self, least: int = 0) -> str:
+        """SQL of the sites that the release reads, in order, with its `site_keys`.
+
+        Unlisted sites of fewer than *least* carriers are left out, unless they differ from another site
+        in their end only.
+        """
+        where = [f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions]
+        if least:
+            where.append(f"(v.listed OR v.carriers >= {least} OR NOT v.alone)")
         keys = "".join(f", {self.resolve(column)} AS {name}" for name, column in self._site_columns.items())
-        columns = "v.site, v.locus, v.rank, v.pos, v.listed, v.par, v.place"
-        return f"SELECT {columns}{keys} FROM sites v WHERE {where or 'TRUE'} ORDER BY v.site"
+        columns = "v.site, v.alone, v.rank, v.pos, v.listed, v.par, v.place"
+        return f"SELECT {columns}{keys} FROM sites v WHERE {' AND '.join(where) or 'TRUE'} ORDER BY v.site"
+
+    def site_twins(self) -> str:
+        """SQL of whether any of the sites that the release reads differ in their end only."""
+        where = [f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions]
+        chosen = " AND ".join(["NOT v.alone", *where])
+        return (
+            f"SELECT count(*) > 0 FROM (SELECT 1 FROM sites v WHERE {chosen} "
+            "GROUP BY v.rank, v.pos, v.ref, v.alt HAVING count(*) > 1)"
+        )
 
     def source(self) -> str:
         """SQL of the joined rows: persons p, and genotypes g at sites v, or scores c, where they are read."""

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from goe_lake.catalog import Column, ColumnType
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import BatchPersons
+from goe_lake.engine.selection import Selection
 from goe_lake.engine.sites import SITE_SCHEMA, SiteList, overlay_sql
 from goe_lake.engine.sql import identifier, quoted
 from goe_lake.genome import ASSEMBLIES, CONTIGS, ploidy_by_sex
@@ -29,7 +30,8 @@ class Session:
     """A snapshot under one site list; *purpose* decides whose consent covers a query.
 
     Tables in *connection*: `samples` (s, person, every column as analysts see it, and `q$…` as whole
-    numbers), `scores` (s, pgs_id, score, q$score) and `sites` (site, key, attributes, listed, par).
+    numbers), `scores` (s, pgs_id, score, q$score) and `sites` (as `overlay_sql` makes it).
+    *last_selection* is the text of the last selection of sites, and what it selected.
     """
 
     snapshot: Snapshot
@@ -37,6 +39,7 @@ class Session:
     few_valued: frozenset[tuple[str, str]]
     one_sample_a_person: bool
     batches: dict[str, BatchPersons] = field(default_factory=dict)
+    last_selection: tuple[str, Selection] | None = None
 
     @cached_property
     def samples(self) -> int:
@@ -131,12 +134,11 @@ def _load_sites(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, site_
         contig: parquet(snapshot.files("variants", contig), numbered=True) for contig in snapshot.contigs
     }
     own = [
-        f"SELECT '{contig}' AS contig, * EXCLUDE (carriers, file_row_number), file_row_number AS place "
-        f"FROM {files}"
+        f"SELECT '{contig}' AS contig, * EXCLUDE (file_row_number), file_row_number AS place FROM {files}"
         for contig, files in variants.items()
     ]
     empty = ", ".join(f"NULL::{_sql_type(field.type)} AS {field.name}" for field in SITE_SCHEMA)
-    empty += ", NULL::BIGINT AS place"
+    empty += ", NULL::BIGINT AS place, NULL::INTEGER AS carriers"
     connection.execute(
         f"CREATE TEMP VIEW own AS {' UNION ALL BY NAME '.join(own) or f'SELECT {empty} WHERE false'}"
     )

@@ -100,8 +100,9 @@ def overlay_sql(assembly: Assembly) -> str:
     """SQL of the node's full site table: `listed` sites and its `own` ones, numbered from 0.
 
     A listed site has the list's attributes at every node. `par` tells the stretch of chrX and chrY;
-    `place` is the row of an own site among the contig's sites in the lake; sites of one `locus` differ
-    in nothing but their end; `rank` orders contigs.
+    `place` is the row of an own site among the contig's sites in the lake, and `carriers` how many of
+    the node's persons have the allele; sites that are not `alone` differ from another one in nothing
+    but their end; `rank` orders contigs.
     """
     shared = ", ".join(
         f"CASE WHEN l.contig IS NOT NULL THEN l.{name} ELSE o.{name} END AS {name}" for name in ATTRIBUTES
@@ -113,10 +114,15 @@ def overlay_sql(assembly: Assembly) -> str:
     )
     united = (
         f"SELECT {contig_rank('contig')}::UTINYINT AS rank, {key}, {shared}, "
-        f"l.contig IS NOT NULL AS listed, o.place FROM listed l FULL JOIN own o USING ({key})"
+        "l.contig IS NOT NULL AS listed, o.place, coalesce(o.carriers, 0) AS carriers "
+        f"FROM listed l FULL JOIN own o USING ({key})"
     )
+    locus = "rank, pos, ref, alt"
+    same = " AND ".join(f"t.{name} = u.{name}" for name in locus.split(", "))
     return (
-        "SELECT (row_number() OVER (ORDER BY rank, pos, ref, alt, end_pos) - 1)::INTEGER AS site, "
-        "dense_rank() OVER (ORDER BY rank, pos, ref, alt)::INTEGER AS locus, "
-        f"*, coalesce({regions or 'false'}, false) AS par FROM ({united}) ORDER BY site"
+        f"WITH united AS MATERIALIZED ({united}), "
+        f"twins AS (SELECT {locus} FROM united GROUP BY {locus} HAVING count(*) > 1) "
+        f"SELECT (row_number() OVER (ORDER BY {locus}, end_pos) - 1)::INTEGER AS site, "
+        f"NOT EXISTS (SELECT 1 FROM twins t WHERE {same}) AS alone, "
+        f"*, coalesce({regions or 'false'}, false) AS par FROM united u ORDER BY site"
     )

@@ -226,14 +226,14 @@ class _Tally:
         columns.append(table.numbers(f"excused{place}"))
         distinct, kind_of = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
         there = (table.numbers("n_in") > 0) | (table.numbers("n_out") > 0)
-        found: list[tuple[Counts, Counts, Counts]] = []
+        nothing = np.empty(0, dtype=np.int64)
+        found = [(nothing, nothing, nothing)]
         for kind in range(len(distinct)):
             grid = self.sum(there & (kind_of.reshape(-1) == kind)).T
             site, combination = np.nonzero(grid)
             cell = self.cell_of[site, combination]
             found.append((cell, np.full(len(cell), kind, dtype=np.int64), grid[site, combination]))
-        nothing = np.empty(0, dtype=np.int64)
-        cell, kind_in, persons = (np.concatenate([nothing, *parts]) for parts in zip(*found, strict=True))
+        cell, kind_in, persons = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return Family(
             measures=kinds.measures,
             known=len(kinds.known),

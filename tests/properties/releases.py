@@ -157,9 +157,7 @@ def releases(draw: st.DrawFn, *, strata_only: bool) -> Release:
         expressions.append(draw(boolean(everything)))
     if draw(st.booleans()):
         expressions.reverse()
-    keys = tuple(
-        Key(f"k{place}", expression, KeyDomain.OPEN) for place, expression in enumerate(expressions)
-    )
+    keys = tuple(Key(f"k{place}", expression, KeyDomain.OPEN) for place, expression in enumerate(expressions))
     site = tuple((called(name), ColumnRef("v", name)) for name in ("contig", "pos", "ref", "alt"))
     relation = Relation(
         Scan("genotypes", "g"),
