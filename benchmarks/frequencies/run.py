@@ -2,13 +2,12 @@
 
 One command makes the cohort, ingests it, checks that both count the same, and times them in turn:
 
-    python benchmarks/frequencies/run.py --persons 2500 --folder /tmp/frequencies
+    python benchmarks/frequencies/run.py --persons 2500 --folder FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -17,10 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 from cohort import CONTIG, Cohort, make_cohort
 
@@ -35,8 +34,9 @@ from goe_lake.engine.sites import unite
 from goe_lake.lake import open_snapshot
 from goe_lake.query.pipeline import prepare
 
-CHOSEN = (("FIN", "F"), ("FIN", "M"), ("GBR", "F"), ("GBR", "M"), ("IBS", "F"))
-WHERE = "population IN ('FIN', 'GBR') OR (population = 'IBS' AND sex = 'F')"
+STRATA = (("FIN", "F"), ("FIN", "M"), ("GBR", "F"), ("GBR", "M"), ("IBS", "F"))
+BY_STRATA = "population IN ('FIN', 'GBR') OR (population = 'IBS' AND sex = 'F')"
+BY_PHENOTYPE = "bmi > 27"
 FREQUENCIES = """
 SELECT contig, pos, ref, alt, sum(dosage) AS ac, sum(called_alleles) AS an,
        count(*) FILTER (dosage = 2) AS hom
@@ -44,6 +44,14 @@ FROM genotypes JOIN samples USING (sample_id)
 WHERE {where}
 GROUP BY contig, pos, ref, alt
 """
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall and processor seconds of one run."""
+
+    wall: float
+    cpu: float
 
 
 def main() -> None:
@@ -55,68 +63,62 @@ def main() -> None:
     parser.add_argument("--with-vcf", action="store_true", help="time plink2 from the VCF as well, once")
     parser.add_argument("--with-rows", action="store_true", help="time one row a site and person, once")
     arguments = parser.parse_args()
-    cohort = make_cohort(arguments.folder / f"persons{arguments.persons}", arguments.persons, arguments.sites)
+    folder = arguments.folder / f"persons{arguments.persons}"
+    cohort = make_cohort(folder, arguments.persons, arguments.sites)
     prepare_files(cohort)
     bench = Bench(cohort)
     bench.check()
-    timings = {name: [] for name in bench.runs}
+    costs: dict[str, list[Cost]] = {name: [] for name in bench.runs}
     for _ in range(arguments.repeats):
         for name, run in bench.runs.items():
-            timings[name].append(seconds(run))
-    once = {"opening a session": bench.opened}
+            costs[name].append(cost(run))
+    once = {"opening a federation and its first session": bench.opened}
     if arguments.with_vcf:
-        once["plink2 from the VCF"] = seconds(lambda: plink(cohort, "--vcf", str(cohort.vcf)))
+        once["plink2 --vcf"] = cost(lambda: plink(cohort, "strata", "--vcf", str(cohort.vcf)))
     if arguments.with_rows:
-        once["NodeEngine, a row a site and person"] = seconds(bench.by_rows)
-    report(bench, timings, once)
+        once["NodeEngine, a row a site and person, listed sites"] = cost(bench.by_rows)
+    report(bench, costs, once)
 
 
-def seconds(run: Callable[[], object]) -> float:
-    """Wall seconds of *run*."""
-    start = time.perf_counter()
+def cost(run: Callable[[], object]) -> Cost:
+    """What *run* takes; processes that it starts included."""
+    wall, cpu = time.perf_counter(), processor_seconds()
     run()
-    return time.perf_counter() - start
+    return Cost(time.perf_counter() - wall, processor_seconds() - cpu)
+
+
+def processor_seconds() -> float:
+    """Processor seconds of this process and of those that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
 
 
 def prepare_files(cohort: Cohort) -> None:
-    """The lake, plink2's own files, and the list of persons that it keeps."""
+    """The lake, plink2's own files, and the lists of persons that it keeps."""
     if not (cohort.folder / "lake" / "CURRENT").is_file():
         subprocess.run(["goe", "ingest", str(cohort.toml)], check=True)
     if not (cohort.folder / "cohort.pgen").is_file():
-        names = ["--set-all-var-ids", "@:#:$r:$a", "--new-id-max-allele-len", "100"]
-        subprocess.run(
-            [
-                "plink2",
-                "--vcf",
-                str(cohort.vcf),
-                *names,
-                "--make-pgen",
-                "--out",
-                str(cohort.folder / "cohort"),
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-    kept = [name for name, population, sex in cohort.strata() if (population, sex) in CHOSEN]
-    (cohort.folder / "kept.txt").write_text("#IID\n" + "\n".join(kept) + "\n")
+        made = ["--make-pgen", "--out", str(cohort.folder / "cohort")]
+        subprocess.run(["plink2", "--vcf", str(cohort.vcf), *made], check=True, stdout=subprocess.DEVNULL)
+    kept = [name for name, population, sex in cohort.strata() if (population, sex) in STRATA]
+    rows = (line.split("\t") for line in (cohort.folder / "samples.tsv").read_text().splitlines()[1:])
+    heavy = [row[0] for row in rows if float(row[3]) > 27]
+    for name, samples in (("strata", kept), ("phenotype", heavy)):
+        (cohort.folder / f"{name}.txt").write_text("#IID\n" + "\n".join(samples) + "\n")
 
 
-def plink(cohort: Cohort, *source: str) -> None:
+def plink(cohort: Cohort, kept: str, *source: str) -> None:
     """Allele and genotype counts of the kept persons by plink2, as a process of its own."""
-    command = ["plink2", *source, "--keep", str(cohort.folder / "kept.txt")]
-    out = ["--freq", "counts", "--geno-counts", "--threads", "2", "--out", str(cohort.folder / "plink")]
+    command = ["plink2", *source, "--keep", str(cohort.folder / f"{kept}.txt"), "--threads", "2"]
+    out = ["--freq", "counts", "--geno-counts", "--out", str(cohort.folder / kept)]
     subprocess.run([*command, *out], check=True, stdout=subprocess.DEVNULL)
 
 
-def plink_counts(cohort: Cohort) -> dict[int, tuple[int, int, int]]:
-    """What plink2 counted: AC, AN and hom-alt by position."""
-    found = {}
-    for line in (cohort.folder / "plink.gcount").read_text().splitlines()[1:]:
-        fields = line.split("\t")
-        position = int(fields[1].split(":")[1]) if ":" in fields[1] else int(fields[1])
-        ref, het, alt = (int(value) for value in fields[4:7])
-        found[position] = (het + 2 * alt, 2 * (ref + het + alt), alt)
-    return found
+def plink_counts(cohort: Cohort, kept: str) -> list[tuple[int, int, int]]:
+    """What plink2 counted at each site, in order: AC, AN and hom-alt."""
+    lines = (cohort.folder / f"{kept}.gcount").read_text().splitlines()[1:]
+    counts = [tuple(int(value) for value in line.split("\t")[4:7]) for line in lines]
+    return [(het + 2 * alt, 2 * (ref + het + alt), alt) for ref, het, alt in counts]
 
 
 class Bench:
@@ -125,95 +127,103 @@ class Bench:
     def __init__(self, cohort: Cohort) -> None:
         self.cohort = cohort
         self.snapshot = open_snapshot(read_node(cohort.toml).lake)
-        start = time.perf_counter()
-        self.federation = goe_lake.open_federation([cohort.toml], project="benchmark")
-        self.federation.sql("SELECT count(*) AS n FROM samples")
-        self.opened = time.perf_counter() - start
-        self.protected = self._engine(Policy())
-        self.open = self._engine(Policy(protection="off"))
+        self.opened = cost(self._open)
+        self.protected, self.open = self._engine(Policy()), self._engine(Policy(protection="off"))
         self.connection = duckdb.connect()
-        self.by_strata = FREQUENCIES.format(where=WHERE)
-        self.by_phenotype = FREQUENCIES.format(where="bmi > 27")
+        federation = "embedded federation, strata, listed sites"
         self.runs: dict[str, Callable[[], object]] = {
-            "plink2 --pfile --keep --freq counts --geno-counts": lambda: plink(
-                cohort, "--pfile", str(cohort.folder / "cohort")
-            ),
-            "strata as bare SQL": self.bare_sql,
-            "NodeEngine, strata, listed sites": lambda: self.ask(self.protected, self.by_strata),
-            "NodeEngine, strata, every site told": lambda: self.ask(self.open, self.by_strata),
-            "NodeEngine, bmi > 27, listed sites": lambda: self.ask(self.protected, self.by_phenotype),
-            "NodeEngine, bmi > 27, every site told": lambda: self.ask(self.open, self.by_phenotype),
-            "embedded federation, strata, listed sites": lambda: self.federation.sql(
-                self.by_strata
-            ).to_arrow(),
+            "plink2 --pfile": lambda: self.plink("strata"),
+            "strata files as bare SQL, every site": self.bare_sql,
+            "NodeEngine, strata, every site": lambda: self.ask(self.open, BY_STRATA),
+            "NodeEngine, strata, listed sites": lambda: self.ask(self.protected, BY_STRATA),
+            "NodeEngine, bmi > 27, every site": lambda: self.ask(self.open, BY_PHENOTYPE),
+            "NodeEngine, bmi > 27, listed sites": lambda: self.ask(self.protected, BY_PHENOTYPE),
+            federation: lambda: self.federation.sql(FREQUENCIES.format(where=BY_STRATA)),
         }
+
+    def _open(self) -> None:
+        self.federation = goe_lake.open_federation([self.cohort.toml], project="benchmark")
+        self.federation.sql("SELECT count(*) AS n FROM samples")
 
     def _engine(self, policy: Policy) -> NodeEngine:
         engine = NodeEngine("NODE", self.snapshot, policy)
-        self.site_list = unite([engine.offer_sites()])
-        engine.lay(self.site_list)
+        engine.lay(unite([engine.offer_sites()]))
         return engine
 
-    def ask(self, engine: NodeEngine, text: str) -> pa.Table:
-        """The controlled cells of *text* at one node."""
-        return engine.answer(prepare(text, self.snapshot.catalog).release, "benchmark", "query").cells
+    def plink(self, kept: str) -> None:
+        """plink2 from its own files."""
+        plink(self.cohort, kept, "--pfile", str(self.cohort.folder / "cohort"))
+
+    def ask(self, engine: NodeEngine, where: str) -> pa.Table:
+        """The controlled cells at one node."""
+        release = prepare(FREQUENCIES.format(where=where), self.snapshot.catalog).release
+        return engine.answer(release, "benchmark", "query").cells
 
     def by_rows(self) -> None:
-        """The same from one row a site and person: how all was computed before."""
+        """The same from one row a site and person, as for questions that classes cannot answer."""
         session = open_session(self.snapshot, unite([self.protected.offer_sites()]), None)
-        reading = Reading(prepare(self.by_strata, self.snapshot.catalog).release, session)
-        for _ in parts_by_rows(reading, select_sites(reading, 10), Policy()):
+        release = prepare(FREQUENCIES.format(where=BY_STRATA), self.snapshot.catalog).release
+        reading = Reading(release, session)
+        for _ in parts_by_rows(reading, select_sites(reading, Policy().min_persons), Policy()):
             pass
 
     def bare_sql(self) -> pa.Table:
-        """The strata files summed by DuckDB, with no control and no keys but the position."""
+        """The strata files summed by DuckDB: no site list, no control, nothing else."""
         (file,) = self.snapshot.files("strata", CONTIG)
         return self.connection.sql(
             "SELECT pos, ref, alt, sum(het + 2 * hom_alt + hemi) AS ac, sum(an) AS an, sum(hom_alt) AS hom "
-            f"FROM read_parquet('{file}') WHERE {WHERE} GROUP BY pos, ref, alt"
+            f"FROM read_parquet('{file}') WHERE {BY_STRATA} GROUP BY pos, ref, alt"
         ).to_arrow_table()
 
     def check(self) -> None:
-        """plink2, the strata and the node count the same at every site; the stored classes do too."""
-        plink(self.cohort, "--pfile", str(self.cohort.folder / "cohort"))
-        expected = plink_counts(self.cohort)
-        for engine, name in ((self.open, "every site"), (self.protected, "listed sites")):
-            cells = self.ask(engine, self.by_strata)
-            told = {measure: cells.column(measure).to_pylist() for measure in ("m0", "m1", "m2")}
-            rows = zip(cells.column("k1").to_pylist(), *told.values(), strict=True)
-            for position, *values in rows:
-                for value, count in zip(values, expected[position], strict=True):
-                    if value is not None and int(value) != count:
-                        sys.exit(f"{position}: {value} here, {count} by plink2")
-            print(f"checked against plink2: {cells.num_rows} cells, {name}")
+        """plink2 and the node count the same: at every site, and wherever the node tells a number."""
+        for where, kept in ((BY_STRATA, "strata"), (BY_PHENOTYPE, "phenotype")):
+            self.plink(kept)
+            expected = plink_counts(self.cohort, kept)
+            places = {int(pos): place for place, pos in enumerate(self._positions())}
+            for engine, every in ((self.open, True), (self.protected, False)):
+                cells = self.ask(engine, where)
+                found = zip(
+                    *(cells.column(name).to_pylist() for name in ("k1", "m0", "m1", "m2")), strict=True
+                )
+                for pos, *values in found:
+                    pairs = zip(values, expected[places[pos]], strict=True)
+                    if any(value is not None and int(value) != count for value, count in pairs):
+                        sys.exit(
+                            f"{where}: position {pos} has {values}, and {expected[places[pos]]} by plink2"
+                        )
+                if every and len(cells) != len(expected):
+                    sys.exit(f"{len(cells)} cells for {len(expected)} sites")
+                print(f"{where}: {len(cells)} cells agree with plink2")
+
+    def _positions(self) -> list[str]:
+        lines = (self.cohort.folder / "cohort.pvar").read_text().splitlines()
+        return [line.split("\t")[1] for line in lines if not line.startswith("#")]
 
 
-def report(bench: Bench, timings: dict[str, list[float]], once: dict[str, float]) -> None:
+def report(bench: Bench, costs: dict[str, list[Cost]], once: dict[str, Cost]) -> None:
     """Print medians and their ratios to plink2."""
-    medians = {name: statistics.median(values) for name, values in timings.items()}
-    reference = next(iter(medians.values()))
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    sites = bench.snapshot.manifest.counts if hasattr(bench.snapshot.manifest, "counts") else None
-    print(f"{model}, {os.cpu_count()} cores, {memory:.0f} GB; load {os.getloadavg()[0]:.1f}; {sites or ''}")
-    print(f"{bench.cohort.persons} persons, {len(bench.site_list.sites)} listed sites")
-    for name, median in medians.items():
-        low, high = np.percentile(timings[name], (10, 90))
-        print(
-            f"{name:52} {median * 1000:9.1f} ms  ({low * 1000:.0f} to {high * 1000:.0f})  x {median / reference:.3f}"
-        )
-    for name, value in once.items():
-        print(f"{name:52} {value * 1000:9.1f} ms  once  x {value / reference:.3f}")
+    print(f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GB, load {os.getloadavg()[0]:.1f}")
+    medians = {
+        name: Cost(statistics.median(c.wall for c in some), statistics.median(c.cpu for c in some))
+        for name, some in costs.items()
+    }
+    reference = medians["plink2 --pfile"]
+    print(f"{'':50}  {'wall ms':>9} {'ratio':>7}  {'cpu ms':>9} {'ratio':>7}")
+    for name, found in {**medians, **{f"{name} (once)": value for name, value in once.items()}}.items():
+        wall, cpu = found.wall / reference.wall, found.cpu / reference.cpu
+        print(f"{name:50}  {found.wall * 1e3:9.1f} {wall:7.3f}  {found.cpu * 1e3:9.1f} {cpu:7.3f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory of this process: {peak:.2f} GB")
-    print(json.dumps({name: round(value / reference, 4) for name, value in medians.items()}))
+
+
+def processor() -> str:
+    """The processor's name."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.machine()
 
 
 if __name__ == "__main__":

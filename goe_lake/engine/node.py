@@ -189,7 +189,8 @@ def controlled(cells: pa.Table, evidence: Evidence, release: Release, policy: Po
         values = one_chunk(cells.column(measure.name))
         columns[measure.name] = pc.if_else(pa.array(told), values, pa.scalar(None, values.type))
         columns[withheld_column(measure.name)] = pa.array(~told)
-    return pa.table(columns).filter(pa.array(decision.cells))
+    told_cells = pa.table(columns)
+    return told_cells if decision.cells.all() else told_cells.filter(pa.array(decision.cells))
 
 
 def digest_of_cells(cells: pa.Table) -> str:
