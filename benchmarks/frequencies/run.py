@@ -129,6 +129,10 @@ class Bench:
         self.snapshot = open_snapshot(read_node(cohort.toml).lake)
         self.opened = cost(self._open)
         self.protected, self.open = self._engine(Policy()), self._engine(Policy(protection="off"))
+        self.releases = {
+            where: prepare(FREQUENCIES.format(where=where), self.snapshot.catalog).release
+            for where in (BY_STRATA, BY_PHENOTYPE)
+        }
         self.connection = duckdb.connect()
         federation = "embedded federation, strata, listed sites"
         self.runs: dict[str, Callable[[], object]] = {
@@ -156,14 +160,12 @@ class Bench:
 
     def ask(self, engine: NodeEngine, where: str) -> pa.Table:
         """The controlled cells at one node."""
-        release = prepare(FREQUENCIES.format(where=where), self.snapshot.catalog).release
-        return engine.answer(release, "benchmark", "query").cells
+        return engine.answer(self.releases[where], "benchmark", "query").cells
 
     def by_rows(self) -> None:
         """The same from one row a site and person, as for questions that classes cannot answer."""
         session = open_session(self.snapshot, unite([self.protected.offer_sites()]), None)
-        release = prepare(FREQUENCIES.format(where=BY_STRATA), self.snapshot.catalog).release
-        reading = Reading(release, session)
+        reading = Reading(self.releases[BY_STRATA], session)
         for _ in parts_by_rows(reading, select_sites(reading, Policy().min_persons), Policy()):
             pass
 

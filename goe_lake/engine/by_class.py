@@ -21,7 +21,7 @@ from goe_lake.engine.strata import DECIDED, SessionStrata
 from goe_lake.engine.tally import tally
 
 # numbers in memory at once; each is some bytes, and a few arrays of that size are made
-MOST_NUMBERS: Final = 8_000_000
+MOST_NUMBERS: Final = 4_000_000
 Counting = Callable[[Selection], ClassCounts]
 
 

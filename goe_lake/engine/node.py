@@ -48,6 +48,7 @@ class NodeEngine:
         self._sessions: dict[tuple[str, frozenset[str] | None], tuple[Session, SessionStrata | None]] = {}
         self._site_list: SiteList | None = None
         self._lock = threading.Lock()
+        self._interrupted = threading.Event()
 
     def offer_sites(self) -> pa.Table:
         """The sites that this node may list."""
@@ -78,6 +79,7 @@ class NodeEngine:
         check_release(release, self.snapshot.catalog)
         try:
             with self._lock:
+                self._interrupted.clear()
                 cells = self._run(*self._session(purpose), release)
         except ReleaseRefused:
             raise
@@ -93,7 +95,8 @@ class NodeEngine:
         return NodeAnswer(cells, receipt)
 
     def interrupt(self) -> None:
-        """Stop the statement that runs now, if any; its release fails."""
+        """Stop the statement that runs now, if any, and what would follow it; its release fails."""
+        self._interrupted.set()
         for session, _ in tuple(self._sessions.values()):
             session.connection.interrupt()
 
@@ -108,8 +111,12 @@ class NodeEngine:
         return self._sessions[key]
 
     def _run(self, session: Session, strata: SessionStrata | None, release: Release) -> pa.Table:
-        found = _parts(Reading(release, session), strata, self.policy)
-        parts = [controlled(*part, release, self.policy) for part in found]
+        parts = []
+        for cells, evidence in _parts(Reading(release, session), strata, self.policy):
+            # some parts are computed without a statement that could be stopped
+            if self._interrupted.is_set():
+                raise InterruptedError
+            parts.append(controlled(cells, evidence, release, self.policy))
         return pa.concat_tables(parts)
 
 
