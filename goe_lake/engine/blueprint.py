@@ -46,7 +46,7 @@ class Blueprint:
     *single* says that each person has at most one row in each cell, which saves a grouping;
     *one_site* that the genotypes of each cell are those of one site; *listed_only* that every site
     that is read is a listed one; *hidden_quality* that gq and dp would tell of a few carriers who
-    brought a site into the node's files.
+    brought a site into the node's files; *weighted* that a row stands for `n` rows that are alike.
     """
 
     reading: Reading
@@ -54,6 +54,7 @@ class Blueprint:
     one_site: bool = False
     listed_only: bool = False
     hidden_quality: bool = False
+    weighted: bool = False
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -182,9 +183,8 @@ class Blueprint:
 
     def totals_sql(self) -> str:
         """One row a person and cell: the person's total for each measure, and where the person stands."""
-        rows = self._rows_sql(
-            self.reading.release.keys, ("p.person AS person", "p.s AS s"), self.reading.source()
-        )
+        identity = ("p.person AS person", "p.s AS s", *(("g.n AS n",) if self.weighted else ()))
+        rows = self._rows_sql(self.reading.release.keys, identity, self.reading.source())
         columns = [*self.keys, "person", *self._totals()]
         group = "" if self.single else f" GROUP BY {', '.join([*self.keys, 'person'])}"
         return f"SELECT {', '.join(columns)} FROM ({rows}) WHERE {self._kept()}{group}"
@@ -291,6 +291,8 @@ class Blueprint:
     def _count(self, condition: str) -> str:
         if self.single:
             return f"CASE WHEN {condition} THEN 1 ELSE 0 END::BIGINT"
+        if self.weighted:
+            return f"coalesce(sum(n) FILTER ({condition}), 0)::BIGINT"
         return f"count(*) FILTER ({condition})"
 
     def _samples(self, condition: str) -> str:
@@ -304,7 +306,8 @@ class Blueprint:
     def _sum(self, argument: str, condition: str) -> str:
         if self.single:
             return f"CASE WHEN {condition} THEN {argument} END"
-        return f"sum({argument}) FILTER ({condition})"
+        added = f"{argument}::HUGEINT * n" if self.weighted else argument
+        return f"sum({added}) FILTER ({condition})"
 
     def cells_sql(self) -> str:
         """One row a cell, numbered in the order of the keys: values, and the persons behind them."""

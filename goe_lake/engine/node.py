@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Evidence, Policy, decide
 from goe_lake.engine import duck
+from goe_lake.engine.alike import alike_rows
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.by_class import parts_by_class
 from goe_lake.engine.calls import stored_calls
@@ -130,20 +132,38 @@ def _parts(
     # where no cell of fewer persons is named, sites that cannot have a larger one need no look
     least = policy.min_persons if policy.protects and not policy.tell_zero else 0
     sites = select_sites(reading, least)
-    yield from parts_by_class(reading, sites, strata) or parts_by_rows(reading, sites, policy)
+    yield from (
+        parts_by_class(reading, sites, strata)
+        or parts_of_alike(reading, sites)
+        or parts_by_rows(reading, sites, policy)
+    )
 
 
 def parts_by_rows(reading: Reading, sites: Selection, policy: Policy) -> Iterator[tuple[pa.Table, Evidence]]:
     """The cells at *sites* and their evidence, from one row a site and person."""
     session = reading.session
-    single = session.one_sample_a_person and not reading.scans("scores") and at_one_site(reading, sites)
+    one_site, listed_only = at_one_site(reading, sites), bool(sites.listed.all())
+    single = session.one_sample_a_person and not reading.scans("scores") and one_site
     keyed = reading.keyed_by_site and sites.alone
     ranges = list(blocks(len(sites), session.genotyped)) or [(0, 0)]
     for part in ([(start, end)] for start, end in ranges) if keyed else [ranges]:
         _load_genotypes(reading, sites, part)
         hidden = bool(reading.fields()) and _hides_quality(session, policy)
-        one_site, listed_only = at_one_site(reading, sites), bool(sites.listed.all())
         yield gather(Blueprint(reading, single, one_site, listed_only, hidden))
+
+
+def parts_of_alike(reading: Reading, sites: Selection) -> Iterator[tuple[pa.Table, Evidence]] | None:
+    """The same over several sites from rows that stand for many.
+
+    None where each cell lies at one site, or where quality is read, in which rows differ.
+    """
+    if at_one_site(reading, sites) or reading.fields():
+        return None
+    connection = reading.session.connection
+    _make_genotype_rows(connection, ", n BIGINT")
+    for table in alike_rows(reading.session, sites):
+        _insert(connection, table)
+    return iter([gather(Blueprint(reading, False, False, bool(sites.listed.all()), weighted=True))])
 
 
 def _hides_quality(session: Session, policy: Policy) -> bool:
@@ -164,16 +184,23 @@ def _load_genotypes(reading: Reading, sites: Selection, ranges: list[tuple[int, 
     """Fill the table `genotype_rows` with every row at *sites*, range by range."""
     connection = reading.session.connection
     fields = reading.fields()
-    kept = "".join(f", {name} INTEGER" for name in fields)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE genotype_rows "
-        f"(site INTEGER, s INTEGER, dosage TINYINT, called_alleles TINYINT{kept})"
-    )
+    _make_genotype_rows(connection, "".join(f", {name} INTEGER" for name in fields))
     for start, end in ranges:
         for table in _expanded(reading.session, sites.part(start, end), fields):
-            connection.register("expanded", table)
-            connection.execute("INSERT INTO genotype_rows SELECT * FROM expanded")
-            connection.unregister("expanded")
+            _insert(connection, table)
+
+
+def _make_genotype_rows(connection: duckdb.DuckDBPyConnection, further: str) -> None:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE genotype_rows "
+        f"(site INTEGER, s INTEGER, dosage TINYINT, called_alleles TINYINT{further})"
+    )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    connection.register("expanded", rows)
+    connection.execute("INSERT INTO genotype_rows SELECT * FROM expanded")
+    connection.unregister("expanded")
 
 
 def _expanded(session: Session, sites: Selection, fields: tuple[str, ...]) -> Iterator[pa.Table]:

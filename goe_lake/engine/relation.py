@@ -199,10 +199,7 @@ class Reading:
         """
         if self.scans("scores") or self.fields() or not self.session.one_sample_a_person:
             return False
-        chosen = set(self.site_conditions)
-        parts: list[Expr] = [condition for condition in self.release.conditions if condition not in chosen]
-        parts += [*self.filters, *(key.expression for key in self.person_keys)]
-        parts += [measure.argument for measure in self.release.measures if measure.argument is not None]
+        parts = self._parts_beside_sites(self.person_keys)
         sums = [m.argument for m in self.release.measures if m.function is MeasureFunction.SUM]
         return not any(self.read_of_sites(part) for part in parts) and all(
             argument is not None and self.genotype_values(argument) for argument in sums
@@ -315,8 +312,29 @@ class Reading:
         if least:
             where.append(f"(v.listed OR v.carriers >= {least} OR NOT v.alone)")
         keys = "".join(f", {self.resolve(column)} AS {name}" for name, column in self._site_columns.items())
-        columns = "v.site, v.alone, v.rank, v.pos, v.listed, v.par, v.place"
+        columns = "v.site, v.alone, v.rank, v.pos, v.listed, v.par, v.place, " + self._alike()
         return f"SELECT {columns}{keys} FROM sites v WHERE {' AND '.join(where) or 'TRUE'} ORDER BY v.site"
+
+    def _alike(self) -> str:
+        """SQL of a number that sites share which agree in all that is read of them beside persons."""
+        if self.keyed_by_site:
+            return "v.site AS alike"
+        parts = self._parts_beside_sites(self.release.keys)
+        read = sorted(set().union(*(self.read_of_sites(part) for part in parts)))
+        order = ", ".join(f"v.{identifier(name)}" for name in read)
+        return f"dense_rank() OVER (ORDER BY {order}) AS alike" if read else "0 AS alike"
+
+    def _parts_beside_sites(self, keys: tuple[Key, ...]) -> list[Expr]:
+        """Every expression but the conditions that choose sites; of the keys, these."""
+        chosen = set(self.site_conditions)
+        parts = [condition for condition in self.release.conditions if condition not in chosen]
+        arguments = (measure.argument for measure in self.release.measures)
+        return [
+            *parts,
+            *(key.expression for key in keys),
+            *self.filters,
+            *(argument for argument in arguments if argument is not None),
+        ]
 
     def site_twins(self) -> str:
         """SQL of whether any of the sites that the release reads differ in their end only."""

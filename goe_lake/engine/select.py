@@ -49,6 +49,7 @@ def _selected(reading: Reading, sql: str) -> Selection:
         _numpy(table, "listed").astype(bool),
         _numpy(table, "par").astype(bool),
         places.astype(np.int64),
+        numbers("alike"),
         table.select([key.name for key in reading.site_keys]),
         alone,
     )

@@ -22,8 +22,9 @@ class Selection:
 
     *numbers* are those of the session's table `sites`, *positions* 1-based; *places* are rows among the
     contig's sites in the lake, -1 where the node's files lack the site; *par* says whether the site is
-    pseudo-autosomal. *keys* has the release's keys that are columns of the site; *alone* says that no two
-    of the sites differ in their end only, as symbolic alleles may.
+    pseudo-autosomal. Sites of the same number in *alike* agree in all that the release reads of them,
+    conditions on sites aside. *keys* has the release's keys that are columns of the site; *alone* says
+    that no two of the sites differ in their end only, as symbolic alleles may.
     """
 
     numbers: Indexes
@@ -32,6 +33,7 @@ class Selection:
     listed: Bits
     par: Bits
     places: Indexes
+    alike: Indexes
     keys: pa.Table
     alone: bool
 
@@ -48,7 +50,22 @@ class Selection:
             self.listed[part],
             self.par[part],
             self.places[part],
+            self.alike[part],
             self.keys.slice(start, end - start),
+            self.alone,
+        )
+
+    def only(self, chosen: Bits) -> Selection:
+        """The *chosen* sites."""
+        return Selection(
+            self.numbers[chosen],
+            self.ranks[chosen],
+            self.positions[chosen],
+            self.listed[chosen],
+            self.par[chosen],
+            self.places[chosen],
+            self.alike[chosen],
+            self.keys.filter(pa.array(chosen)),
             self.alone,
         )
 

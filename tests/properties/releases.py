@@ -141,15 +141,36 @@ def measures(draw: st.DrawFn, filters: st.SearchStrategy[Expr]) -> tuple[Measure
     return tuple(found)
 
 
+SEVERAL_SITES = ((), ("contig",), ("gene",), ("gene", "contig"), ("type",), ("pos",))
+
+
 @st.composite
-def releases(draw: st.DrawFn, *, strata_only: bool) -> Release:
-    """A release keyed by site; *strata_only* reads nothing of persons but what decides their stratum."""
+def site_tests(draw: st.DrawFn) -> Expr:
+    """A condition on the site, alone or beside the genotype."""
+    site = Call("ge", (ColumnRef("v", "pos"), number(draw(st.sampled_from(("2000", "5000"))))))
+    return draw(
+        st.sampled_from(
+            (site, Call("and", (site, draw(genotype_tests()))), Call("is_null", (ColumnRef("v", "gene"),)))
+        )
+    )
+
+
+@st.composite
+def releases(draw: st.DrawFn, *, strata_only: bool, one_site: bool = True) -> Release:
+    """A release keyed by site; *strata_only* reads nothing of persons but what decides their stratum.
+
+    Without *one_site*, one whose cells lie over several sites, and which may read sites anywhere.
+    """
     of_persons = label_tests() if strata_only else st.one_of(label_tests(), phenotype_tests())
     everything = st.one_of(of_persons, genotype_tests())
+    if not one_site:
+        everything = st.one_of(everything, site_tests())
     conditions = draw(st.lists(boolean(everything), max_size=2))
     if draw(st.integers(0, 3)) == 0:
         conditions.append(Call("ge", (ColumnRef("v", "pos"), number("2000"))))
-    columns = [ColumnRef("v", name) for name in draw(st.sampled_from(SITE_KEYS))]
+    columns = [
+        ColumnRef("v", name) for name in draw(st.sampled_from(SITE_KEYS if one_site else SEVERAL_SITES))
+    ]
     labels = [persons(name) for name in LABELS] + ([] if strata_only else [persons("cohort"), persons("t2d")])
     about = st.one_of(st.sampled_from(labels), st.sampled_from([called(name) for name in GENOTYPE]))
     expressions: list[Expr] = [*columns, *draw(st.lists(about, max_size=2, unique=True))]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from goe_lake.config import read_node
 from goe_lake.disclosure import Evidence, Family, Policy, decide
 from goe_lake.engine.by_class import parts_by_class
-from goe_lake.engine.node import controlled, parts_by_rows
+from goe_lake.engine.node import controlled, parts_by_rows, parts_of_alike
 from goe_lake.engine.relation import Reading, check_release
-from goe_lake.engine.select import select_sites
+from goe_lake.engine.select import at_one_site, select_sites
 from goe_lake.engine.session import Session, open_session
 from goe_lake.engine.strata import SessionStrata, session_strata
 from goe_lake.lake import open_snapshot
@@ -106,6 +106,24 @@ def test_sites_that_are_left_out_have_no_cell(
             cells = [controlled(*part, release, policy).to_pylist() for part in parts]
             told.append(sorted((cell for part in cells for cell in part), key=repr))
         assert told[0] == told[1]
+
+
+@calm
+@given(
+    seed=st.integers(0, pool_size() - 1),
+    everyone=st.booleans(),
+    release=releases(strata_only=False, one_site=False),
+)
+def test_rows_and_alike_rows_agree(sessions: Sessions, seed: int, everyone: bool, release: Release) -> None:
+    """Over several sites, rows that stand for many say what the rows say."""
+    for session, _ in sessions.of(seed, everyone=everyone):
+        reading = Reading(release, session)
+        sites = select_sites(reading)
+        alike = parts_of_alike(reading, sites)
+        assert (alike is None) == at_one_site(reading, sites)
+        if alike is not None:
+            note(f"{session.snapshot.root}")
+            compare(list(parts_by_rows(reading, sites, Policy())), list(alike), release)
 
 
 def compare(
