@@ -57,7 +57,7 @@ def _counted(session: Session, sites: Selection, number: Indexes, sets: int, dig
     shown_rows = np.zeros(sets, dtype=np.int32)
     hidden = []
     lacking = np.ones(len(sites), dtype=bool)
-    for contig, where in sites.by_contig():
+    for contig, where in sites.by_contig(session.sites_at_once):
         stored, places = stored_calls(session, contig, digest, sites.part(where.start, where.stop))
         places += where.start
         lacking[places] = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from goe_lake.disclosure import Evidence
@@ -62,7 +61,7 @@ def _from_strata(strata: SessionStrata, kinds: RowKinds) -> Counting:
         if counts is not None:
             return counts
         # the files count other persons than the session has; its own calls cannot
-        group_of = np.append(kinds.group_of, -1)[strata.stratum]
+        group_of = strata.groups_of_samples(kinds.group_of)
         return _from_calls(strata.session, kinds, group_of)(sites)
 
     return count

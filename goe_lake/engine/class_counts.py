@@ -28,7 +28,7 @@ PLACE: Final = {name: place for place, name in enumerate(CLASSES)}
 def counts_from_calls(session: Session, sites: Selection, group_of: Indexes, groups: int) -> ClassCounts:
     """The counts at *sites*; *group_of* gives each sample's group, -1 for none."""
     counts = np.zeros((groups, len(CLASSES), len(sites)), dtype=np.int32)
-    for contig, where in sites.by_contig():
+    for contig, where in sites.by_contig(session.sites_at_once):
         here = sites.part(where.start, where.stop)
         for digest, batch in session.batches.items():
             group = groups_of_batch(batch, group_of)

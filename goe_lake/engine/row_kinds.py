@@ -8,7 +8,6 @@ and class, and every site then needs only the number of persons of each kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final, cast
 
 import numpy as np
@@ -46,11 +45,6 @@ class RowKinds:
         """Where a column is not missing."""
         valid = one_chunk(self.table.column(name)).is_valid()
         return valid.to_numpy(zero_copy_only=False).astype(bool)
-
-    @cached_property
-    def classes_counted(self) -> tuple[str, ...]:
-        """The classes that count for anything."""
-        return tuple(name for place, name in enumerate(CLASSES) if (self.groups[:, place] >= 0).any())
 
 
 def row_kinds(blueprint: Blueprint, persons: str, size: int) -> RowKinds | None:

@@ -69,10 +69,12 @@ class Selection:
             self.alone,
         )
 
-    def by_contig(self) -> Iterator[tuple[str, slice]]:
-        """Each contig with the stretch of sites that lies on it."""
+    def by_contig(self, most: int | None = None) -> Iterator[tuple[str, slice]]:
+        """Each contig with the stretch of sites that lies on it, in stretches of at most *most* sites."""
         if not len(self):
             return
         cuts = [0, *(np.flatnonzero(np.diff(self.ranks)) + 1).tolist(), len(self)]
         for start, end in pairwise(cuts):
-            yield CONTIGS[int(self.ranks[start]) - 1], slice(start, end)
+            step = most or end - start
+            for low in range(start, end, step):
+                yield CONTIGS[int(self.ranks[start]) - 1], slice(low, min(low + step, end))

@@ -22,6 +22,8 @@ from goe_lake.lake import Snapshot
 
 # Columns with at most this many values tell persons apart by class
 FEW_VALUES = 20
+# Bits in memory at once, for each of five classes
+MOST_BITS = 800_000_000
 SCALED = frozenset({ColumnType.DOUBLE, ColumnType.INTEGER})
 
 
@@ -51,6 +53,11 @@ class Session:
     def genotyped(self) -> int:
         """How many samples the batches have, those of persons whom consent leaves out included."""
         return sum(len(batch.samples) for batch in self.batches.values())
+
+    @property
+    def sites_at_once(self) -> int:
+        """At how many sites the stored classes of everybody may be in memory at once."""
+        return max(1, MOST_BITS // max(1, self.genotyped))
 
     def column(self, table: str, name: str) -> Column | None:
         """The node's column, or None where this node lacks it."""

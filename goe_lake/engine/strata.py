@@ -71,6 +71,10 @@ class SessionStrata:
         without_unlisted(counts, sites)
         return counts
 
+    def groups_of_samples(self, group_of: Indexes) -> Indexes:
+        """The group of each sample's stratum, -1 for none."""
+        return np.append(group_of, -1)[self.stratum]
+
     def _fill(
         self,
         counts: ClassCounts,
@@ -82,7 +86,7 @@ class SessionStrata:
         """Fill in the sites that no batch of the node has."""
         if not where.any():
             return
-        group = np.where(self.stratum >= 0, group_of[self.stratum], -1)
+        group = self.groups_of_samples(group_of)
         for stretch, lying in (("par", sites.par), ("nonpar", ~sites.par)):
             if (where & lying).any():
                 for batch in self.session.batches.values():

@@ -72,7 +72,9 @@ class _Tally:
 
     def _numbered(self, names: list[str]) -> Counts:
         """A number for each kind, equal where the columns *names* are; in the order of first use."""
-        rows = zip(*(self.kinds.table.column(name).to_pylist() for name in names), strict=True)
+        columns = (self.kinds.table.column(name).to_pylist() for name in names)
+        # SQL groups what is not a number together, and Python tells it apart from itself
+        rows = zip(*(["NaN" if x != x else x for x in column] for column in columns), strict=True)
         numbers: dict[tuple[Any, ...], int] = {}
         found = [numbers.setdefault(row, len(numbers)) for row in rows]
         return np.array(found if names else [0] * len(self.persons), dtype=np.int64)
