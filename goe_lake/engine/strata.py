@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from goe_lake.engine.class_counts import PLACE, ClassCounts, filled, groups_of_batch, without_unlisted
+from goe_lake.engine.class_counts import PLACE, ClassCounts, add_filled, groups_of_batch, without_unlisted
 from goe_lake.engine.genotypes import CLASSES, Indexes, one_chunk
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session
@@ -67,32 +67,16 @@ class SessionStrata:
                     added[:] = found
                 else:
                     added[:, :, own] = found
-            self._fill(added, contig, here, ~own, group_of)
+            # sites that no batch of the node has
+            group = self.groups_of_samples(group_of)
+            for batch in self.session.batches.values():
+                add_filled(added, batch, contig, here, ~own, groups_of_batch(batch, group))
         without_unlisted(counts, sites)
         return counts
 
     def groups_of_samples(self, group_of: Indexes) -> Indexes:
         """The group of each sample's stratum, -1 for none."""
         return np.append(group_of, -1)[self.stratum]
-
-    def _fill(
-        self,
-        counts: ClassCounts,
-        contig: str,
-        sites: Selection,
-        where: npt.NDArray[np.bool_],
-        group_of: Indexes,
-    ) -> None:
-        """Fill in the sites that no batch of the node has."""
-        if not where.any():
-            return
-        group = self.groups_of_samples(group_of)
-        for stretch, lying in (("par", sites.par), ("nonpar", ~sites.par)):
-            if (where & lying).any():
-                for batch in self.session.batches.values():
-                    persons = groups_of_batch(batch, group)
-                    added = filled(batch, contig, stretch, persons, len(counts))
-                    counts[:, :, where & lying] += added[:, :, None]
 
     def _stored(self, contig: str, places: Indexes) -> StoredCounts | None:
         """The counts of the contig's sites at *places* in the lake: (counted, strata, sites)."""
