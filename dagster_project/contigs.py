@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import dagster as dg
 
 from dagster_project.events import Facts, Result, version_of
 from dagster_project.evidence import disordered_sites, impossible_sites
+from dagster_project.place import HERE
 from goe_lake.errors import InputError, LakeError
 from goe_lake.lake import IngestPlan, Partition, PartitionSummary, Progress, convert
 from goe_lake.lake.convert import converted, part_file
 from goe_lake.lake.partition import SUMMARY
 from goe_lake.vcf.encode import KEY
 
-ASSET: Final = dg.AssetKey("contig_parquet")
+ASSET: Final = HERE.key("contig_parquet")
 #: Below this share of called genotypes a contig is worth a look.
 LOWEST_CALL_RATE: Final = 0.9
 
@@ -73,7 +75,8 @@ class ContigReport:
     """One contig of a node in numbers; it travels from step to step and names no person.
 
     *in_files* counts the records in the text of the files, *records* those that were decoded;
-    *disordered* and *impossible* count rows that must not be; *version* is a digest of the files.
+    *disordered* and *impossible* count rows that must not be; *version* is a digest of the files;
+    *seconds* is None where an earlier run had converted all of it.
     """
 
     contig: str
@@ -89,6 +92,7 @@ class ContigReport:
     disordered: int
     impossible: int
     version: str
+    seconds: float | None = None
 
     @property
     def call_rate(self) -> float | None:
@@ -113,11 +117,13 @@ def convert_contig(plan: IngestPlan, contig: str, progress: Progress, *, resume:
         raise InputError(
             plan.config.file, f"no genotype file has a record on {contig}", f"Contigs in the files: {held}"
         )
+    began = time.monotonic()
+    standing = {partition: _converted(plan, partition) if resume else None for partition in partitions}
     summaries = {
-        partition: (_converted(plan, partition) if resume else None) or convert(plan, partition, progress)
-        for partition in partitions
+        partition: stands or convert(plan, partition, progress) for partition, stands in standing.items()
     }
-    report = _report(plan, contig, summaries)
+    took = None if all(standing.values()) else round(time.monotonic() - began, 3)
+    report = replace(_report(plan, contig, summaries), seconds=took)
     if not report.sound:
         for partition in partitions:
             (plan.staging / partition.folder / SUMMARY).unlink(missing_ok=True)
@@ -169,6 +175,9 @@ def contig_result(report: ContigReport) -> Result:
         "deliveries": report.deliveries,
         "bytes": report.bytes,
     }
+    if report.seconds is not None:
+        shown["seconds"] = report.seconds
+        shown["records_per_second"] = report.records / max(report.seconds, 0.001)
     if report.put_aside:
         shown["put_aside_by_reason"] = dict(report.put_aside)
     return dg.MaterializeResult(

@@ -1,18 +1,36 @@
-"""What Dagster loads: everything in `defs`, with the nodes that the environment names."""
+"""What Dagster loads: everything in `defs`, for the nodes that the environment names."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
 
+from dagster_project.executors import chosen_executor
 from dagster_project.nodes import configured_nodes
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All assets, checks, jobs and sensors, and the resources that they use."""
+    """All assets, checks, jobs, schedules and sensors, and the resources that they use."""
     found = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     # a contig is decoded in a process of its own already, so a step does not need one
-    shared = dg.Definitions(resources={"nodes": configured_nodes()}, executor=dg.in_process_executor)
-    return dg.Definitions.merge(found, shared)
+    shared = dg.Definitions(resources={"nodes": configured_nodes()}, executor=chosen_executor())
+    return dg.Definitions.merge(with_sources(found), shared)
+
+
+def with_sources(found: dg.Definitions) -> dg.Definitions:
+    """*found* with the file and line of each asset, which Dagster's pages link to on the machine itself."""
+    with warnings.catch_warnings():
+        # references to code are marked as beta in this version of Dagster
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = dg.with_source_code_references(list(found.assets or []))  # type: ignore[arg-type]
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=found.asset_checks,
+        jobs=found.jobs,
+        schedules=found.schedules,
+        sensors=found.sensors,
+        component_tree=found.component_tree,
+    )

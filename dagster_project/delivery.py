@@ -9,9 +9,10 @@ import dagster as dg
 
 from dagster_project.contigs import contigs_in
 from dagster_project.events import DATA_VERSION, Facts, Result, version_of
+from dagster_project.place import HERE
 from goe_lake.lake import IngestPlan, Source
 
-CHECKED: Final = dg.AssetKey("checked_input")
+CHECKED: Final = HERE.key("checked_input")
 
 
 def checked_result(plan: IngestPlan) -> Result:
@@ -50,4 +51,4 @@ def _observed(asset: str, node: str, sources: Sequence[Source]) -> dg.AssetObser
     if rows:
         shown["by_file"] = dg.MetadataValue.table(rows)
     version = version_of(source.sha256 for source in sources)
-    return dg.AssetObservation(asset, partition=node, metadata=shown, tags={DATA_VERSION: version.value})
+    return dg.AssetObservation(HERE.key(asset), partition=node, metadata=shown, tags={DATA_VERSION: version.value})

@@ -42,6 +42,14 @@ def rows_of(file: Path) -> int:
     return rows
 
 
+def rows_from(query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows that the query in `sql/` of that name gives, each by its columns."""
+    with _connection().cursor() as cursor:
+        answer = cursor.execute(_query(query), dict(parameters))
+        names = [column[0] for column in answer.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
 def _offending(query: str, parameters: Mapping[str, Any]) -> int:
     with _connection().cursor() as cursor:
         (row,) = cursor.execute(f"SELECT count(*) FROM ({_query(query)})", dict(parameters)).fetchall()

@@ -1,4 +1,4 @@
-"""Which nodes this Dagster builds: read from one setting, the environment variable GOE_NODES."""
+"""The nodes that this Dagster builds, their settings and their plans."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Final
 
 import dagster as dg
 
+from dagster_project.place import ALL, HERE, ONE, node_name
 from goe_lake.config import NodeConfig, read_node
 from goe_lake.errors import ConfigError
 from goe_lake.federation.node import read_policy
 from goe_lake.lake import IngestPlan, Progress, Snapshot, open_snapshot, plan
 
-SETTING: Final = "GOE_NODES"
-_MEND: Final = f"set {SETTING} to node.toml files, or to folders that hold them, parted by {os.pathsep!r}"
+_MEND: Final = f"set {ALL} to node.toml files, or to folders that hold them, parted by {os.pathsep!r}"
 
 #: The newest plan in this process by its node.toml, with the state of the inputs that it was made from.
 #: One at most: a plan holds the samples and annotations of its node.
@@ -68,7 +68,7 @@ class Nodes(dg.ConfigurableResource["Nodes"]):
         if found.complaints:
             raise found.complaints[0]
         known = ", ".join(found.nodes) or "none"
-        raise ConfigError(SETTING, key, f"is not a configured node (configured: {known})", _MEND)
+        raise ConfigError(ALL if HERE.file is None else ONE, key, f"is not a configured node (configured: {known})", _MEND)
 
     def folder(self, key: str) -> Path | None:
         """The folder of a node's settings, from where its files are named; None for an unknown node."""
@@ -105,14 +105,15 @@ class Nodes(dg.ConfigurableResource["Nodes"]):
 
 
 def configured_nodes() -> Nodes:
-    """The nodes that the environment names: the only place where GOE_NODES is read."""
-    return Nodes(paths=dg.EnvVar(SETTING).get_value("") or "")
+    """The nodes that the environment names: one by GOE_NODE, or those of GOE_NODES."""
+    if HERE.file is not None:
+        return Nodes(paths=str(HERE.file))
+    return Nodes(paths=dg.EnvVar(ALL).get_value("") or "")
 
 
 def node_key(config: NodeConfig) -> str:
     """A node's partition key: its country, or its id where a country has several nodes."""
-    usual = f"GOE-{config.country}-NODE-1"
-    return config.country if config.node_id == usual else config.node_id
+    return node_name(config.country, config.node_id)
 
 
 def inputs_of(config: NodeConfig) -> tuple[Path, ...]:

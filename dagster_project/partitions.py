@@ -8,12 +8,13 @@ from typing import Final
 
 import dagster as dg
 
+from dagster_project.place import HERE
 from goe_lake.genome import CONTIG_ORDER
 
 #: Filled by the sensor and by builds with the nodes that are configured, and the contigs that were found:
 #: a cell that is not green is work that is open, and never a contig that nobody has.
-NODES: Final = dg.DynamicPartitionsDefinition(name="goe_node")
-CONTIGS: Final = dg.DynamicPartitionsDefinition(name="goe_contig")
+NODES: Final = dg.DynamicPartitionsDefinition(name=HERE.name("goe_node"))
+CONTIGS: Final = dg.DynamicPartitionsDefinition(name=HERE.name("goe_contig"))
 CONTIG_BY_NODE: Final = dg.MultiPartitionsDefinition({"contig": CONTIGS, "node": NODES})
 
 

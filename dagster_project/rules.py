@@ -13,8 +13,12 @@ import dagster as dg
 
 from dagster_project.contigs import LOWEST_CALL_RATE
 from dagster_project.evidence import disordered_sites, impossible_counts, persons_without_sample, rows_of
+from dagster_project.place import HERE
 from dagster_project.snapshots import Lake
 from goe_lake.lake import Snapshot
+
+#: Files that have waited longer than this to be published are worth a look.
+MOST_HOURS_WAITING: Final = 12.0
 
 Numbers = Mapping[str, float | str]
 #: Whether all is well, and the numbers behind it.
@@ -54,6 +58,19 @@ def _rows(lakes: Sequence[Lake], table: str) -> int:
     return sum(
         file.rows for snapshot in _built(lakes) for file in snapshot.manifest.files if file.table == table
     )
+
+
+def settings_read(lakes: Sequence[Lake]) -> Verdict:
+    """What is wrong with the settings of each node that cannot be read."""
+    unread = {lake.node: lake.unread for lake in lakes if lake.unread}
+    return not unread, {"nodes": len(lakes), "offending": len(unread), **unread}
+
+
+def delivered_is_published(lakes: Sequence[Lake]) -> Verdict:
+    """For how many hours files have waited that are in no snapshot, the longest wait first."""
+    waiting = {lake.node: round(lake.waits, 1) for lake in lakes if lake.waits}
+    longest = max(waiting.values(), default=0.0)
+    return longest <= MOST_HOURS_WAITING, {"longest": longest, "accepted": MOST_HOURS_WAITING, **waiting}
 
 
 def files_as_listed(lakes: Sequence[Lake]) -> Verdict:
@@ -123,16 +140,30 @@ def _uneven_contigs(snapshot: Snapshot) -> int:
     return sum(number != times[0] or number != int(number) or not number for number in times)
 
 
-def _spec(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(name, asset=asset, description=description)
+def _spec(asset: str, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=HERE.key(asset), description=description, blocking=blocking)
 
 
 RULES: Final = (
+    Rule(
+        _spec("published_snapshot", "settings_read", "The settings of every node can be read."),
+        settings_read,
+    ),
+    Rule(
+        _spec(
+            "published_snapshot",
+            "delivered_is_published",
+            f"No file has waited for more than {MOST_HOURS_WAITING:g} hours to be in the published snapshot.",
+        ),
+        delivered_is_published,
+        dg.AssetCheckSeverity.WARN,
+    ),
     Rule(
         _spec(
             "published_snapshot",
             "files_as_listed",
             "Every file that the manifest lists is there, with its size and its rows.",
+            blocking=True,
         ),
         files_as_listed,
     ),
@@ -150,6 +181,7 @@ RULES: Final = (
             "samples",
             "persons_in_samples",
             "Everybody with genotypes is in the samples table, so that consent is known.",
+            blocking=True,
         ),
         persons_in_samples,
     ),
@@ -158,15 +190,20 @@ RULES: Final = (
             "variants",
             "sorted_unique_keys",
             "Every (pos, ref, alt, end_pos) comes after the one before it, so each stands once.",
+            blocking=True,
         ),
         sorted_unique_keys,
     ),
-    Rule(_spec("strata", "ac_within_an", "In no stratum is AC above AN, or a count below 0."), ac_within_an),
+    Rule(
+        _spec("strata", "ac_within_an", "In no stratum is AC above AN, or a count below 0.", blocking=True),
+        ac_within_an,
+    ),
     Rule(
         _spec(
             "strata",
             "every_site_counted",
             "Each site of `variants` has a row in `strata` for every stratum of the node.",
+            blocking=True,
         ),
         every_site_counted,
     ),

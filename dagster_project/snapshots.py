@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +12,16 @@ from typing import Final
 import dagster as dg
 
 from dagster_project.events import Facts, Result, version_of
-from dagster_project.nodes import Nodes
+from dagster_project.nodes import Nodes, inputs_of
+from dagster_project.place import HERE
+from dagster_project.watch import built_since, newest_arrival
 from goe_lake.catalog import Column
-from goe_lake.errors import LakeError
+from goe_lake.config import NodeConfig
+from goe_lake.errors import ConfigError, LakeError
 from goe_lake.lake import ContigCounts, Snapshot, current_id, open_snapshot
-from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS
+from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS, digest_of
 
-PUBLISHED: Final = dg.AssetKey("published_snapshot")
+PUBLISHED: Final = HERE.key("published_snapshot")
 #: The tables of a snapshot that are shown, with what one row is.
 TABLES: Final[Mapping[str, str]] = {
     "samples": "One row a sample: sex, birth year, population, cohort, consent and phenotypes.",
@@ -39,25 +44,57 @@ STRATA_LINEAGE: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
 
 @dataclass(frozen=True)
 class Lake:
-    """One node's lake: its snapshot, or why there is none to be read."""
+    """One node's lake: its snapshot, or why there is none to be read.
+
+    *unread* is what is wrong with settings that cannot be read, and *waits* for how many hours files have
+    been there that the snapshot is not made of (0: it is made of all of them).
+    """
 
     node: str
     snapshot: Snapshot | None
     trouble: str = ""
+    unread: str = ""
+    waits: float = 0.0
 
 
 def lakes_of(nodes: Nodes) -> tuple[Lake, ...]:
-    """The lake of each configured node, in the order of the setting."""
-    return tuple(_lake(key, config.lake) for key, config in nodes.found().nodes.items())
+    """The lake of each configured node, in the order of the setting, then what cannot be read of it."""
+    found = nodes.found()
+    lakes = [_lake(key, config) for key, config in found.nodes.items()]
+    return (*lakes, *map(_unread, found.complaints))
 
 
-def _lake(key: str, root: Path) -> Lake:
-    if current_id(root) is None:
-        return Lake(key, None)
+def _lake(key: str, config: NodeConfig) -> Lake:
+    if current_id(config.lake) is None:
+        return Lake(key, None, waits=_hours_since(newest_arrival(config)))
     try:
-        return Lake(key, open_snapshot(root))
+        snapshot = open_snapshot(config.lake)
     except LakeError as error:
         return Lake(key, None, error.problem)
+    return Lake(key, snapshot, waits=0.0 if _holds(snapshot, config) else _hours_since(newest_arrival(config)))
+
+
+def _unread(complaint: ConfigError) -> Lake:
+    folder = Path(complaint.file).parent
+    problem = complaint.problem.replace(f"{folder}{os.sep}", "")
+    return Lake(folder.name or complaint.file, None, unread=f"{complaint.setting}: {problem}")
+
+
+def _holds(snapshot: Snapshot, config: NodeConfig) -> bool:
+    """Whether *snapshot* is made of the files that are there; content is read only where times do not tell."""
+    if built_since(config):
+        return True
+    made_of = {(source.path, source.sha256) for source in snapshot.manifest.sources}
+    # the first two are the settings and, where there is one, the policy, which are no sources
+    settings = 1 if config.policy is None else 2
+    paths = inputs_of(config)[settings:]
+    base = config.file.parent
+    there = {(Path(os.path.relpath(path, base)).as_posix(), digest_of(path)) for path in paths}
+    return made_of == there
+
+
+def _hours_since(moment: float) -> float:
+    return max(0.0, (time.time() - moment) / 3600)
 
 
 def address(snapshot: Snapshot, path: str) -> str:
@@ -125,13 +162,13 @@ def table_results(snapshot: Snapshot) -> Iterator[Result]:
         if table == "strata":
             shown["dagster/column_lineage"] = _lineage()
         version = version_of(file.sha256 for file in files)
-        yield dg.MaterializeResult(asset_key=table, metadata=shown, data_version=version)
+        yield dg.MaterializeResult(asset_key=HERE.key(table), metadata=shown, data_version=version)
 
 
 def _lineage() -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(dg.AssetKey(asset), name) for asset, name in sources]
+            column: [dg.TableColumnDep(HERE.key(asset), name) for asset, name in sources]
             for column, sources in STRATA_LINEAGE.items()
         }
     )

@@ -10,10 +10,12 @@ import dagster as dg
 
 from dagster_project import contigs, snapshots
 from dagster_project.contigs import ContigReport
+from dagster_project.defs.ingest import DECODE
 from dagster_project.delivery import checked_result, observations
 from dagster_project.events import evaluations, materialization
+from dagster_project.executors import chosen_executor
 from dagster_project.failures import explained
-from dagster_project.inventory import inventory_result
+from dagster_project.stock import inventory_of
 from dagster_project.nodes import Nodes
 from dagster_project.partitions import NODES, Cell, add_contigs
 from dagster_project.progress import Logged
@@ -24,7 +26,7 @@ Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 Events = Iterator[Event | dg.Output[object] | dg.DynamicOutput[str]]
 
 
-@dg.op(out=dg.DynamicOut(str, description="A contig that the node's files have."))
+@dg.op(pool=DECODE, out=dg.DynamicOut(str, description="A contig that the node's files have."))
 def check_input(context: dg.OpExecutionContext, nodes: Nodes) -> Events:
     """Read and check every input of the node; one output for each contig to convert."""
     node = context.partition_key
@@ -38,7 +40,7 @@ def check_input(context: dg.OpExecutionContext, nodes: Nodes) -> Events:
         yield dg.DynamicOutput(contig, mapping_key=contig)
 
 
-@dg.op(out=dg.Out(ContigReport))
+@dg.op(pool=DECODE, out=dg.Out(ContigReport))
 def convert_contig(context: dg.OpExecutionContext, contig: str, nodes: Nodes) -> Events:
     """Convert one contig; what an earlier run converted from the same files stands."""
     cell = Cell(contig, context.partition_key)
@@ -67,12 +69,13 @@ def publish_snapshot(context: dg.OpExecutionContext, reports: list[ContigReport]
 
 
 @dg.op(ins={"published": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
-def take_stock(nodes: Nodes) -> Events:
+def take_stock(context: dg.OpExecutionContext, nodes: Nodes) -> Events:
     """Check the snapshots of all nodes, and bring the inventory up to date."""
     with explained():
         lakes = snapshots.lakes_of(nodes)
-        yield from evaluations(judge_rules(lakes), SPECS)
-        yield materialization(inventory_result(lakes), None)
+        verdicts = list(judge_rules(lakes))
+        yield from evaluations(verdicts, SPECS)
+        yield materialization(inventory_of(context.instance, lakes, verdicts), None)
     yield dg.Output(None)
 
 
@@ -91,9 +94,10 @@ build_lake = lake_of_a_node.to_job(
 build_lake_in_parallel = lake_of_a_node.to_job(
     name="build_lake_in_parallel",
     partitions_def=NODES,
-    executor_def=dg.multiprocess_executor,
+    executor_def=chosen_executor(parallel=True),
     description=(
         "Builds the lake of one node with a process for each contig, as many at a time as the execution "
-        "config allows. Starting one takes seconds, so it pays where a contig takes minutes."
+        "config allows; on a cluster where GOE_EXECUTOR names one. Starting one takes seconds, so it pays "
+        "where a contig takes minutes."
     ),
 )

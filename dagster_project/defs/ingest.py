@@ -10,15 +10,21 @@ from dagster_project.events import Result
 from dagster_project.failures import explained
 from dagster_project.nodes import Nodes
 from dagster_project.partitions import CONTIG_BY_NODE, NODES, Cell, add_contigs
+from dagster_project.place import HERE
 from dagster_project.progress import Logged
 from goe_lake.lake import publish
 
 OWNERS = ["team:data-engineering"]
 PERSONAL = {"goe/data": "personal"}
 COUNTS = {"goe/data": "counts"}
+#: Runs that decode VCFs, and runs that scan a lake: how many at a time is said in dagster.yaml.
+DECODE = "goe_decode"
+SCAN = "goe_scan"
+#: From the published snapshot on nobody has to ask: what is made of it follows it.
+ONWARDS = dg.AutomationCondition.eager()
 
 vcf_files = dg.AssetSpec(
-    "vcf_files",
+    HERE.key("vcf_files"),
     group_name="delivery",
     kinds={"vcf"},
     owners=OWNERS,
@@ -30,7 +36,7 @@ vcf_files = dg.AssetSpec(
     ),
 )
 person_tables = dg.AssetSpec(
-    "person_tables",
+    HERE.key("person_tables"),
     group_name="delivery",
     kinds={"csv"},
     owners=OWNERS,
@@ -44,7 +50,9 @@ person_tables = dg.AssetSpec(
 
 
 @dg.asset(
+    key_prefix=HERE.prefix,
     partitions_def=NODES,
+    pool=DECODE,
     deps=[vcf_files, person_tables],
     group_name="ingest",
     kinds={"python"},
@@ -66,9 +74,12 @@ def checked_input(context: dg.AssetExecutionContext, nodes: Nodes) -> Result:
 
 
 @dg.asset(
+    key_prefix=HERE.prefix,
     partitions_def=CONTIG_BY_NODE,
+    pool=DECODE,
     deps=[checked_input],
     check_specs=contigs.CHECKS,
+    metadata={"dagster/column_schema": contigs.COLUMNS},
     group_name="ingest",
     kinds={"vcf", "parquet"},
     owners=OWNERS,
@@ -87,7 +98,9 @@ def contig_parquet(context: dg.AssetExecutionContext, nodes: Nodes) -> Result:
 
 
 @dg.asset(
+    key_prefix=HERE.prefix,
     partitions_def=NODES,
+    pool=SCAN,
     deps=[contig_parquet],
     group_name="snapshot",
     kinds={"parquet"},
@@ -112,9 +125,10 @@ def published_snapshot(context: dg.AssetExecutionContext, nodes: Nodes) -> Resul
     can_subset=True,
     specs=[
         dg.AssetSpec(
-            table,
+            HERE.key(table),
             deps=[published_snapshot],
             skippable=True,
+            automation_condition=ONWARDS,
             description=description,
             group_name="snapshot",
             kinds={"parquet"},

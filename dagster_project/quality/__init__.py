@@ -1,0 +1,1 @@
+"""The quality of a published snapshot: persons, sites, and what changed since the snapshot before."""
