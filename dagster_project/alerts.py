@@ -22,7 +22,7 @@ from dagster_project.place import HERE
 from goe_lake.errors import ConfigError
 
 SETTING: Final = "GOE_ALERT_URL"
-TOKEN: Final = "GOE_ALERT_TOKEN"
+BEARER: Final = "GOE_ALERT_TOKEN"
 PAGES: Final = "GOE_DAGSTER_URL"
 VERSION: Final = "alert/1"
 SECONDS: Final = 10.0
@@ -37,7 +37,7 @@ class NotTaken(Exception):
 
 @dataclass(frozen=True)
 class Alert:
-    """One message; *kind* is run_failed, check_failed, stale or settings_unread. Empty fields are left out."""
+    """One message; *kind* is run_failed, check_failed, stale or settings_unread. Empty ones are left out."""
 
     kind: str
     at: str
@@ -87,7 +87,9 @@ def address(text: str) -> str:
     if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)):
         return text
     # the address may hold a secret, so it is not repeated
-    raise ConfigError(SETTING, "the address", "is not an https address", "give https://…; http to this machine only")
+    raise ConfigError(
+        SETTING, "the address", "is not an https address", "give https://…, or http to this machine"
+    )
 
 
 def post(url: str, token: str, alert: Alert) -> None:
@@ -124,13 +126,19 @@ def failed_runs(
 
 def _is_of(run: dg.DagsterRun, location: str | None) -> bool:
     origin = run.remote_job_origin
-    return origin is None or location is None or origin.repository_origin.code_location_origin.location_name == location
+    return (
+        origin is None
+        or location is None
+        or origin.repository_origin.code_location_origin.location_name == location
+    )
 
 
 def _run_alert(instance: dg.DagsterInstance, run: dg.DagsterRun, at: float, pages: str) -> Alert:
     steps = [
         record.event_log_entry.step_key or ""
-        for record in instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+        for record in instance.get_records_for_run(
+            run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE
+        ).records
     ]
     node, contig = _partition(run.tags.get("dagster/partition", ""))
     job = "" if run.job_name.startswith("__") else run.job_name
@@ -157,7 +165,10 @@ def _partition(key: str) -> tuple[str, str]:
 
 
 def failed_checks(
-    instance: dg.DagsterInstance, specs: Sequence[dg.AssetCheckSpec], after: Mapping[str, int] | None, pages: str
+    instance: dg.DagsterInstance,
+    specs: Sequence[dg.AssetCheckSpec],
+    after: Mapping[str, int] | None,
+    pages: str,
 ) -> tuple[list[Alert], dict[str, int]]:
     """The checks that failed since the executions *after* by check, and the newest of each."""
     alerts: list[Alert] = []
@@ -172,14 +183,20 @@ def failed_checks(
         if after is not None:
             fresh = [record for record in found if record.id > seen]
             # one message a check and look: the newest verdict stands for those before it
-            alerts += [_check_alert(spec, fresh[0].run_id, fresh[0].create_timestamp, fresh[0].event, pages)] if fresh else []
+            alerts += (
+                [_check_alert(spec, fresh[0].run_id, fresh[0].create_timestamp, fresh[0].event, pages)]
+                if fresh
+                else []
+            )
     return alerts, newest
 
 
 def _check_alert(
     spec: dg.AssetCheckSpec, run_id: str, at: float, event: dg.EventLogEntry | None, pages: str
 ) -> Alert:
-    verdict = event.dagster_event.asset_check_evaluation_data if event is not None and event.dagster_event else None
+    verdict = (
+        event.dagster_event.asset_check_evaluation_data if event is not None and event.dagster_event else None
+    )
     warns = verdict is not None and verdict.severity is dg.AssetCheckSeverity.WARN
     asset = spec.asset_key.to_user_string()
     return Alert(
@@ -197,7 +214,7 @@ def _check_alert(
 def stale_assets(
     instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], told: Sequence[str], now: datetime
 ) -> tuple[list[Alert], tuple[str, ...]]:
-    """The assets *keys* whose freshness has failed, unless they are *told* already; and all that are stale."""
+    """The assets *keys* whose freshness has failed, if not *told*; and all that are stale."""
     states = instance.get_freshness_state_records(keys)
     stale = sorted(
         key.to_user_string() for key, record in states.items() if record.freshness_state.value == "FAIL"
@@ -210,9 +227,7 @@ def stale_assets(
     return alerts, tuple(stale)
 
 
-def unread_settings(
-    places: Sequence[str], told: Sequence[str], now: datetime
-) -> Iterator[Alert]:
+def unread_settings(places: Sequence[str], told: Sequence[str], now: datetime) -> Iterator[Alert]:
     """An alert for each of *places* whose settings cannot be read, unless it is *told* already."""
     for place in places:
         if place not in told:

@@ -22,10 +22,12 @@ def defs() -> dg.Definitions:
 
 def with_sources(found: dg.Definitions) -> dg.Definitions:
     """*found* with the file and line of each asset, which Dagster's pages link to on the machine itself."""
+    # an asset that several modules import is found in each of them
+    once = list({id(asset): asset for asset in found.assets or []}.values())
     with warnings.catch_warnings():
         # references to code are marked as beta in this version of Dagster
         warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = dg.with_source_code_references(list(found.assets or []))  # type: ignore[arg-type]
+        assets = dg.with_source_code_references(once)
     return dg.Definitions(
         assets=assets,
         asset_checks=found.asset_checks,

@@ -51,4 +51,6 @@ def _observed(asset: str, node: str, sources: Sequence[Source]) -> dg.AssetObser
     if rows:
         shown["by_file"] = dg.MetadataValue.table(rows)
     version = version_of(source.sha256 for source in sources)
-    return dg.AssetObservation(HERE.key(asset), partition=node, metadata=shown, tags={DATA_VERSION: version.value})
+    return dg.AssetObservation(
+        HERE.key(asset), partition=node, metadata=shown, tags={DATA_VERSION: version.value}
+    )

@@ -58,7 +58,7 @@ def shade(share: float) -> str:
 def histogram(
     title: str, groups: Mapping[str, npt.NDArray[np.float64]], low: float, high: float, bins: int = 40
 ) -> str:
-    """How often each value from *low* to *high* occurs, for one to three groups; values outside are at the edge.
+    """How often each value from *low* to *high* occurs in up to three groups; values outside are at the edge.
 
     The height is that of the square root of the count, so that a single person is still seen.
     """
@@ -92,7 +92,7 @@ def histogram(
 
 def bars(title: str, values: Mapping[str, float | None], bounds: tuple[float, float] | None = None) -> str:
     """One bar for each name, with lines at *bounds*; None is left out of the drawing but keeps its place."""
-    most = max([value for value in values.values() if value is not None] + [b for b in bounds or ()] + [0.0])
+    most = max([value for value in values.values() if value is not None] + list(bounds or ()) + [0.0])
     scale = (HEIGHT - TOP - BOTTOM) / (most or 1.0)
     step = max(30.0, (WIDTH - LEFT) / max(1, len(values)))
     width = LEFT + step * max(1, len(values))
@@ -112,13 +112,19 @@ def bars(title: str, values: Mapping[str, float | None], bounds: tuple[float, fl
 
 
 def density(title: str, counts: npt.NDArray[np.int64], across: str, up: str) -> str:
-    """A square of (rows, columns) counts from 0 to 1: rows go across, columns go up; darker is more (log scale)."""
+    """A square of counts from 0 to 1: its rows go across, its columns up; darker is more (log scale)."""
     size, cell = len(counts), 12
     most = float(np.log1p(counts.max())) or 1.0
     side = size * cell
     shapes = [text(LEFT, TOP / 2, title, anchor="start")]
     shapes += [
-        box(LEFT + x * cell, TOP + (size - 1 - y) * cell, cell, cell, shade(float(np.log1p(counts[x, y])) / most))
+        box(
+            LEFT + x * cell,
+            TOP + (size - 1 - y) * cell,
+            cell,
+            cell,
+            shade(float(np.log1p(counts[x, y])) / most),
+        )
         for x, y in np.argwhere(counts > 0)
     ]
     shapes += [

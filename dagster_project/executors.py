@@ -42,7 +42,10 @@ def chosen_executor(parallel: bool = False) -> dg.ExecutorDefinition:
     except ImportError:
         package = module.replace("_", "-")
         raise ConfigError(
-            SETTING, word, f"needs the package {package}", f"pip install {package}, of the release of dagster here"
+            SETTING,
+            word,
+            f"needs the package {package}",
+            f"pip install {package}, of the release of dagster here",
         ) from None
     assert isinstance(found, dg.ExecutorDefinition)
     return found

@@ -1,4 +1,4 @@
-"""What Dagster's own history says about the lakes: how long contigs took, and the newest verdict of each check."""
+"""What Dagster's own history says: how long contigs took, and the newest verdict of each check."""
 
 from __future__ import annotations
 
@@ -56,7 +56,11 @@ def check_states(instance: dg.DagsterInstance, specs: Sequence[dg.AssetCheckSpec
         record = latest.get(spec.key)
         event = record.event.dagster_event if record is not None and record.event is not None else None
         state = CheckState(spec.asset_key.to_user_string(), spec.name, spec.blocking)
-        if record is not None and event is not None and event.is_asset_check_evaluation:
+        if (
+            record is not None
+            and event is not None
+            and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ):
             verdict = event.asset_check_evaluation_data
             state = CheckState(
                 state.asset,

@@ -34,7 +34,10 @@ def inventory_result(
     """
     built = [lake.snapshot.manifest for lake in lakes if lake.snapshot is not None]
     sites, stored = site_matrix(lakes), byte_matrix(lakes)
-    took = {lake.node: {cell.contig: value for cell, value in seconds.items() if cell.node == lake.node} for lake in lakes}
+    took = {
+        lake.node: {cell.contig: value for cell, value in seconds.items() if cell.node == lake.node}
+        for lake in lakes
+    }
     return dg.MaterializeResult(
         asset_key=HERE.key("lake_inventory"),
         metadata={

@@ -68,7 +68,9 @@ class Nodes(dg.ConfigurableResource["Nodes"]):
         if found.complaints:
             raise found.complaints[0]
         known = ", ".join(found.nodes) or "none"
-        raise ConfigError(ALL if HERE.file is None else ONE, key, f"is not a configured node (configured: {known})", _MEND)
+        raise ConfigError(
+            ALL if HERE.file is None else ONE, key, f"is not a configured node (configured: {known})", _MEND
+        )
 
     def folder(self, key: str) -> Path | None:
         """The folder of a node's settings, from where its files are named; None for an unknown node."""

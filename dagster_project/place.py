@@ -27,7 +27,7 @@ ONE: Final = "GOE_NODE"
 
 @dataclass(frozen=True)
 class Place:
-    """A code location: *node* is the key of its one node, None where it builds several; *file* its node.toml."""
+    """A code location: *node* is the key of its one node, None for several; *file* its settings."""
 
     node: str | None = None
     file: Path | None = None

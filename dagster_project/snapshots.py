@@ -71,7 +71,9 @@ def _lake(key: str, config: NodeConfig) -> Lake:
         snapshot = open_snapshot(config.lake)
     except LakeError as error:
         return Lake(key, None, error.problem)
-    return Lake(key, snapshot, waits=0.0 if _holds(snapshot, config) else _hours_since(newest_arrival(config)))
+    return Lake(
+        key, snapshot, waits=0.0 if _holds(snapshot, config) else _hours_since(newest_arrival(config))
+    )
 
 
 def _unread(complaint: ConfigError) -> Lake:
@@ -81,7 +83,7 @@ def _unread(complaint: ConfigError) -> Lake:
 
 
 def _holds(snapshot: Snapshot, config: NodeConfig) -> bool:
-    """Whether *snapshot* is made of the files that are there; content is read only where times do not tell."""
+    """Whether *snapshot* is made of the files that are there; they are read only where times do not tell."""
     if built_since(config):
         return True
     made_of = {(source.path, source.sha256) for source in snapshot.manifest.sources}

@@ -22,13 +22,12 @@ CHECKS: Final = (*contigs.CHECKS, *rules.SPECS, *(bound.spec for bound in BOUNDS
 def inventory_of(
     instance: dg.DagsterInstance, lakes: Sequence[Lake], fresh: Sequence[dg.AssetCheckResult] = ()
 ) -> Result:
-    """The inventory of *lakes*; verdicts that this step has just told, *fresh*, are not in the history yet."""
+    """The inventory of *lakes*; the verdicts *fresh* of this very step are not in the history yet."""
     told = {(result.asset_key, result.check_name): result for result in fresh}
-    states = []
-    for spec, state in zip(CHECKS, check_states(instance, CHECKS), strict=True):
+    states = check_states(instance, CHECKS)
+    for place, spec in enumerate(CHECKS):
         result = told.get((spec.asset_key, spec.name))
         if result is not None:
             warns = result.severity is dg.AssetCheckSeverity.WARN
-            state = replace(state, passed=result.passed, warns=warns)
-        states.append(state)
+            states[place] = replace(states[place], passed=result.passed, warns=warns)
     return inventory_result(lakes, seconds_by_cell(instance), states)

@@ -43,7 +43,9 @@ class Memory:
     def from_json(cls, text: str | None) -> Memory:
         """The memory that `to_json` wrote; an empty one for None."""
         data = json.loads(text) if text else {}
-        files = {path: (size, changed, digest) for path, (size, changed, digest) in data.pop("files", {}).items()}
+        files = {
+            path: (size, changed, digest) for path, (size, changed, digest) in data.pop("files", {}).items()
+        }
         return cls(**data, files=files)
 
 

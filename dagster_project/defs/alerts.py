@@ -21,7 +21,7 @@ def alerts(context: dg.SensorEvaluationContext, nodes: Nodes) -> dg.SkipReason:
     url = os.environ.get(messages.SETTING, "")
     if not url:
         return dg.SkipReason(f"{messages.SETTING} is not set: nobody is told")
-    url, token = messages.address(url), os.environ.get(messages.TOKEN, "")
+    url, token = messages.address(url), os.environ.get(messages.BEARER, "")
     pages = os.environ.get(messages.PAGES, "").rstrip("/")
     told, now = messages.Told.from_json(context.cursor), datetime.now(UTC)
     location = context.code_location_origin.location_name if context.code_location_origin else None

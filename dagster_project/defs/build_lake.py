@@ -15,11 +15,11 @@ from dagster_project.delivery import checked_result, observations
 from dagster_project.events import evaluations, materialization
 from dagster_project.executors import chosen_executor
 from dagster_project.failures import explained
-from dagster_project.stock import inventory_of
 from dagster_project.nodes import Nodes
 from dagster_project.partitions import NODES, Cell, add_contigs
 from dagster_project.progress import Logged
 from dagster_project.rules import SPECS, judge_rules
+from dagster_project.stock import inventory_of
 from goe_lake.lake import publish
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation

@@ -27,7 +27,7 @@ def deliveries(context: dg.SensorEvaluationContext, nodes: Nodes) -> dg.SensorRe
     known = context.instance.get_dynamic_partitions(NODES.name or "")
     fresh = [key for key in found.nodes if key not in known]
     for key in seen.unchanged:
-        context.log.info(f"{key}: delivered again with the same content; nothing to build")
+        context.log.info("%s: delivered again with the same content; nothing to build", key)
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(run_key=run_key, partition_key=key) for key, run_key in seen.changed.items()

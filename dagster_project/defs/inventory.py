@@ -15,7 +15,7 @@ from dagster_project.rules import SPECS, judge_rules
 from dagster_project.snapshots import lakes_of
 from dagster_project.stock import inventory_of
 
-#: A node that was never built, or whose quality was never judged, does not keep the others out of the inventory.
+#: A node that was never built, or not judged yet, does not keep the others out of the inventory.
 ALSO_WITHOUT_SOME = ONWARDS.without(~dg.AutomationCondition.any_deps_missing())
 
 
@@ -56,7 +56,7 @@ daily_stock = dg.ScheduleDefinition(
     execution_timezone="UTC",
     target=dg.AssetSelection.assets(lake_inventory) | dg.AssetSelection.checks(snapshot_checks),
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every morning: judges the published snapshots anew, because disks and files change without a run.",
+    description="Every morning: judges what is published anew, since disks and files change without a run.",
 )
 automation = dg.AutomationConditionSensorDefinition(
     "automation",

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dagster_project.defs.ingest import ONWARDS, OWNERS, PERSONAL, SCAN, published_snapshot
-from dagster_project.events import Result
+from dagster_project.events import Facts, Result
 from dagster_project.failures import explained
 from dagster_project.nodes import Nodes
 from dagster_project.partitions import NODES
@@ -11,7 +11,15 @@ from dagster_project.place import HERE
 from dagster_project.quality import report
 from dagster_project.quality.persons import count_persons
 from dagster_project.quality.sites import contig_qualities, drift_of
-from dagster_project.quality.verdicts import SAMPLE_QC, SITE_QC, Numbers, noted, numbers_of, specs_of, verdicts
+from dagster_project.quality.verdicts import (
+    SAMPLE_QC,
+    SITE_QC,
+    Numbers,
+    noted,
+    numbers_of,
+    specs_of,
+    verdicts,
+)
 
 
 @dg.asset(
@@ -27,7 +35,7 @@ from dagster_project.quality.verdicts import SAMPLE_QC, SITE_QC, Numbers, noted,
     tags=PERSONAL,
 )
 def sample_qc(context: dg.AssetExecutionContext, nodes: Nodes) -> Result:
-    """Call rate, heterozygosity and sex from chrX of every genotyped person of a node, as counts and drawings.
+    """Call rate, heterozygosity and sex from chrX of all genotyped persons of a node, as counts and drawings.
 
     No sample is named: `python -m dagster_project.quality node.toml` does that, at the node.
     """
@@ -70,7 +78,7 @@ def _result(
     nodes: Nodes,
     asset: str,
     numbers: Numbers,
-    facts: dict[str, object],
+    facts: Facts,
     plots: dict[str, str],
 ) -> Result:
     by_node = numbers_of(context.instance, nodes, asset, context.partition_key, numbers)
@@ -78,6 +86,6 @@ def _result(
     return dg.MaterializeResult(
         asset_key=HERE.key(asset),
         metadata={**noted(numbers), **facts, **drawings},
-        check_results=list(verdicts(asset, by_node, plots)),
+        check_results=list(verdicts(asset, context.partition_key, by_node, plots)),
         data_version=dg.DataVersion(str(facts["snapshot"])),
     )

@@ -26,7 +26,7 @@ Truths = npt.NDArray[np.bool_]
 MOST_GENOTYPES: Final = 16_000_000
 #: A person below this share of called genotypes is worth a look.
 LOWEST_CALL_RATE: Final = 0.9
-#: Fewer expected heterozygous sites on chrX outside PAR do not tell a male; or, since sites are linked, a female.
+#: With fewer expected heterozygous sites on chrX outside PAR a male, or a female, is not told.
 LEAST_EXPECTED_OF_MALE: Final = 5.0
 LEAST_EXPECTED_OF_FEMALE: Final = 50.0
 #: The inbreeding coefficient on chrX of a female is below, of a male above (plink --check-sex).
@@ -34,7 +34,8 @@ FEMALE_BELOW: Final = 0.2
 MALE_ABOVE: Final = 0.8
 #: Robust standard deviations from the median of the population at which heterozygosity is an outlier.
 FAR_OUT: Final = 6.0
-#: Persons of a population whose spread can be judged.
+#: Autosomal calls of a person, and persons of a population, from which on heterozygosity can be judged.
+LEAST_CALLED: Final = 1000
 LEAST_PERSONS: Final = 20
 
 #: The counts of Persons, in order.
@@ -85,7 +86,8 @@ class Persons:
     def sex_judged(self) -> Truths:
         """Whose sex is in the samples table, and whose chrX has enough sites to tell it."""
         least = np.where(self.sex == "M", LEAST_EXPECTED_OF_MALE, LEAST_EXPECTED_OF_FEMALE)
-        return ((self.sex == "M") | (self.sex == "F")) & ((self.x_expected >= least) | (self.x_single > 0))
+        known: Truths = (self.sex == "M") | (self.sex == "F")
+        return known & ((self.x_expected >= least) | (self.x_single > 0))
 
     @property
     def other_sex(self) -> Truths:
@@ -95,16 +97,24 @@ class Persons:
         heterozygous where that would be a wonder.
         """
         f, single = self.x_inbreeding, 2 * self.x_single > self.x_called
-        male = (self.sex == "M") & (self.x_expected >= LEAST_EXPECTED_OF_MALE) & (f < FEMALE_BELOW)
-        female = (self.sex == "F") & (
+        male: Truths = (self.sex == "M") & (self.x_expected >= LEAST_EXPECTED_OF_MALE) & (f < FEMALE_BELOW)
+        female: Truths = (self.sex == "F") & (
             single | ((self.x_expected >= LEAST_EXPECTED_OF_FEMALE) & (f > MALE_ABOVE))
         )
-        return male | female
+        male |= female
+        return male
+
+    @property
+    def het_judged(self) -> Truths:
+        """Who has enough autosomal calls for their heterozygosity to mean something."""
+        judged: Truths = self.called >= LEAST_CALLED
+        return judged
 
     @property
     def far_out(self) -> Truths:
-        """Whose heterozygosity lies far from the median of their population (contamination, or inbreeding)."""
-        rate, found = self.het_rate, np.zeros(len(self.sites), bool)
+        """Whose heterozygosity is far from the median of their population (contamination, or inbreeding)."""
+        found = np.zeros(len(self.sites), bool)
+        rate = np.where(self.het_judged, self.het_rate, np.nan)
         for label in set(self.population.tolist()):
             members = np.array([value == label for value in self.population], bool) & ~np.isnan(rate)
             if np.count_nonzero(members) < LEAST_PERSONS:
@@ -136,15 +146,16 @@ def _facts(snapshot: Snapshot) -> dict[str, tuple[str | None, str | None]]:
     found: dict[str, tuple[str | None, str | None]] = {}
     for file in snapshot.files("samples"):
         table = pq.read_table(file, columns=["sample_id", "sex", "population"], partitioning=None)
-        names, *columns = (column.to_pylist() for column in table.columns)
-        found |= dict(zip(names, zip(*columns, strict=True), strict=True))
+        for row in table.to_pylist():
+            found[row["sample_id"]] = (row["sex"], row["population"])
     return found
 
 
 def _count_batch(snapshot: Snapshot, batch: str) -> tuple[list[str], Floats]:
     """The samples of a batch in the order of their indexes, and (COUNTS, persons) sums of Persons' counts."""
     (file,) = snapshot.files("persons", batch=batch)
-    names: list[str] = pq.read_table(file, columns=["sample_id"], partitioning=None)["sample_id"].to_pylist()
+    table = pq.read_table(file, columns=["sample_id"], partitioning=None)
+    names = [str(name) for name in table["sample_id"].to_pylist()]
     sums = np.zeros((COUNTS, len(names)))
     for contig in AUTOSOMES:
         for rows in _windows(snapshot.files("calls", contig, batch), len(names)):
@@ -182,7 +193,8 @@ def _members(rows: pa.Table, name: str, persons: int, weights: Floats | None = N
     places, listed = listed_persons(rows[f"{name}_l"])
     total = np.bincount(listed, weights[places], minlength=persons).astype(np.float64)
     mapped, bits = mapped_persons(rows[f"{name}_b"], persons)
-    return total + weights[mapped] @ bits
+    total += weights[mapped] @ bits
+    return total
 
 
 def _sizes(rows: pa.Table, name: str, persons: int) -> Floats:
@@ -203,4 +215,6 @@ def _expected_het(rows: pa.Table, persons: int) -> Floats:
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+    shares = np.full(len(above), np.nan)
+    np.divide(above, below, out=shares, where=below > 0)
+    return shares

@@ -28,7 +28,7 @@ def person_numbers(persons: Persons) -> Numbers:
         "genotyped": float(len(persons.sample_ids)),
         "low_call_rate_share": _share(rates < LOWEST_CALL_RATE, ~np.isnan(rates)),
         "other_sex_share": _share(persons.other_sex, persons.sex_judged),
-        "far_out_share": _share(persons.far_out, ~np.isnan(persons.het_rate)),
+        "far_out_share": _share(persons.far_out, persons.het_judged),
     }
 
 

@@ -20,7 +20,7 @@ from dagster_project.evidence import (
     impossible_sites,
     persons_without_sample,
 )
-from dagster_project.inventory import heat_map, inventory_result, site_table
+from dagster_project.inventory import heat_map, inventory_result, matrix_table
 from dagster_project.nodes import Nodes
 from dagster_project.rules import RULES, judge_rules
 from dagster_project.snapshots import Lake, lakes_of
@@ -70,7 +70,7 @@ def test_a_file_that_is_gone_is_told_with_its_node(nodes: Nodes, node: Path):
     (lake,) = lakes_of(nodes)
     assert lake.snapshot is None
     assert verdicts(lake)["published_snapshot.files_as_listed"] is False
-    assert "absent" in inventory_result([lake]).metadata["lakes"].value
+    assert "absent" in inventory_result([lake], {}, []).metadata["lakes"].value
 
 
 def test_one_rule_can_be_judged_alone(snapshot: Snapshot):
@@ -164,7 +164,7 @@ def test_each_check_of_a_contig_fails_for_its_own_reason(change: dict[str, int],
 
 def test_the_inventory_table_has_totals_of_rows_and_columns():
     """Sites by node and contig; a contig that a node lacks is a dash, not a zero."""
-    assert site_table(MATRIX).splitlines() == [
+    assert matrix_table(MATRIX).splitlines() == [
         "| node | chr2 | chrX | all |",
         "| --- | ---: | ---: | ---: |",
         "| EE | 100 | 5 | 105 |",
@@ -186,7 +186,7 @@ def test_the_heat_map_is_a_drawing_with_a_cell_for_each_contig_and_node():
 
 def test_the_inventory_shows_every_lake(snapshot: Snapshot):
     """Totals are numbers that Dagster can plot; the picture is within the text."""
-    shown = inventory_result([Lake("EE", snapshot), Lake("FI", None)]).metadata
+    shown = inventory_result([Lake("EE", snapshot), Lake("FI", None)], {}, []).metadata
     assert (shown["nodes"], shown["nodes_published"], shown["persons"]) == (2, 1, 120)
     assert shown["dagster/row_count"] == sum(counts.sites for counts in snapshot.manifest.contigs)
     (image,) = re.findall(
