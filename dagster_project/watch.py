@@ -115,7 +115,7 @@ class _Reader:
         known = self.files.get(str(path))
         if known is not None and known[:2] == facts:
             return known
-        if time.monotonic() > self.end:
+        if self.began and time.monotonic() > self.end:
             return None
         digest = self._digest(path)
         if digest is None and self.began:

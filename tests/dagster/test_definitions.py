@@ -30,12 +30,23 @@ def graph_of(definitions: dg.Definitions) -> dict[str, object]:
             "partitions": _dimensions(node.partitions_def),
             "needs": sorted(parent.to_user_string() for parent in node.parent_keys),
             "checks": dict(sorted(checks.get(node.key, {}).items())),
+            "pools": sorted(node.pools or ()),
+            "follows": node.automation_condition is not None,
         }
         for node in graph.asset_nodes
     }
     jobs = sorted(job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__"))
-    sensors = {sensor.name: sensor.job_name for sensor in definitions.sensors or []}
-    return {"assets": dict(sorted(assets.items())), "jobs": jobs, "sensors": sensors}
+    sensors = {
+        sensor.name: sorted(target.job_name for target in sensor.targets if target.job_name)
+        for sensor in definitions.sensors or []
+    }
+    schedules = {schedule.name: schedule.cron_schedule for schedule in definitions.schedules or []}
+    return {
+        "assets": dict(sorted(assets.items())),
+        "jobs": jobs,
+        "schedules": schedules,
+        "sensors": dict(sorted(sensors.items())),
+    }
 
 
 def _dimensions(partitions: dg.PartitionsDefinition[str] | None) -> list[str]:

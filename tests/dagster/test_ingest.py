@@ -11,6 +11,7 @@ import pytest
 from dagster_project import contigs
 from dagster_project.defs.build_lake import build_lake
 from dagster_project.nodes import Nodes
+from dagster_project.rules import SPECS
 from goe_lake.lake import current_id, open_snapshot
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
@@ -84,7 +85,7 @@ def test_the_build_of_a_node_is_one_run_that_reports_to_the_assets(
         assert instance.get_materialized_partitions(dg.AssetKey(asset)) == {"EE"}, asset
     assert metadata_of(instance, "lake_inventory")["nodes_published"] == 1
     evaluated = checks_of(result)
-    assert len(evaluated) == len(contigs.CHECKS) + 6
+    assert len(evaluated) == len(contigs.CHECKS) + len(SPECS)
     assert all(evaluated.values())
     observed = instance.fetch_observations(dg.AssetKey("vcf_files"), limit=1).records[0].event_log_entry
     assert observed.asset_observation is not None

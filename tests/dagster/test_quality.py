@@ -99,7 +99,7 @@ def test_counts_of_persons_are_those_of_cyvcf2(real_persons: Persons, test_data:
 
 
 def test_exchanged_sexes_are_found(real_persons: Persons):
-    """Whose sex the samples table has wrong is found where chrX tells it, and of 3,202 persons nobody else."""
+    """Whose sex the samples table has wrong is found where chrX tells it, and nobody else of 3,202 is."""
     found = dict(zip(real_persons.sample_ids, real_persons.other_sex.tolist(), strict=True))
     wrong = {name for name, other in found.items() if other}
     # males said to be females: their calls on chrX have one allele, whatever the sites
@@ -122,7 +122,7 @@ def test_the_command_names_the_persons(real_node: Path, capsys: pytest.CaptureFi
 
 
 def test_numbers_of_sites_are_those_of_the_strata(cohort: Path, tmp_path: Path):
-    """Hardy-Weinberg is tested as scipy tests it, on the sites that are common enough, and on autosomes only."""
+    """Hardy-Weinberg is tested as scipy tests it, on common sites of autosomes only."""
     node = Path(shutil.copytree(cohort, tmp_path / "ee")) / "node.toml"
     snapshot = open_snapshot(published(node))
     two, x = contig_qualities(snapshot)
