@@ -36,6 +36,14 @@ def persons_without_sample(persons: Sequence[Path], samples: Sequence[Path]) -> 
     return _offending("persons_without_sample", files)
 
 
+def unknown_scores(scores: Sequence[Path], samples: Sequence[Path]) -> int:
+    """The scores whose sample is not in the samples table, or that stand more than once."""
+    if not scores:
+        return 0
+    files = {"scores": [str(path) for path in scores], "samples": [str(path) for path in samples]}
+    return _offending("scores_of_known_samples", files)
+
+
 def rows_of(file: Path) -> int:
     """The rows of a Parquet file, as its footer states them."""
     rows: int = pq.read_metadata(file).num_rows

@@ -12,13 +12,21 @@ from typing import Final
 import dagster as dg
 
 from dagster_project.contigs import LOWEST_CALL_RATE
-from dagster_project.evidence import disordered_sites, impossible_counts, persons_without_sample, rows_of
+from dagster_project.evidence import (
+    disordered_sites,
+    impossible_counts,
+    persons_without_sample,
+    rows_of,
+    unknown_scores,
+)
 from dagster_project.place import HERE
 from dagster_project.snapshots import Lake
 from goe_lake.lake import Snapshot
 
 #: Files that have waited longer than this to be published are worth a look.
 MOST_HOURS_WAITING: Final = 12.0
+#: A larger share of samples without genotypes is more than a few that were sequenced later.
+MOST_WITHOUT_GENOTYPES: Final = 0.1
 
 Numbers = Mapping[str, float | str]
 #: Whether all is well, and the numbers behind it.
@@ -71,6 +79,29 @@ def delivered_is_published(lakes: Sequence[Lake]) -> Verdict:
     waiting = {lake.node: round(lake.waits, 1) for lake in lakes if lake.waits}
     longest = max(waiting.values(), default=0.0)
     return longest <= MOST_HOURS_WAITING, {"longest": longest, "accepted": MOST_HOURS_WAITING, **waiting}
+
+
+def samples_with_genotypes(lakes: Sequence[Lake]) -> Verdict:
+    """How many samples of the samples tables have no genotypes."""
+    manifests = [snapshot.manifest for snapshot in _built(lakes)]
+    samples, genotyped = sum(m.samples for m in manifests), sum(m.genotyped for m in manifests)
+    share = (samples - genotyped) / samples if samples else 0.0
+    numbers = {"samples": samples, "without_genotypes": samples - genotyped, "share": share}
+    return share <= MOST_WITHOUT_GENOTYPES, {**numbers, "accepted": MOST_WITHOUT_GENOTYPES}
+
+
+def every_node_published(lakes: Sequence[Lake]) -> Verdict:
+    """Which nodes have no snapshot that can be read."""
+    without = [lake.node for lake in lakes if lake.snapshot is None]
+    return not without, {"nodes": len(lakes), "without": len(without), "which": ", ".join(without)}
+
+
+def scores_of_known_samples(lakes: Sequence[Lake]) -> Verdict:
+    """How many scores are of a sample that the samples table lacks, or stand twice."""
+    offending = sum(
+        unknown_scores(snapshot.files("scores"), snapshot.files("samples")) for snapshot in _built(lakes)
+    )
+    return not offending, {"scores": _rows(lakes, "scores"), "offending": offending}
 
 
 def files_as_listed(lakes: Sequence[Lake]) -> Verdict:
@@ -145,6 +176,29 @@ def _spec(asset: str, name: str, description: str, *, blocking: bool = False) ->
 
 
 RULES: Final = (
+    Rule(
+        _spec(
+            "checked_input",
+            "samples_with_genotypes",
+            f"At most {MOST_WITHOUT_GENOTYPES:.0%} of the samples in the samples tables have no genotypes.",
+        ),
+        samples_with_genotypes,
+        dg.AssetCheckSeverity.WARN,
+    ),
+    Rule(
+        _spec("lake_inventory", "every_node_published", "Every node has a snapshot that can be read."),
+        every_node_published,
+        dg.AssetCheckSeverity.WARN,
+    ),
+    Rule(
+        _spec(
+            "scores",
+            "scores_of_known_samples",
+            "Each score stands once, and is of a sample that the samples table holds.",
+            blocking=True,
+        ),
+        scores_of_known_samples,
+    ),
     Rule(
         _spec("published_snapshot", "settings_read", "The settings of every node can be read."),
         settings_read,
