@@ -80,7 +80,13 @@ def test_the_webserver_shows_the_matrix_and_the_run(server: str):
     stats = {"/".join(node["assetKey"]["path"]): node["partitionStats"] for node in data["assetNodes"]}
     assert stats["contig_parquet"] == {"numMaterialized": 2, "numPartitions": 2, "numFailed": 0}
     assert stats["published_snapshot"] == {"numMaterialized": 1, "numPartitions": 1, "numFailed": 0}
-    assert {node["staleStatus"] for node in data["assetNodes"]} == {"FRESH"}
+    # the quality of the snapshot is made by the daemon, which does not run here
+    fresh = {"/".join(node["assetKey"]["path"]): node["staleStatus"] for node in data["assetNodes"]}
+    assert {name for name, status in fresh.items() if status != "FRESH"} <= {
+        "sample_qc",
+        "site_qc",
+        "lake_inventory",
+    }
     dimensions = {
         item["name"]: item["partitionKeys"] for item in data["assetNodeOrError"]["partitionKeysByDimension"]
     }
@@ -90,4 +96,9 @@ def test_the_webserver_shows_the_matrix_and_the_run(server: str):
     assert data["runsOrError"]["results"] == [{"jobName": "build_lake", "status": "SUCCESS"}]
     (repository,) = data["repositoriesOrError"]["nodes"]
     assert repository["location"]["name"] == "goe_lake"
-    assert repository["sensors"] == [{"name": "deliveries", "sensorState": {"status": "RUNNING"}}]
+    assert sorted(sensor["name"] for sensor in repository["sensors"]) == [
+        "alerts",
+        "automation",
+        "deliveries",
+    ]
+    assert {sensor["sensorState"]["status"] for sensor in repository["sensors"]} == {"RUNNING"}
