@@ -19,7 +19,7 @@ from goe_lake.catalog import Column
 from goe_lake.config import NodeConfig
 from goe_lake.errors import ConfigError, LakeError
 from goe_lake.lake import ContigCounts, Snapshot, current_id, open_snapshot
-from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS, digest_of
+from goe_lake.lake.layout import CURRENT, KEY_COLUMNS, STRATA, STRATUM_COLUMNS, digest_of
 
 PUBLISHED: Final = HERE.key("published_snapshot")
 #: The tables of a snapshot that are shown, with what one row is.
@@ -83,16 +83,18 @@ def _unread(complaint: ConfigError) -> Lake:
 
 
 def _holds(snapshot: Snapshot, config: NodeConfig) -> bool:
-    """Whether *snapshot* is made of the files that are there; they are read only where times do not tell."""
+    """Whether *snapshot* is made of the files that are there; only what arrived since then is read."""
     if built_since(config):
         return True
-    made_of = {(source.path, source.sha256) for source in snapshot.manifest.sources}
+    published = (config.lake / CURRENT).stat().st_mtime
+    made_of = {source.path: source.sha256 for source in snapshot.manifest.sources}
     # the first two are the settings and, where there is one, the policy, which are no sources
     settings = 1 if config.policy is None else 2
     paths = inputs_of(config)[settings:]
-    base = config.file.parent
-    there = {(Path(os.path.relpath(path, base)).as_posix(), digest_of(path)) for path in paths}
-    return made_of == there
+    names = {Path(os.path.relpath(path, config.file.parent)).as_posix(): path for path in paths}
+    return made_of.keys() == names.keys() and all(
+        path.stat().st_ctime <= published or digest_of(path) == made_of[name] for name, path in names.items()
+    )
 
 
 def _hours_since(moment: float) -> float:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import re
+import shutil
+import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +22,7 @@ from dagster_project.evidence import (
     impossible_counts,
     impossible_sites,
     persons_without_sample,
+    unknown_scores,
 )
 from dagster_project.inventory import heat_map, inventory_result, matrix_table
 from dagster_project.nodes import Nodes
@@ -60,7 +64,8 @@ def test_a_node_that_has_no_lake_yet_breaks_no_rule(nodes: Nodes):
     (lake,) = lakes_of(nodes)
     assert replace(lake, waits=0.0) == Lake("EE", None)
     assert 0 < lake.waits < 1
-    assert all(verdicts(lake).values())
+    told = verdicts(lake)
+    assert [name for name, passed in told.items() if not passed] == ["lake_inventory.every_node_published"]
 
 
 def test_a_file_that_is_gone_is_told_with_its_node(nodes: Nodes, node: Path):
@@ -72,6 +77,44 @@ def test_a_file_that_is_gone_is_told_with_its_node(nodes: Nodes, node: Path):
     assert lake.snapshot is None
     assert verdicts(lake)["published_snapshot.files_as_listed"] is False
     assert "absent" in inventory_result([lake], {}, []).metadata["lakes"].value
+
+
+def test_a_delivery_that_waits_is_told_and_the_same_content_does_not_wait(nodes: Nodes, node: Path):
+    """Files that are in no snapshot are counted by hours; a copy of what is published is no new delivery."""
+    config = read_node(node)
+    ingest(config, min_label_persons=1)
+    vcf = node.parent / "vcf" / "chr2.vcf.gz"
+    time.sleep(0.01)
+    vcf.write_bytes(vcf.read_bytes())
+    (same,) = lakes_of(nodes)
+    assert same.waits == 0
+    vcf.write_bytes(gzip.compress(gzip.decompress(vcf.read_bytes())))
+    (waiting,) = lakes_of(nodes)
+    assert 0 < waiting.waits < 1
+    assert verdicts(waiting)["published_snapshot.delivered_is_published"]
+    assert not verdicts(replace(waiting, waits=13.0))["published_snapshot.delivered_is_published"]
+
+
+def test_settings_that_cannot_be_read_are_a_row_and_a_failed_check(nodes: Nodes, node: Path):
+    """A node that nobody can build is not left out of the picture, and no folder of the host is named."""
+    shutil.rmtree(node.parent / "vcf")
+    (lake,) = lakes_of(nodes)
+    assert lake.unread.startswith("genotypes")
+    assert not verdicts(lake)["published_snapshot.settings_read"]
+    assert not verdicts(lake)["lake_inventory.every_node_published"]
+    shown = inventory_result([lake], {}, []).metadata["lakes"].value
+    assert lake.unread in shown
+    assert str(node.parent) not in shown
+
+
+def test_scores_of_nobody_and_scores_that_stand_twice_are_found(tmp_path: Path):
+    """A score must be of one sample that is known, and must be one number."""
+    pq.write_table(pa.table({"sample_id": ["a", "b"]}), tmp_path / "samples.parquet")
+    rows = [("a", "PGS1"), ("a", "PGS2"), ("b", "PGS1"), ("b", "PGS1"), ("c", "PGS1")]
+    table = pa.table({"sample_id": [s for s, _ in rows], "pgs_id": [g for _, g in rows]})
+    pq.write_table(table, tmp_path / "scores.parquet")
+    assert unknown_scores([tmp_path / "scores.parquet"], [tmp_path / "samples.parquet"]) == 2
+    assert unknown_scores([], []) == 0
 
 
 def test_one_rule_can_be_judged_alone(snapshot: Snapshot):
