@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,3 +192,30 @@ def test_metadata_names_no_folder_of_the_host(instance: dg.DagsterInstance, node
     build(instance, nodes)
     shown = [metadata_of(instance, asset, "EE") for asset in ("checked_input", "published_snapshot", *TABLES)]
     assert str(node.parent) not in repr(shown)
+
+
+def test_after_the_mend_the_cells_go_through_one_by_one(
+    instance: dg.DagsterInstance, nodes: Nodes, node: Path, materialize: Materialize
+):
+    """A contig fails with its file and record; mended, the cells of the delivery are made by hand, and published."""
+    vcf = node.parent / "vcf" / "chrX.vcf.gz"
+    whole = vcf.read_bytes()
+    text = gzip.decompress(whole).decode()
+    last = text.rstrip("\n").rsplit("\n", 1)[1].split("\t")
+    other = [call.replace("0", "1", 1) if call[:1] == "0" else "0" + call[1:] for call in last[9:]]
+    vcf.write_bytes(gzip.compress((text + "\t".join([*last[:9], *other]) + "\n").encode()))
+    failed = build(instance, nodes)
+    (event,) = [event for event in failed.all_events if event.is_step_failure]
+    assert event.step_key == "convert_contig[chrX]"
+    told = event.step_failure_data.user_failure_data
+    assert told.metadata["file"].value == "vcf/chrX.vcf.gz"
+    assert last[1] in told.description
+    assert told.metadata["mend"].value
+    assert instance.get_materialized_partitions(dg.AssetKey("contig_parquet")) == {"chr2|EE"}
+    vcf.write_bytes(whole)
+    # all files of a delivery make its digest, so with another file all its contigs are converted again
+    assert materialize("checked_input", partition="EE").success
+    for cell in sorted(CELLS):
+        assert materialize("contig_parquet", partition=cell).success
+    assert materialize("published_snapshot", partition="EE").success
+    nodes.snapshot("EE").verify()
