@@ -30,8 +30,13 @@ TABLES: Final[Mapping[str, str]] = {
     "strata": "Counts by site and stratum, a stratum being a combination of population, sex and consent.",
 }
 
-#: The columns of `strata`, and the columns that they are counted from.
-STRATA_LINEAGE: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+#: Columns by table, and the columns that they are made from.
+Lineage = Mapping[str, Sequence[tuple[str, str]]]
+VARIANTS_LINEAGE: Final[Lineage] = {
+    **{name: [("contig_parquet", name)] for name in KEY_COLUMNS},
+    "variant_id": [("contig_parquet", name) for name in KEY_COLUMNS],
+}
+STRATA_LINEAGE: Final[Lineage] = {
     **{name: [("contig_parquet", name)] for name in KEY_COLUMNS},
     **{name: [("samples", name)] for name in STRATUM_COLUMNS},
     "het": [("contig_parquet", "het")],
@@ -40,6 +45,7 @@ STRATA_LINEAGE: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     "not_called": [("contig_parquet", "nc")],
     "an": [("contig_parquet", name) for name in ("nc", "hemi", "ref1")],
 }
+LINEAGE: Final[Mapping[str, Lineage]] = {"variants": VARIANTS_LINEAGE, "strata": STRATA_LINEAGE}
 
 
 @dataclass(frozen=True)
@@ -163,17 +169,17 @@ def table_results(snapshot: Snapshot) -> Iterator[Result]:
         if by_contig:
             rows = [dg.TableRecord({"contig": contig, "rows": count}) for contig, count in by_contig.items()]
             shown["rows_by_contig"] = dg.MetadataValue.table(rows)
-        if table == "strata":
-            shown["dagster/column_lineage"] = _lineage()
+        if table in LINEAGE:
+            shown["dagster/column_lineage"] = _lineage(LINEAGE[table])
         version = version_of(file.sha256 for file in files)
         yield dg.MaterializeResult(asset_key=HERE.key(table), metadata=shown, data_version=version)
 
 
-def _lineage() -> dg.TableColumnLineage:
+def _lineage(lineage: Lineage) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(HERE.key(asset), name) for asset, name in sources]
-            for column, sources in STRATA_LINEAGE.items()
+            for column, sources in lineage.items()
         }
     )
 

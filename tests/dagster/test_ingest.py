@@ -73,6 +73,9 @@ def test_the_assets_lead_from_files_to_tables(
     counted = metadata_of(instance, "strata", "EE")
     named = {column.name for column in counted["dagster/column_schema"].columns}
     assert set(counted["dagster/column_lineage"].deps_by_column) == named - {"n_persons"}
+    listed = metadata_of(instance, "variants", "EE")
+    named = {column.name for column in listed["dagster/column_schema"].columns}
+    assert {"pos", "variant_id"} <= set(listed["dagster/column_lineage"].deps_by_column) <= named
 
 
 def test_the_build_of_a_node_is_one_run_that_reports_to_the_assets(
@@ -197,7 +200,7 @@ def test_metadata_names_no_folder_of_the_host(instance: dg.DagsterInstance, node
 def test_after_the_mend_the_cells_go_through_one_by_one(
     instance: dg.DagsterInstance, nodes: Nodes, node: Path, materialize: Materialize
 ):
-    """A contig fails with its file and record; mended, the cells of the delivery are made by hand, and published."""
+    """A contig fails with its file and record; mended, the cells are made by hand, and published."""
     vcf = node.parent / "vcf" / "chrX.vcf.gz"
     whole = vcf.read_bytes()
     text = gzip.decompress(whole).decode()
