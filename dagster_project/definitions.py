@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from dagster_project import defs as modules
 from dagster_project.executors import chosen_executor
 from dagster_project.nodes import configured_nodes
 
@@ -14,7 +15,12 @@ from dagster_project.nodes import configured_nodes
 @dg.definitions
 def defs() -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors, and the resources that they use."""
-    found = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    # by the module: the folder of a project has one name, and each location of one node another
+    root = Path(__file__).resolve().parents[1]
+    with warnings.catch_warnings():
+        # as load_from_defs_folder does, which takes the same way
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        found = dg.ComponentTree.from_module(defs_module=modules, project_root=root).build_defs()
     # a contig is decoded in a process of its own already, so a step does not need one
     shared = dg.Definitions(resources={"nodes": configured_nodes()}, executor=chosen_executor())
     return dg.Definitions.merge(with_sources(found), shared)
