@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import duckdb
+import pyarrow as pa
 import structlog
 
 from goe_lake.catalog import Catalog, merge_catalogs
@@ -23,8 +24,9 @@ from goe_lake.federation.answer import Answer
 from goe_lake.federation.domains import Combination, node_domain, not_shown
 from goe_lake.federation.explain import explained
 from goe_lake.federation.finish import Finished, finish
+from goe_lake.federation.frequencies import Progress, frequencies, make_releases
 from goe_lake.federation.merge import Part, merge
-from goe_lake.federation.node import Node, NodeDescription
+from goe_lake.federation.node import FrequencyRelease, Node, NodeDescription
 from goe_lake.query import Plan, prepare
 from goe_lake.release import ColumnReport, Envelope, NodeReport, Release, Status, columns_in
 
@@ -64,6 +66,12 @@ class Federation:
             list(pool.map(lambda member: member.node.lay(site_list), self._members))
         return site_list
 
+    def keep_listed(self, sites: pa.Table) -> None:
+        """List *sites* (`SITE_SCHEMA`) too: what an earlier release lists stays listed."""
+        self.site_list = unite([self.site_list.sites, sites])
+        with ThreadPoolExecutor(max_workers=len(self._members)) as pool:
+            list(pool.map(lambda member: member.node.lay(self.site_list), self._members))
+
     def for_project(self, project: str) -> Federation:
         """The same nodes under the same site list, asked for *project*."""
         other = copy(self)
@@ -74,6 +82,14 @@ class Federation:
     def nodes(self) -> tuple[NodeDescription, ...]:
         """The public facts of every node."""
         return tuple(member.description for member in self._members)
+
+    def frequencies(self, contig: str) -> pa.Table:
+        """The released allele frequencies of *contig* over all nodes (`products.frequencies.schema`)."""
+        return frequencies(self._members, contig)
+
+    def release_frequencies(self, progress: Progress | None = None) -> list[FrequencyRelease]:
+        """Let every node make its next release of allele frequencies; in the order of the nodes."""
+        return make_releases(self._members, progress)
 
     def sql(self, text: str, *, completeness: Completeness = "all", domain_rows: bool = False) -> Answer:
         """Answer the query *text*.

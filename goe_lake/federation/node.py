@@ -12,9 +12,11 @@ import pyarrow as pa
 from goe_lake.catalog import Catalog
 from goe_lake.config import NodeConfig, read_node
 from goe_lake.disclosure import DEFAULT_POLICY, Policy, parse_policy
+from goe_lake.engine.frequencies import Frequencies, Progress, current_rows, make_release, unchanged_since
+from goe_lake.engine.frequency_store import NodeRelease, folder_of, latest
 from goe_lake.engine.node import NodeAnswer, NodeEngine
 from goe_lake.engine.sites import SiteList
-from goe_lake.errors import ConfigError
+from goe_lake.errors import ConfigError, LakeError
 from goe_lake.lake import Snapshot, open_snapshot
 from goe_lake.release import Release, digest_of
 
@@ -51,6 +53,40 @@ class NodeDescription:
         return cls(**{**data, "catalog": Catalog.from_json(data["catalog"])})
 
 
+@dataclass(frozen=True)
+class FrequencyRelease:
+    """The public facts of a node's release of allele frequencies.
+
+    *persons* is how many it counts; *unchanged_since* gives, for each contig, the earliest release
+    since which the node tells the same of it.
+    """
+
+    number: int
+    release_id: str
+    snapshot_id: str
+    persons: int
+    min_carriers: int
+    protection: str
+    unchanged_since: Mapping[str, int]
+
+    @classmethod
+    def of(cls, release: NodeRelease) -> FrequencyRelease:
+        """The facts of *release*."""
+        return cls(
+            release.number,
+            release.release_id,
+            release.snapshot_id,
+            release.persons,
+            release.rules["min_carriers"],
+            release.rules["protection"],
+            unchanged_since(release),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The facts as plain JSON values."""
+        return {**vars(self), "unchanged_since": dict(self.unchanged_since)}
+
+
 class Node(Protocol):
     """A node as the gateway sees it, in this process or over the wire."""
 
@@ -66,6 +102,12 @@ class Node(Protocol):
     def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
         """The controlled cells of *release*."""
 
+    def frequencies(self, contig: str) -> pa.Table:
+        """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""
+
+    def release_frequencies(self, progress: Progress | None = None) -> FrequencyRelease:
+        """Make the node's next release of allele frequencies; the standing one where nothing changed."""
+
 
 class EmbeddedNode:
     """A node in this process, over a lake on this disk; no threshold is below *floor*."""
@@ -77,6 +119,7 @@ class EmbeddedNode:
         snapshot = open_snapshot(config.lake)
         check_is_lake_of(config, snapshot)
         self._engine = NodeEngine(config.node_id, snapshot, self.policy)
+        self._site_list: SiteList | None = None
 
     def describe(self) -> NodeDescription:
         """The node's public facts."""
@@ -93,12 +136,35 @@ class EmbeddedNode:
         )
 
     def offer_sites(self) -> pa.Table:
-        """The sites that the node may list."""
-        return self._engine.offer_sites()
+        """The sites that the node may list, and those that it has released: once listed, always listed."""
+        offered, released = self._engine.offer_sites(), self.released_frequencies()
+        if released is None:
+            return offered
+        return pa.concat_tables([offered, *(released.sites(files.contig) for files in released.files)])
 
     def lay(self, site_list: SiteList) -> None:
         """Answer by *site_list* from now on."""
         self._engine.lay(site_list)
+        self._site_list = site_list
+
+    def released_frequencies(self) -> NodeRelease | None:
+        """The node's standing release of allele frequencies, None where it has made none."""
+        return latest(folder_of(self.lake, protects=self.policy.protects))
+
+    def frequencies(self, contig: str) -> pa.Table:
+        """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""
+        released = self.released_frequencies()
+        return released.rows(contig) if released is not None else current_rows(self._frequencies(), contig)
+
+    def release_frequencies(self, progress: Progress | None = None) -> FrequencyRelease:
+        """Make the node's next release of allele frequencies; the standing one where nothing changed."""
+        return FrequencyRelease.of(make_release(self._frequencies(), self.lake, progress))
+
+    def _frequencies(self) -> Frequencies:
+        if self._site_list is None:
+            problem = "the node was given no site list yet"
+            raise LakeError(self.lake, problem, "open it in a federation, or lay a list over it")
+        return Frequencies(self._engine.snapshot, self.policy, self._site_list)
 
     def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
         """The controlled cells of *release*."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import structlog
@@ -13,13 +15,14 @@ from goe_lake.engine.sites import SiteList
 from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
 from goe_lake.federation.deadline import interrupted_after
 from goe_lake.federation.membership import Membership
-from goe_lake.federation.node import EmbeddedNode, NodeDescription
+from goe_lake.federation.node import EmbeddedNode, FrequencyRelease, NodeDescription
 from goe_lake.federation.problems import Problem
 from goe_lake.federation.wire import Question, read_table, write_table
 from goe_lake.lake import current_id
 from goe_lake.release import Receipt
 
 log = structlog.get_logger("goe_lake.node")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,26 @@ class NodeService:
         # of what travels, which holds less than what was computed
         digest = digest_of_cells(read_table(body))
         return WiredCells(body, answer.cells.num_rows, replace(answer.receipt, cells_digest=digest))
+
+    def frequencies(self, contig: str) -> bytes:
+        """The allele frequencies of *contig* that the node has released, or would release, as they travel."""
+        return write_table(self._under_list(lambda node: node.frequencies(contig)))
+
+    def release_frequencies(self) -> FrequencyRelease:
+        """Make the node's next release of allele frequencies, under the laid site list."""
+        return self._under_list(lambda node: node.release_frequencies())
+
+    def _under_list(self, work: Callable[[EmbeddedNode], T]) -> T:
+        standing = self._standing
+        if self._moved():
+            raise Problem("node-moved")
+        if standing.site_list_digest is None:
+            raise Problem("site-list-unknown")
+        try:
+            return work(standing.node)
+        except Exception as error:  # noqa: BLE001 - fail closed, whatever it is: error texts quote values
+            log.error("frequencies_failed", error=str(error) if isinstance(error, LakeError) else "")
+            raise Problem("failed") from None
 
     def close(self) -> None:
         """Let go of everything that was opened to answer."""

@@ -13,15 +13,17 @@ import httpx
 import pyarrow as pa
 import structlog
 
+from goe_lake.engine.frequencies import Progress
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.engine.sites import SITE_SCHEMA, SiteList
 from goe_lake.errors import ConfigError, NodeFailed, ReleaseRefused
 from goe_lake.federation.membership import Membership, NodeMember
-from goe_lake.federation.node import NodeDescription
+from goe_lake.federation.node import FrequencyRelease, NodeDescription
 from goe_lake.federation.problems import Problem, read_problem
 from goe_lake.federation.tokens import SIGNATURE_HEADER, BadSignature, Signer, check_answer, request_token
 from goe_lake.federation.wire import (
     DESCRIPTION,
+    FREQUENCIES,
     RELEASE,
     SITE_LIST,
     SITES,
@@ -37,6 +39,7 @@ log = structlog.get_logger("goe_lake.gateway")
 
 DEADLINE: Final = 10.0  # seconds in which a gateway answers or errs
 FINISHING: Final = 0.5  # seconds of them that are left for its own work on the cells
+RELEASING_DEADLINE: Final = 3600.0  # seconds for all allele frequencies of a country
 OPENING_DEADLINE: Final = 120.0  # seconds for the site list, which is as long as the genome is wide
 KEEP_ALIVE: Final = 30.0  # seconds; shorter than the server's, so that no request meets a closing connection
 MOST_ANSWER: Final = 512 * 2**20  # bytes
@@ -196,6 +199,34 @@ class RemoteNode:
             raise self._failed(query_id, "the answer has no receipt") from None
         log.info("receipt", node=self.member.node_id, query_id=query_id, signed=reply.signature)
         return NodeAnswer(cells, receipt)
+
+    def frequencies(self, contig: str) -> pa.Table:
+        """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""
+        return self._table(self._under_list("GET", f"{FREQUENCIES}/{contig}", OPENING_DEADLINE), "")
+
+    def release_frequencies(self, progress: Progress | None = None) -> FrequencyRelease:
+        """Make the node's next release of allele frequencies; the standing one where nothing changed."""
+        reply = self._under_list("POST", FREQUENCIES, RELEASING_DEADLINE)
+        try:
+            release = FrequencyRelease(**json.loads(reply.body))
+        except (ValueError, TypeError):
+            raise self._failed("", "the facts of its release cannot be read") from None
+        log.info("receipt", node=self.member.node_id, query_id="", signed=reply.signature)
+        if progress is not None:
+            for contig in release.unchanged_since:
+                progress(contig)
+        return release
+
+    def _under_list(self, method: str, path: str, seconds: float) -> Reply:
+        """The answer to a request that needs the site list, laid again where the node was started again."""
+        assert self._site_list is not None
+        try:
+            return self._channel.send(method, path, seconds=seconds)
+        except Problem as problem:
+            if problem.kind != "site-list-unknown":
+                raise self._failure(problem, "") from None
+            self.lay(self._site_list)
+            return self._ask(method, path, seconds=seconds)
 
     def _ask(
         self, method: str, path: str, body: bytes = b"", *, query_id: str = "", seconds: float | None = None

@@ -7,6 +7,8 @@
 | `GET /v1/sites` | the sites that it may list (Arrow) |
 | `PUT /v1/site-list` | takes the federation's site list (Arrow); 204 |
 | `POST /v1/release` | takes a `question/1`; the controlled cells (Arrow), the receipt in the signature |
+| `POST /v1/frequencies` | makes the next release of allele frequencies; its public facts (JSON) |
+| `GET /v1/frequencies/chr20` | the released allele frequencies of one contig (Arrow) |
 
 Every request but the first carries a token, every answer with status 200 or 204 a signature
 (`GOE-Signature`); see `goe_lake.federation.tokens`. Everything else is a problem+json.
@@ -33,6 +35,7 @@ from goe_lake.federation.tokens import SIGNATURE_HEADER, RequestGate, Signer, si
 from goe_lake.federation.wire import (
     ARROW_TYPE,
     DESCRIPTION,
+    FREQUENCIES,
     HEALTH,
     RELEASE,
     SITE_LIST,
@@ -41,6 +44,7 @@ from goe_lake.federation.wire import (
     read_site_list,
     write_table,
 )
+from goe_lake.genome import CONTIGS
 from goe_lake.web.guard import Guard, Limits, new_app
 
 log = structlog.get_logger("goe_lake.node")
@@ -113,6 +117,23 @@ class NodeApp:
         more = {"query_id": question.query_id, "receipt": cells.receipt.to_json()}
         return self._signed(nonce, cells.body, ARROW_TYPE, more=more)
 
+    async def frequencies(self, request: Request) -> Response:
+        """The released allele frequencies of one contig."""
+        nonce, _ = await self._admitted(request)
+        contig = request.path_params["contig"]
+        if contig not in CONTIGS:
+            raise Problem("not-found")
+        body = await run_in_threadpool(self._service.frequencies, contig)
+        log.info("frequencies_answered", contig=contig, bytes=len(body))
+        return self._signed(nonce, body, ARROW_TYPE)
+
+    async def release_frequencies(self, request: Request) -> Response:
+        """Make the next release of allele frequencies."""
+        nonce, _ = await self._admitted(request)
+        release = await run_in_threadpool(self._service.release_frequencies)
+        log.info("frequencies_released", number=release.number, release=release.release_id)
+        return self._signed(nonce, json.dumps(release.to_json()).encode(), "application/json")
+
     async def _admitted(self, request: Request) -> tuple[str, bytes]:
         """The nonce and the body of a request that the gateway sent; nothing is read of any other's body."""
         path = request.url.path
@@ -153,4 +174,6 @@ def node_app(service: NodeService, gate: RequestGate, signer: Signer, deadline: 
     app.add_api_route(SITES, node.sites, methods=["GET"])
     app.add_api_route(SITE_LIST, node.site_list, methods=["PUT"])
     app.add_api_route(RELEASE, node.release, methods=["POST"])
+    app.add_api_route(FREQUENCIES, node.release_frequencies, methods=["POST"])
+    app.add_api_route(FREQUENCIES + "/{contig}", node.frequencies, methods=["GET"])
     return Guard(app, Limits(body_bytes_at={SITE_LIST: MOST_SITE_LIST}))

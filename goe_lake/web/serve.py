@@ -8,7 +8,8 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,10 +20,11 @@ from starlette.types import ASGIApp
 from structlog.typing import Processor
 
 from goe_lake.errors import ConfigError, Incomplete
+from goe_lake.federation import Federation
 from goe_lake.federation.identity import Identity
 from goe_lake.federation.membership import Address, read_federation
 from goe_lake.federation.node_service import NodeService
-from goe_lake.federation.remote_node import DEADLINE, Channel
+from goe_lake.federation.remote_node import DEADLINE, Channel, RemoteNode
 from goe_lake.federation.standing import StandingFederation
 from goe_lake.federation.tokens import RequestGate
 from goe_lake.web.gateway_app import gateway_app
@@ -104,6 +106,24 @@ def serve_gateway(
     finally:
         stop.set()
         federation.close()
+
+
+@contextmanager
+def remote_federation(federation_toml: Path, *, identity: Path | None = None) -> Iterator[Federation]:
+    """All nodes of *federation_toml* as one federation, asked over HTTPS in the gateway's name.
+
+    Raises NodeFailed where a node cannot be reached.
+    """
+    membership = read_federation(federation_toml)
+    member = membership.gateway
+    own = Identity(member.gateway_id, identity or membership.file.parent / member.gateway_id)
+    signer = own.signer(member.public_key)
+    channels = [Channel(node, signer, own.client_context(node.ca)) for node in membership.nodes]
+    try:
+        yield Federation([RemoteNode(channel, membership) for channel in channels])
+    finally:
+        for channel in channels:
+            channel.close()
 
 
 def _open(federation: StandingFederation) -> None:

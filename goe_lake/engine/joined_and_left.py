@@ -1,0 +1,209 @@
+"""Who joined or left between two snapshots, counted by site, atom and genotype class.
+
+Only persons who differ are looked at: a sample that stayed in its delivery and its group has the same
+calls. A sample that came in another delivery counts where its genotype differs; one that changed its
+group left the one and joined the other. Counts are in units of 1/UNIT person, so that a person with
+several samples, or in two groups, never weighs more than one person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from goe_lake.disclosure.changes import Change
+from goe_lake.disclosure.frequencies import CARRIERS, CLASSES
+from goe_lake.engine.genotypes import CHUNK_CELLS, dense_calls
+from goe_lake.engine.group_classes import Atoms, Counts, Sample, filled_alleles, in_par
+from goe_lake.lake import Snapshot
+from goe_lake.vcf.arrow import pc
+
+#: A person's weight; it can be parted among 2, 3, 4 or 6.
+UNIT: Final = 12
+_CALLS: Final = [f"{name}_{kind}" for name in ("het", "hom", "hemi", "nc", "ref1") for kind in ("l", "b")]
+_KEY: Final = ["pos", "ref", "alt", "end_pos"]
+#: 3 x called alleles + dosage -> place in CLASSES; -1 for not called
+_CODES: Final = {7: 0, 8: 1, 4: 2, 6: 3, 3: 4}
+_NOBODY: Final = -2
+Codes = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class State:
+    """A snapshot, and its samples whose consent covers the release."""
+
+    snapshot: Snapshot
+    samples: Sequence[Sample]
+
+
+def joined_and_left(
+    before: State, now: State, sites: pa.Table, contig: str, atoms: Atoms, *, only_joined: bool = False
+) -> Change:
+    """Count those who joined or left between *before* and *now* at *sites* of *contig*.
+
+    With *only_joined*, those who left are left out: their files may be gone for others too.
+    """
+    left, joined = differing(before.samples, now.samples)
+    shape = (sites.num_rows, *atoms.samples.shape)
+    found = {name: np.zeros(shape, np.int64) for name in (*CLASSES, "carriers", "others")}
+    weights = _weights(left, joined)
+    old_calls = Calls(before.snapshot, contig, sites, () if only_joined else left)
+    new_calls = Calls(now.snapshot, contig, sites, joined)
+    pairs = _pairs(old_calls.samples, new_calls.samples)
+    persons = len(old_calls.samples) + len(new_calls.samples)
+    step = max(1, CHUNK_CELLS // max(1, persons))
+    for start in range(0, sites.num_rows if persons else 0, step):
+        rows = slice(start, min(start + step, sites.num_rows))
+        _count(
+            old_calls.codes(rows),
+            new_calls.codes(rows),
+            pairs,
+            (old_calls, new_calls),
+            weights,
+            atoms,
+            found,
+            rows,
+        )
+    return Change(found["carriers"], found["others"], {name: found[name] for name in CLASSES})
+
+
+def differing(before: Sequence[Sample], now: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """The samples of *before* that are not as they were in *now*, and those of *now* that were not."""
+    old, new = set(before), set(now)
+    return [sample for sample in before if sample not in new], [sample for sample in now if sample not in old]
+
+
+def _pairs(left: Sequence[Sample], joined: Sequence[Sample]) -> tuple[Counts, Counts]:
+    """The places of samples that came again in the same group."""
+    again = {(sample.sample_id, sample.atom): place for place, sample in enumerate(joined)}
+    matched = [
+        (place, again[sample.sample_id, sample.atom])
+        for place, sample in enumerate(left)
+        if (sample.sample_id, sample.atom) in again
+    ]
+    places = np.array(matched, np.int64).reshape(-1, 2)
+    return places[:, 0], places[:, 1]
+
+
+def _weights(left: Sequence[Sample], joined: Sequence[Sample]) -> Mapping[str, int]:
+    """The weight of each person's samples: a person is parted among samples and groups."""
+    occurrences = Counter(
+        person for person, _, _ in {(s.person_id, s.sample_id, s.atom) for s in (*left, *joined)}
+    )
+    return {person: max(1, UNIT // times) for person, times in occurrences.items()}
+
+
+class Calls:
+    """The genotype classes of some samples of a snapshot at sites of a contig."""
+
+    def __init__(self, snapshot: Snapshot, contig: str, sites: pa.Table, samples: Sequence[Sample]) -> None:
+        self.samples = tuple(samples)
+        self._contig, self._snapshot = contig, snapshot
+        self._par = in_par(snapshot, contig, sites)
+        self._filled = {
+            stretch: _filled_codes(snapshot, contig, stretch, self.samples) for stretch in ("nonpar", "par")
+        }
+        self._stored = {
+            batch.digest: _stored(snapshot, contig, batch.digest, sites)
+            for batch in snapshot.batches
+            if any(sample.batch == batch.digest for sample in self.samples)
+        }
+        self._persons = {batch.digest: batch.persons for batch in snapshot.batches}
+
+    def codes(self, rows: slice) -> Codes:
+        """The class of each sample (sites, samples): its place in CLASSES, -1 where not called."""
+        codes = np.where(self._par[rows][:, None], self._filled["par"], self._filled["nonpar"])
+        codes = codes.astype(np.int8)
+        for digest, (stored, places) in self._stored.items():
+            start, end = np.searchsorted(places, (rows.start, rows.stop))
+            if start == end:
+                continue
+            chosen = [place for place, sample in enumerate(self.samples) if sample.batch == digest]
+            index = np.array([self.samples[place].index for place in chosen])
+            dosage, called = dense_calls(stored.slice(start, end - start), self._persons[digest])
+            values = np.where(called > 0, 3 * called + dosage, 0)[:, index]
+            codes[np.ix_(places[start:end] - rows.start, chosen)] = _LOOKUP[values]
+        return codes
+
+
+_LOOKUP: Final = np.array([_CODES.get(code, -1) for code in range(9)], np.int8)
+
+
+def _filled_codes(snapshot: Snapshot, contig: str, stretch: str, samples: Sequence[Sample]) -> Codes:
+    return np.array([-1, 4, 3], np.int8)[filled_alleles(snapshot, contig, stretch, samples)]
+
+
+def _stored(snapshot: Snapshot, contig: str, batch: str, sites: pa.Table) -> tuple[pa.Table, Counts]:
+    """The stored calls of a batch at *sites*, and the place of each among them, in order."""
+    wanted = sites.select(_KEY).append_column("place", pa.array(np.arange(sites.num_rows)))
+    parts = []
+    low, high = _range(sites)
+    for path in snapshot.files("calls", contig, batch):
+        file = pq.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            keys = file.read_row_group(group, columns=_KEY)
+            first, last = _range(keys)
+            if last < low or first > high:
+                continue
+            numbered = keys.append_column("row", pa.array(np.arange(keys.num_rows)))
+            here = numbered.join(wanted, keys=_KEY, join_type="inner").select(["row", "place"])
+            if here.num_rows:
+                rows = file.read_row_group(group, columns=_CALLS).take(here.column("row"))
+                parts.append(rows.append_column("place", here.column("place")))
+    if not parts:
+        return pa.table({}), np.empty(0, np.int64)
+    stored = pa.concat_tables(parts).sort_by("place")
+    return stored.select(_CALLS).combine_chunks(), stored.column("place").to_numpy()
+
+
+def _range(keys: pa.Table) -> tuple[int, int]:
+    found = pc.min_max(keys.column("pos")).as_py()
+    return (found["min"], found["max"]) if keys.num_rows else (0, -1)
+
+
+def _count(
+    old: Codes,
+    new: Codes,
+    pairs: tuple[Counts, Counts],
+    calls: tuple[Calls, Calls],
+    weights: Mapping[str, int],
+    atoms: Atoms,
+    found: Mapping[str, Counts],
+    rows: slice,
+) -> None:
+    """Add what changed at the sites *rows* to *found*."""
+    mine, again = pairs
+    same = old[:, mine] == new[:, again]
+    old[:, mine] = np.where(same, _NOBODY, old[:, mine])
+    new[:, again] = np.where(same, _NOBODY, new[:, again])
+    members = [_members(part.samples, weights, atoms) for part in calls]
+    places = {name: place for place, name in enumerate(CLASSES)}
+    carriers = [places[name] for name in CARRIERS]
+    for name, place in places.items():
+        _add(found[name][rows], (old == place) @ members[0] + (new == place) @ members[1])
+    for name, chosen in (("carriers", carriers), ("others", [places["ref2"], places["ref1"]])):
+        before, after = np.isin(old, chosen), np.isin(new, chosen)
+        # who is in both counts once
+        before[:, mine] &= ~after[:, again]
+        _add(found[name][rows], before @ members[0] + after @ members[1])
+
+
+def _add(found: Counts, counted: npt.NDArray[np.float64]) -> None:
+    found += np.rint(counted).astype(np.int64).reshape(found.shape)
+
+
+def _members(samples: Sequence[Sample], weights: Mapping[str, int], atoms: Atoms) -> npt.NDArray[np.float64]:
+    """(samples, atoms): the weight of each sample in its atom."""
+    columns = len(atoms.sexes)
+    members = np.zeros((len(samples), atoms.samples.size))
+    for place, sample in enumerate(samples):
+        row, column = atoms.places[sample.atom]
+        members[place, row * columns + column] = weights[sample.person_id]
+    return members
