@@ -19,6 +19,7 @@ from rich.table import Table
 from goe_lake.console import IngestProgress
 from goe_lake.options import errors
 from goe_lake.products.frequencies.formats import ExportFormat
+from goe_lake.release_build import build, node_release
 
 if TYPE_CHECKING:
     from goe_lake.lake.progress import Progress
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 
 release_commands = typer.Typer(
     name="release",
-    help="Releases of the allele-frequency reference: check, export, compare, describe.",
+    help="Releases of the allele-frequency reference: build, check, export, compare, describe.",
     no_args_is_help=True,
 )
+release_commands.command("build")(build)
+release_commands.command("node")(node_release)
 
 #: Characters of a line where the output is no screen.
 WIDE = 132

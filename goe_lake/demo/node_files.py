@@ -34,7 +34,7 @@ min_contributors = 10
 """
 
 # "demo" is the purpose of the project that the demo's queries run in.
-_PURPOSES: Final = ("demo", "cardiovascular", "reporting")
+_PURPOSES: Final = ("demo", "cardiovascular", "reporting", "allele_frequencies")
 
 _NODE: Final = """\
 # Simulated persons: this node says nothing about real people.
