@@ -21,6 +21,8 @@ from goe_lake.engine.genotypes import CLASS_VALUES, CLASSES, Indexes, one_chunk
 # beyond these, expanding rows costs less
 MOST_KINDS: Final = 1024
 MOST_GROUPS: Final = 256
+# questions whose kinds are kept; each is some bytes a person
+MOST_KEPT: Final = 32
 NONE: Final = -1
 
 
@@ -48,7 +50,10 @@ class RowKinds:
 
 
 def row_kinds(blueprint: Blueprint, persons: str, size: int) -> RowKinds | None:
-    """The kinds of rows of the *size* persons or strata in the table *persons*; None for too many kinds."""
+    """The kinds of rows of the *size* persons or strata in the table *persons*; None for too many kinds.
+
+    They do not depend on the sites: the same question about other sites finds them kept.
+    """
     classes = ", ".join(
         f"({place}, {called}::TINYINT, {dosage if called else 'NULL'}::TINYINT)"
         for place, (dosage, called) in enumerate(CLASS_VALUES.values())
@@ -56,7 +61,16 @@ def row_kinds(blueprint: Blueprint, persons: str, size: int) -> RowKinds | None:
     source = f"{persons} p CROSS JOIN (VALUES {classes}) g (class, called_alleles, dosage)"
     member = f"p.s * {len(CLASSES)} + g.class"
     sql = blueprint.row_kinds_sql(blueprint.reading.person_keys, source, member)
-    table = blueprint.reading.session.connection.sql(sql).to_arrow_table()
+    kept = blueprint.reading.session.kinds
+    if sql not in kept:
+        while len(kept) >= MOST_KEPT:
+            kept.popitem(last=False)
+        kept[sql] = _kinds(blueprint.reading.session.connection.sql(sql).to_arrow_table(), size)
+    kept.move_to_end(sql)
+    return kept[sql]
+
+
+def _kinds(table: pa.Table, size: int) -> RowKinds | None:
     if len(table) > MOST_KINDS:
         return None
     members = cast("pa.ListArray[Any]", one_chunk(table.column("members")))

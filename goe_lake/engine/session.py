@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -20,6 +22,9 @@ from goe_lake.engine.sql import identifier, quoted
 from goe_lake.genome import ASSEMBLIES, CONTIGS, ploidy_by_sex
 from goe_lake.lake import Snapshot
 
+if TYPE_CHECKING:
+    from goe_lake.engine.row_kinds import RowKinds
+
 # Columns with at most this many values tell persons apart by class
 FEW_VALUES = 20
 # Bits in memory at once, for each of five classes
@@ -33,7 +38,8 @@ class Session:
 
     Tables in *connection*: `samples` (s, person, every column as analysts see it, and `q$…` as whole
     numbers), `scores` (s, pgs_id, score, q$score) and `sites` (as `overlay_sql` makes it).
-    *last_selection* is the text of the last selection of sites, and what it selected.
+    *last_selection* is the text of the last selection of sites, and what it selected; *kinds* are the
+    kinds of rows of the last questions by their SQL, None where there were too many.
     """
 
     snapshot: Snapshot
@@ -42,6 +48,7 @@ class Session:
     one_sample_a_person: bool
     batches: dict[str, BatchPersons] = field(default_factory=dict)
     last_selection: tuple[str, Selection] | None = None
+    kinds: OrderedDict[str, RowKinds | None] = field(default_factory=OrderedDict)
 
     @cached_property
     def samples(self) -> int:
