@@ -24,7 +24,7 @@ from goe_lake.lake.ploidy import TALLY, Tally
 from goe_lake.lake.quarantine import RAISE_LIMIT, Entry, write_entries
 from goe_lake.vcf.chunk import Chunk
 from goe_lake.vcf.encode import CALLS, SITES, encode
-from goe_lake.vcf.reader import Piece, read_piece
+from goe_lake.vcf.reader import Piece, Wanted, read_piece
 
 #: Alike things beyond so many are counted and no longer listed one by one.
 MOST_DETAILED: Final = 10_000
@@ -179,7 +179,7 @@ def _rows(job: Job, counts: _Counts, report: Report) -> Iterator[pa.Table]:
     for source, piece in enumerate(job.pieces):
         report(source, 0)
         scratch = job.folder / "piece"
-        for chunk in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], job.fields, scratch):
+        for chunk in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], Wanted(job.fields), scratch):
             counts.add(source, chunk)
             if chunk.rows:
                 encoded = encode(chunk, source)

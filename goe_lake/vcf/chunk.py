@@ -36,7 +36,8 @@ class Chunk:
 
     *alleles* is (records, persons, 2) allele numbers; *gq* and *dp* are (records, persons) or None
     where they are not kept, with MISSING where a person has no value; *has_gq* and *has_dp* say
-    which records carry the field.
+    which records carry the field. *info* is None where nobody asked for INFO, else one text a record:
+    the fields that were asked for as a VCF writes them (`AA=C;DB`, "" for none), others may be there.
     """
 
     alleles: Alleles
@@ -46,6 +47,7 @@ class Chunk:
     rows: list[tuple[int, Row]] = field(default_factory=list)
     has_gq: list[bool] = field(default_factory=list)
     has_dp: list[bool] = field(default_factory=list)
+    info: list[str] | None = None
     quarantined: list[Quarantined] = field(default_factory=list)
     seen: int = 0
     without_alt: int = 0

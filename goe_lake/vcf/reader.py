@@ -78,8 +78,16 @@ class Piece:
         return f"{'line' if self.format == 'vcf' else 'record'} {number}"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is kept of each record besides genotypes: names of FORMAT *fields*, and of *info* fields."""
+
+    fields: tuple[str, ...]
+    info: tuple[str, ...] = ()
+
+
 def read_piece(
-    piece: Piece, contig: str, assembly: Assembly, fields: tuple[str, ...], scratch: Path
+    piece: Piece, contig: str, assembly: Assembly, wanted: Wanted, scratch: Path
 ) -> Iterator[Chunk]:
     """The records of *piece* in file order, in chunks.
 
@@ -94,7 +102,7 @@ def read_piece(
         cut_out(piece, scratch)
         source = scratch
     try:
-        yield from _chunks(piece, source, contig, assembly, fields)
+        yield from _chunks(piece, source, contig, assembly, wanted)
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -106,29 +114,29 @@ def cut_out(piece: Piece, target: Path) -> None:
         cutter.copy((((0, 0), piece.body), *((run.start, run.end) for run in piece.runs)))
 
 
-def _chunks(
-    piece: Piece, source: Path, contig: str, assembly: Assembly, fields: tuple[str, ...]
-) -> Iterator[Chunk]:
+def _chunks(piece: Piece, source: Path, contig: str, assembly: Assembly, wanted: Wanted) -> Iterator[Chunk]:
     height = max(1, min(MOST_RECORDS, CHUNK_GENOTYPES // piece.persons))
-    chunk = _new_chunk(height, piece.persons, fields)
+    chunk = _new_chunk(height, piece.persons, wanted)
     order = np.array(piece.order) if piece.order is not None else None
     for number, variant in _variants(piece, source):
         enough = len(chunk.records) >= height or chunk.seen >= MOST_SEEN
         # a trimmed allele may start after the next record: the chunk ends where no row can overtake
         if enough and (not piece.ordered or chunk.last_pos < variant.POS):
             yield chunk
-            chunk = _new_chunk(height, piece.persons, fields)
+            chunk = _new_chunk(height, piece.persons, wanted)
         if chunk.full():
             _grow(chunk)
-        _add(chunk, piece, number, variant, contig, assembly, order)
+        if _add(chunk, piece, number, variant, contig, assembly, order) and chunk.info is not None:
+            chunk.info.append(_info_text(variant, wanted.info))
     yield chunk
 
 
-def _new_chunk(height: int, persons: int, fields: tuple[str, ...]) -> Chunk:
+def _new_chunk(height: int, persons: int, wanted: Wanted) -> Chunk:
     def values(name: str) -> Values | None:
-        return np.empty((height, persons), np.int32) if name in fields else None
+        return np.empty((height, persons), np.int32) if name in wanted.fields else None
 
-    return Chunk(np.empty((height, persons, 2), np.int16), values("GQ"), values("DP"))
+    info: list[str] | None = [] if wanted.info else None
+    return Chunk(np.empty((height, persons, 2), np.int16), values("GQ"), values("DP"), info=info)
 
 
 def _grow(chunk: Chunk) -> None:
@@ -163,8 +171,8 @@ def _add(
     contig: str,
     assembly: Assembly,
     order: npt.NDArray[Any] | None,
-) -> None:
-    """Add one record to *chunk*, or what is wrong with it."""
+) -> bool:
+    """Add one record to *chunk*, or what is wrong with it; whether it made rows."""
     chunk.seen += 1
     record = _record(number, variant)
     rows, refused = rows_of(record, assembly, contig)
@@ -172,11 +180,11 @@ def _add(
         _put_aside(chunk, piece, record, item)
     if not rows:
         chunk.without_alt += not refused
-        return
+        return False
     alleles = _alleles(piece, record, variant)
     if alleles is None:
         _put_aside(chunk, piece, record, Refused("ploidy_above_2"))
-        return
+        return False
     place = len(chunk.records)
     chunk.alleles[place] = alleles if order is None else alleles[order]
     for name, target, has in (("GQ", chunk.gq, chunk.has_gq), ("DP", chunk.dp, chunk.has_dp)):
@@ -184,6 +192,26 @@ def _add(
     chunk.records.append(record)
     chunk.rows.extend((place, row) for row in rows)
     chunk.last_pos = max(chunk.last_pos, *(row.pos for row in rows))
+    return True
+
+
+def _info_text(variant: Any, names: tuple[str, ...]) -> str:
+    """The INFO fields *names* of a record as a VCF writes them."""
+    found = ((name, variant.INFO.get(name)) for name in names)
+    return ";".join(
+        name if value is True else f"{name}={_info_value(value)}"
+        for name, value in found
+        if value is not None and value is not False
+    )
+
+
+def _info_value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_info_value, value))
+    if isinstance(value, float):
+        # htslib keeps 32 bits of a number with a point: their shortest spelling is what was written
+        return np.format_float_positional(np.float32(value), trim="-")
+    return "." if value is None else str(value)
 
 
 def _put_aside(chunk: Chunk, piece: Piece, record: Record, refused: Refused) -> None:
