@@ -57,6 +57,7 @@ class NodeConfig:
     policy: Path | None
     genotypes: tuple[GenotypeDelivery, ...]
     samples: Path
+    withdrawn: Path | None
     sample_columns: tuple[Column, ...]
     score_files: tuple[Path, ...]
     scores: tuple[Score, ...]
@@ -94,6 +95,7 @@ def read_node(path: Path | str) -> NodeConfig:
         policy=_optional_path(node, "policy"),
         genotypes=tuple(_delivery(entry) for entry in top.sections("genotypes")),
         samples=_samples_file(top.section("samples")),
+        withdrawn=_withdrawn_file(top.section("samples")),
         sample_columns=_sample_columns(top.section("samples").section("columns")),
         score_files=tuple(_score_file(entry) for entry in top.sections("scores")),
         scores=tuple(
@@ -168,8 +170,14 @@ def _samples_file(section: Section) -> Path:
     mend = 'e.g. [samples] file = "samples.tsv"'
     path = _existing(section, "file", _path(section, section.text("file", mend)))
     section.section("columns")
+    _withdrawn_file(section)
     section.done()
     return path
+
+
+def _withdrawn_file(section: Section) -> Path | None:
+    path = _optional_path(section, "withdrawn")
+    return None if path is None else _existing(section, "withdrawn", path)
 
 
 def _sample_columns(section: Section) -> tuple[Column, ...]:

@@ -16,7 +16,7 @@ def install(lake: Path, built: Iterable[Built]) -> tuple[DataFile, ...]:
     """Put *built* files into *lake*; a file that an earlier snapshot lists is never changed."""
     files = tuple(_install(lake, item) for item in built)
     for folder in {(lake / file.path).parent for file in files}:
-        _sync(folder)
+        sync(folder)
     return files
 
 
@@ -44,7 +44,7 @@ def _move(source: Path, target: Path, sha256: str) -> None:
     if target.is_file() and digest_of(target) == sha256:
         source.unlink()
     else:
-        _sync(source)
+        sync(source)
         source.replace(target)
 
 
@@ -52,11 +52,11 @@ def commit(lake: Path, manifest: Manifest, entries: Iterable[Entry]) -> None:
     """Write the quarantine and the manifest, then swap CURRENT: the only visible step."""
     (lake / QUARANTINE).mkdir(exist_ok=True)
     write_entries(lake / QUARANTINE / f"{manifest.snapshot_id}.parquet", entries)
-    _write_whole(lake / SNAPSHOTS / f"{manifest.snapshot_id}.json", manifest.to_json())
-    _write_whole(lake / CURRENT, manifest.snapshot_id + "\n")
+    write_whole(lake / SNAPSHOTS / f"{manifest.snapshot_id}.json", manifest.to_json())
+    write_whole(lake / CURRENT, manifest.snapshot_id + "\n")
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write *text* so that *path* has its old content or this, whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
@@ -65,10 +65,10 @@ def _write_whole(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file or folder is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

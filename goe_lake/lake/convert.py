@@ -87,8 +87,14 @@ def _job(plan: IngestPlan, partition: Partition) -> Job:
         names=names,
         limits=tuple(int(share * plan.file_records[piece.path]) for piece in pieces),
         folder=plan.staging / partition.folder,
-        code=hashlib.sha256(json.dumps([_program(), names]).encode()).hexdigest()[:16],
+        code=_code(batch.contents[partition.contig], names),
+        kept=batch.kept,
     )
+
+
+def _code(contents: str, names: tuple[str, ...]) -> str:
+    """What tells whether a conversion still stands: the program, the files' contents and their names."""
+    return hashlib.sha256(json.dumps([_program(), contents, names]).encode()).hexdigest()[:16]
 
 
 @cache

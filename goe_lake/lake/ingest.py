@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from goe_lake.config import NodeConfig
 from goe_lake.errors import LakeError
 from goe_lake.lake.convert import convert, converted, step_name
+from goe_lake.lake.duplicates import DuplicateCheck, find_duplicates
 from goe_lake.lake.manifest import ContigCounts, Manifest
 from goe_lake.lake.plan import IngestPlan, Partition, plan
 from goe_lake.lake.progress import OneAtATime, Progress
@@ -24,8 +25,9 @@ WORKERS: Final = 2
 class IngestReport:
     """What an ingest did, in numbers.
 
-    *reused* names the partitions that an earlier run had already converted from the same files;
-    *quarantined* counts by reason; *warnings* are sentences for the data engineer.
+    *reused* names the partitions that an earlier run had already converted from the same files, and
+    *converted* those that this run did; *quarantined* counts by reason; *warnings* are sentences for the
+    data engineer; *duplicates* is about persons who may be in the node twice, and names samples.
     """
 
     node_id: str
@@ -37,6 +39,8 @@ class IngestReport:
     quarantined: Mapping[str, int]
     warnings: tuple[str, ...]
     reused: tuple[str, ...]
+    converted: tuple[str, ...] = ()
+    duplicates: DuplicateCheck | None = None
 
     @property
     def records(self) -> int:
@@ -61,25 +65,32 @@ class IngestReport:
         return sum(counts.transitions for counts in self.contigs) / transversions if transversions else None
 
 
-def ingest(config: NodeConfig, *, min_label_persons: int, progress: Progress | None = None) -> IngestReport:
+def ingest(
+    config: NodeConfig, *, min_label_persons: int, progress: Progress | None = None, workers: int = WORKERS
+) -> IngestReport:
     """Make the files of *config* the current snapshot of its lake.
 
     Labels that `node.toml` does not declare are taken from the data where each is held by at least
-    *min_label_persons* persons. Raises InputError, ConfigError or LakeError; the snapshot that was
+    *min_label_persons* persons. *workers* partitions are decoded at a time, each in a process of its own;
+    their number changes no byte. Raises InputError, ConfigError or LakeError; the snapshot that was
     current before stays current then.
     """
     steps = OneAtATime(progress)
     planned = plan(config, min_label_persons=min_label_persons, progress=steps)
     reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
     rest = [part for part in planned.partitions if part not in reused]
-    pool = ThreadPoolExecutor(WORKERS)
+    pool = ThreadPoolExecutor(workers)
     try:
         for future in [pool.submit(convert, planned, part, steps) for part in rest]:
             future.result()
     finally:
         # after an error what has not begun need not begin
         pool.shutdown(cancel_futures=True)
-    return report_of(planned, publish(planned, steps), reused)
+    snapshot = publish(planned, steps)
+    steps.start("compare persons", 1)
+    found = find_duplicates(snapshot)
+    steps.finish("compare persons")
+    return replace(report_of(planned, snapshot, reused), converted=_names(planned, rest), duplicates=found)
 
 
 def _is_converted(plan: IngestPlan, partition: Partition) -> bool:
@@ -103,8 +114,12 @@ def report_of(plan: IngestPlan, snapshot: Snapshot, reused: tuple[Partition, ...
         contigs=manifest.contigs,
         quarantined=manifest.quarantined,
         warnings=(*plan.warnings, *_without_alt(manifest)),
-        reused=tuple(step_name(plan, part).removeprefix("convert ") for part in reused),
+        reused=_names(plan, reused),
     )
+
+
+def _names(plan: IngestPlan, parts: Iterable[Partition]) -> tuple[str, ...]:
+    return tuple(step_name(plan, part).removeprefix("convert ") for part in parts)
 
 
 def _without_alt(manifest: Manifest) -> tuple[str, ...]:

@@ -6,13 +6,15 @@ Runs in a worker process, because a malformed file may end the decoder's process
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from goe_lake.errors import InputError
@@ -24,6 +26,7 @@ from goe_lake.lake.ploidy import TALLY, Tally
 from goe_lake.lake.quarantine import RAISE_LIMIT, Entry, write_entries
 from goe_lake.vcf.chunk import Chunk
 from goe_lake.vcf.encode import CALLS, SITES, encode
+from goe_lake.vcf.leaving import keep_persons
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
 
 #: Alike things beyond so many are counted and no longer listed one by one.
@@ -38,7 +41,8 @@ class Job:
     """What a worker needs to convert one partition.
 
     *names* are the pieces' files as quarantine entries name them; *limits* how many records of each
-    may be put aside; *code* identifies the program that converts.
+    may be put aside; *code* identifies the program that converts and what it reads. *kept* are the
+    0-based places of the batch's *persons* among those of the pieces, None where nobody is left out.
     """
 
     contig: str
@@ -50,6 +54,7 @@ class Job:
     limits: tuple[int, ...]
     folder: Path
     code: str
+    kept: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,10 +151,23 @@ class _Counts:
 def convert_job(job: Job, report: Report) -> PartitionSummary:
     """Convert one partition; the same job gives the same files.
 
-    The summary is written last: a folder without it is unfinished. Raises InputError.
+    All files are made beside the job's folder, under a name that no other process uses, and take its
+    place at the end: a worker whose owner was killed cannot write into what another one makes. Raises
+    InputError.
     """
-    shutil.rmtree(job.folder, ignore_errors=True)
-    job.folder.mkdir(parents=True)
+    work = job.folder.with_name(f".{job.folder.name}.{os.getpid()}")
+    for left in (job.folder, *job.folder.parent.glob(f".{job.folder.name}.*")):
+        shutil.rmtree(left, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        summary = _convert(replace(job, folder=work), report)
+        work.replace(job.folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return summary
+
+
+def _convert(job: Job, report: Report) -> PartitionSummary:
     counts = _Counts(job)
     rows = _rows(job, counts, report)
     ordered = joined(rows) if follow_each_other(job.pieces) else sorted_on_disk(rows, job.folder)
@@ -176,10 +194,12 @@ def convert_job(job: Job, report: Report) -> PartitionSummary:
 
 def _rows(job: Job, counts: _Counts, report: Report) -> Iterator[pa.Table]:
     """The rows of every piece, chunk by chunk, in the order of the files."""
+    kept = np.array(job.kept, np.int64) if job.kept is not None else None
     for source, piece in enumerate(job.pieces):
         report(source, 0)
         scratch = job.folder / "piece"
-        for chunk in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], Wanted(job.fields), scratch):
+        for read in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], Wanted(job.fields), scratch):
+            chunk = read if kept is None else keep_persons(read, kept)
             counts.add(source, chunk)
             if chunk.rows:
                 encoded = encode(chunk, source)

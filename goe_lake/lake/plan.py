@@ -25,8 +25,9 @@ from goe_lake.lake.manifest import Source
 from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.lake.quarantine import Entry
 from goe_lake.lake.samples import SampleTable, read_samples
-from goe_lake.lake.scans import scan_files
+from goe_lake.lake.scans import SCANS, scan_files
 from goe_lake.lake.scores import ScoreTable, read_scores
+from goe_lake.lake.withdrawn import read_withdrawn
 from goe_lake.vcf.checks import (
     check_assembly,
     check_disjoint,
@@ -57,10 +58,17 @@ class Partition:
 
 @dataclass(frozen=True, eq=False)
 class PlannedBatch:
-    """One delivery: its persons in the order of their indexes, and the pieces of each contig."""
+    """One delivery: its persons in the order of their indexes, and the pieces of each contig.
+
+    *kept* are their 0-based places among the persons of the files, None where nobody is left out.
+    *contents* digests for each contig all that decides what its files in the lake hold.
+    """
 
     digest: str
+    delivery: GenotypeDelivery
     persons: tuple[str, ...]
+    kept: tuple[int, ...] | None
+    contents: Mapping[str, str]
     absent_sites: AbsentSites
     fields: tuple[str, ...]
     pieces: Mapping[str, tuple[Piece, ...]]
@@ -116,17 +124,23 @@ def plan(
     written.
     """
     names = _names(config)
-    samples = read_samples(config, names[config.samples], min_label_persons)
-    scores = read_scores(config, names, samples.table["sample_id"].combine_chunks())
+    withdrawn = read_withdrawn(config.withdrawn)
+    samples = read_samples(config, names[config.samples], min_label_persons, withdrawn)
     annotations = read_annotations(config.annotation)
     paths = tuple(dict.fromkeys(path for delivery in config.genotypes for path in delivery.files))
-    scans = scan_files(paths, config.lake / STAGING / "scans", OneAtATime(progress))
+    scans = scan_files(paths, config.lake / STAGING / SCANS, OneAtATime(progress))
     warnings = [*samples.warnings, *annotations.warnings]
     for path, scan in scans.items():
         warnings += _check_file(config, path, scan)
-    batches = tuple(_batch(config, delivery, scans) for delivery in config.genotypes)
-    _check_persons(config, scans)
-    _check_known_samples(batches, samples, config)
+    genotyped = {sample for scan in scans.values() for sample in scan.header.samples}
+    staying = [str(sample) for sample in samples.table["sample_id"].to_pylist()]
+    _check_known_samples(config, scans, {*samples.given, *withdrawn.ids})
+    warnings += withdrawn.remarks(config.samples.name, samples.given, staying, genotyped)
+    scores = read_scores(config, names, staying, {*samples.given, *withdrawn.ids, *genotyped})
+    batches = tuple(_batches(config, scans, frozenset(staying)))
+    _check_persons(batches)
+    # a file of nobody who stays is not named any more: its very name may be a sample's
+    scans = {path: scan for path, scan in scans.items() if _is_read(path, batches)}
     warnings += _without_genotypes(batches, samples)
     return IngestPlan(
         config=config,
@@ -179,17 +193,39 @@ def _check_file(config: NodeConfig, path: Path, scan: Scan) -> list[str]:
     return warnings
 
 
-def _batch(config: NodeConfig, delivery: GenotypeDelivery, scans: Mapping[Path, Scan]) -> PlannedBatch:
+def _is_read(path: Path, batches: tuple[PlannedBatch, ...]) -> bool:
+    return any(path in batch.delivery.files for batch in batches)
+
+
+def _batches(
+    config: NodeConfig, scans: Mapping[Path, Scan], staying: frozenset[str]
+) -> Iterator[PlannedBatch]:
+    """The deliveries that hold somebody who stays."""
+    for delivery in config.genotypes:
+        batch = _batch(config, delivery, scans, staying)
+        if batch.persons:
+            yield batch
+
+
+def _batch(
+    config: NodeConfig, delivery: GenotypeDelivery, scans: Mapping[Path, Scan], staying: frozenset[str]
+) -> PlannedBatch:
     first = delivery.files[0]
     persons = scans[first].header.samples
+    kept = tuple(place for place, sample in enumerate(persons) if sample in staying)
     pieces: dict[str, list[Piece]] = {}
     for path in delivery.files:
         check_same_samples(first, scans[first].header, path, scans[path].header)
         for contig, piece in _pieces(path, scans[path], persons):
             pieces.setdefault(contig, []).append(piece)
+    held = tuple(persons[place] for place in kept)
+    digest = _digest(config, delivery, held)
     return PlannedBatch(
-        _digest(config, delivery, scans),
-        persons,
+        digest,
+        delivery,
+        held,
+        None if len(kept) == len(persons) else kept,
+        {contig: _contents(digest, scans, found) for contig, found in pieces.items()},
         delivery.absent_sites,
         tuple(field for field in ("GQ", "DP") if field in delivery.format_fields),
         {contig: _by_place(pieces[contig]) for contig in sorted(pieces, key=CONTIG_ORDER.__getitem__)},
@@ -226,36 +262,43 @@ def _pieces(path: Path, scan: Scan, persons: tuple[str, ...]) -> Iterator[tuple[
         )
 
 
-def _digest(config: NodeConfig, delivery: GenotypeDelivery, scans: Mapping[Path, Scan]) -> str:
-    """A digest of all that decides what the batch's files in the lake hold."""
+def _digest(config: NodeConfig, delivery: GenotypeDelivery, persons: tuple[str, ...]) -> str:
+    """What a batch is known by: its persons and how they are read, so that a file given again replaces."""
     content = {
         "encoding": ENCODING,
         "assembly": config.assembly,
         "absent_sites": delivery.absent_sites,
         "format_fields": sorted(delivery.format_fields),
-        "files": [scans[path].sha256 for path in delivery.files],
+        "persons": persons,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _check_persons(config: NodeConfig, scans: Mapping[Path, Scan]) -> None:
+def _contents(batch: str, scans: Mapping[Path, Scan], pieces: list[Piece]) -> str:
+    """A digest of the batch and of the files that hold one of its contigs, in order."""
+    content = [batch, *(scans[piece.path].sha256 for piece in _by_place(pieces))]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _check_persons(batches: tuple[PlannedBatch, ...]) -> None:
     owners: dict[str, Path] = {}
+    for batch in batches:
+        first = batch.delivery.files[0]
+        check_disjoint(owners, first, batch.persons)
+        owners |= dict.fromkeys(batch.persons, first)
+
+
+def _check_known_samples(config: NodeConfig, scans: Mapping[Path, Scan], known: set[str]) -> None:
+    """Raise InputError where most samples of a delivery are unknown: their ids are spelt otherwise."""
     for delivery in config.genotypes:
-        header = scans[delivery.files[0]].header
-        check_disjoint(owners, delivery.files[0], header)
-        owners |= dict.fromkeys(header.samples, delivery.files[0])
-
-
-def _check_known_samples(batches: tuple[PlannedBatch, ...], samples: SampleTable, config: NodeConfig) -> None:
-    """Raise InputError where a genotyped sample is not in the samples table."""
-    known = set(samples.table["sample_id"].to_pylist())
-    for batch, delivery in zip(batches, config.genotypes, strict=True):
-        missing = [sample for sample in batch.persons if sample not in known]
-        if missing:
+        samples = scans[delivery.files[0]].header.samples
+        missing = [sample for sample in samples if sample not in known]
+        if 2 * len(missing) > len(samples):
             raise InputError(
                 delivery.files[0],
                 f"{len(missing)} samples are not in {config.samples.name}: {', '.join(missing[:5])}",
-                "add them to the samples table, or take them out of the VCF: bcftools view -S",
+                "add them to the samples table; if they have withdrawn, list them in the file that "
+                "`withdrawn` of [samples] names",
             )
 
 

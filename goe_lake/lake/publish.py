@@ -22,6 +22,7 @@ from goe_lake.lake.partition import PartitionSummary
 from goe_lake.lake.plan import IngestPlan, Partition
 from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.lake.quarantine import RAISE_LIMIT, SCHEMA, Entry, count_by_reason
+from goe_lake.lake.reuse import inputs_of, persons_digest, recall, remember
 from goe_lake.lake.snapshot import Snapshot, open_snapshot
 from goe_lake.lake.strata import strata_of
 from goe_lake.vcf.arrow import table
@@ -41,37 +42,52 @@ def publish(plan: IngestPlan, progress: Progress | None = None) -> Snapshot:
         _check_shares(plan, summaries)
         build = plan.staging / "build"
         shutil.rmtree(build, ignore_errors=True)
-        built, counts = _build(plan, build, summaries, steps)
+        people = install(plan.config.lake, _people(plan, build))
+        files, counts = _contigs(plan, build, summaries, steps)
         entries = _entries(plan)
-        manifest = _manifest(plan, counts, install(plan.config.lake, built), entries)
+        manifest = _manifest(plan, counts, (*people, *files), entries)
         commit(plan.config.lake, manifest, entries)
         shutil.rmtree(build, ignore_errors=True)
     return open_snapshot(plan.config.lake)
 
 
-def _build(
+def _contigs(
     plan: IngestPlan, build: Path, summaries: Summaries, steps: Progress
-) -> tuple[list[Built], list[ContigCounts]]:
-    """Write every table that is not a partition's own; all files of the snapshot, and its counts."""
-    built = list(_people(plan, build))
+) -> tuple[list[DataFile], list[ContigCounts]]:
+    """The files of every contig in the lake, and its counts; merged only where something is new."""
+    found: list[DataFile] = []
     strata = strata_of(plan.samples, [batch.persons for batch in plan.batches])
     counts: list[ContigCounts] = []
     contigs = [contig for contig in CONTIGS if any(part.contig == contig for part in summaries)]
+    persons = persons_digest(plan)
     steps.start("publish", len(contigs))
     for contig in contigs:
         parts = {part.batch: summary for part, summary in summaries.items() if part.contig == contig}
-        files, counted = build_contig(plan, build, contig, strata, parts)
-        built += files
-        counts.append(counted)
+        inputs = inputs_of(plan, contig, parts, persons)
+        known = recall(plan, contig, inputs)
+        if known is not None:
+            _drop_staged(plan, contig, parts)
+        else:
+            built, counted = build_contig(plan, build, contig, strata, parts)
+            known = install(plan.config.lake, built), counted
+            remember(plan, inputs, *known)
+        found += known[0]
+        counts.append(known[1])
         steps.advance("publish", 1)
     steps.finish("publish")
-    return built, counts
+    return found, counts
+
+
+def _drop_staged(plan: IngestPlan, contig: str, parts: Mapping[str, PartitionSummary]) -> None:
+    """Remove staged calls that the lake already holds: they were converted again, to the same bytes."""
+    for batch in parts:
+        (plan.staging / Partition(contig, batch).folder / "calls.parquet").unlink(missing_ok=True)
 
 
 def _check_shares(plan: IngestPlan, summaries: Summaries) -> None:
     """Refuse where more values of a kept FORMAT field, or records of a file, were put aside than allowed."""
     most = plan.config.max_quarantined
-    for batch, delivery in zip(plan.batches, plan.config.genotypes, strict=True):
+    for batch in plan.batches:
         parts = [summary for partition, summary in summaries.items() if partition.batch == batch.digest]
         for name in ("gq", "dp"):
             values = sum(part.values.get(name, 0) for part in parts)
@@ -79,7 +95,7 @@ def _check_shares(plan: IngestPlan, summaries: Summaries) -> None:
             if outside > most * values:
                 field = name.upper()
                 raise InputError(
-                    delivery.files[0],
+                    batch.delivery.files[0],
                     f"{outside} of {values} values of FORMAT/{field} lie out of bounds",
                     f"take {field} out of format_fields, or {RAISE_LIMIT}",
                 )

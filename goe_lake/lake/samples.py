@@ -15,6 +15,7 @@ from goe_lake.errors import ConfigError, InputError
 from goe_lake.lake.quarantine import Entry
 from goe_lake.lake.tables import column_of, read_text_table, require_columns
 from goe_lake.lake.values import ARROW_TYPES, Misfit, check_fits, check_share, read_column
+from goe_lake.lake.withdrawn import Withdrawn
 from goe_lake.vcf.arrow import Vector, array, nulls, pc
 
 SEXES: Final = ("F", "M")
@@ -25,7 +26,7 @@ class SampleTable:
     """The samples of a node in stored form, sorted by sample_id.
 
     *columns* are all but sample_id and country, with their final labels; *persons* counts distinct
-    person_ids.
+    person_ids. *given* are all sample and person ids of the file, those withdrawn included.
     """
 
     table: pa.Table
@@ -33,17 +34,20 @@ class SampleTable:
     persons: int
     quarantined: tuple[Entry, ...]
     warnings: tuple[str, ...]
+    given: frozenset[str]
 
 
-def read_samples(config: NodeConfig, name: str, min_label_persons: int) -> SampleTable:
-    """Read the samples of *config*; *name* is the file as quarantine entries call it.
+def read_samples(config: NodeConfig, name: str, min_label_persons: int, withdrawn: Withdrawn) -> SampleTable:
+    """Read the samples of *config* but those *withdrawn*; *name* is the file as quarantine entries call it.
 
     A label column without declared values takes its labels from the data where each is held by at
     least *min_label_persons* persons. Raises InputError or ConfigError.
     """
-    texts = read_text_table(config.samples)
-    require_columns(config.samples, texts, ("sample_id", *(column.name for column in config.sample_columns)))
-    ids = _sample_ids(config.samples, texts)
+    whole = read_text_table(config.samples)
+    require_columns(config.samples, whole, ("sample_id", *(column.name for column in config.sample_columns)))
+    given = [*_sample_ids(config.samples, whole).to_pylist(), *column_of(whole, "person_id").to_pylist()]
+    texts = withdrawn.leave_out(whole)
+    ids = column_of(texts, "sample_id")
     _check_countries(config, texts)
     columns = _columns(config)
     arrays: dict[str, Vector] = {
@@ -62,6 +66,7 @@ def read_samples(config: NodeConfig, name: str, min_label_persons: int) -> Sampl
         len(table["person_id"].unique()),
         tuple(entries),
         tuple(_unknown(config, texts)),
+        frozenset(given) - {None},
     )
 
 

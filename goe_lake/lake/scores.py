@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,20 +28,24 @@ class ScoreTable:
     quarantined: tuple[Entry, ...]
 
 
-def read_scores(config: NodeConfig, names: Mapping[Path, str], samples: Vector) -> ScoreTable:
+def read_scores(
+    config: NodeConfig, names: Mapping[Path, str], samples: Iterable[str], known: Iterable[str]
+) -> ScoreTable:
     """Read all score files of *config*; *names* are the files as quarantine entries call them.
 
-    *samples* are the known sample ids. Each score is rounded at its own resolution and stored in the
-    steps of the table's column. Raises InputError.
+    *samples* are the sample ids that the lake will hold; rows of others who are *known* are left out,
+    since they have withdrawn. Each score is rounded at its own resolution and stored in the steps of
+    the table's column. Raises InputError.
     """
     facts = {score.pgs_id: score for score in config.scores}
     step = config.catalog().column("scores", "score").step
     for score in config.scores:
         check_fits(config, f"scores.columns.{score.pgs_id}", score.bounds, step)
+    persons = _Persons(array(list(samples), pa.string()), array(list(known), pa.string()))
     tables: list[pa.Table] = []
     entries: list[Entry] = []
     for path in config.score_files:
-        table, found = _read_file(config, path, names[path], facts, step, samples)
+        table, found = _read_file(config, path, names[path], facts, step, persons)
         tables.append(table)
         entries += found
     merged = pa.concat_tables(tables) if tables else SCORES.empty_table()
@@ -50,16 +54,30 @@ def read_scores(config: NodeConfig, names: Mapping[Path, str], samples: Vector) 
     return ScoreTable(ordered, tuple(entries))
 
 
+@dataclass(frozen=True, eq=False)
+class _Persons:
+    """Sample ids: of those who stay, and of all who are known."""
+
+    staying: Vector
+    known: Vector
+
+    def leave_out(self, texts: pa.Table) -> pa.Table:
+        """The rows of samples that stay, or that nobody knows."""
+        ids = column_of(texts, "sample_id")
+        return texts.filter(pc.or_(pc.is_in(ids, self.staying), pc.invert(pc.is_in(ids, self.known))))
+
+
 def _read_file(
-    config: NodeConfig, path: Path, name: str, facts: Mapping[str, Score], step: Fraction, samples: Vector
+    config: NodeConfig, path: Path, name: str, facts: Mapping[str, Score], step: Fraction, samples: _Persons
 ) -> tuple[pa.Table, list[Entry]]:
-    texts = read_text_table(path)
-    require_columns(path, texts, ("sample_id", "pgs_id", "score"))
+    whole = read_text_table(path)
+    require_columns(path, whole, ("sample_id", "pgs_id", "score"))
+    texts = samples.leave_out(whole)
     persons, ids, values = (column_of(texts, column) for column in ("sample_id", "pgs_id", "score"))
     _check_ids(path, ids, facts)
     if persons.null_count:
         raise InputError(path, "a sample_id is empty", "name the sample in every row")
-    unknown = persons.filter(pc.invert(pc.is_in(persons, samples))).unique().to_pylist()
+    unknown = persons.filter(pc.invert(pc.is_in(persons, samples.staying))).unique().to_pylist()
     if unknown:
         shown = ", ".join(str(sample) for sample in unknown[:5])
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from goe_lake.errors import InputError
@@ -60,9 +60,9 @@ def check_has_known_contig(path: Path, scan: Scan) -> None:
         )
 
 
-def check_disjoint(owners: Mapping[str, Path], path: Path, header: Header) -> None:
-    """Raise InputError where a sample of *header* already belongs to another delivery."""
-    twice = [sample for sample in header.samples if sample in owners]
+def check_disjoint(owners: Mapping[str, Path], path: Path, samples: Iterable[str]) -> None:
+    """Raise InputError where one of *samples* already belongs to another delivery."""
+    twice = [sample for sample in samples if sample in owners]
     if twice:
         raise InputError(
             path,

@@ -1,0 +1,260 @@
+"""Persons who are in a node twice, found by their genotypes.
+
+Every pair of samples is compared over common autosomal SNVs by the KING-robust kinship coefficient of
+Manichaikul et al. 2010 (Bioinformatics 26:2867, equation 11, in the form that plink2 computes it):
+
+    0.5 - (4 IBS0 + HetHom) / (4 min(Het_i, Het_j)),
+
+counted where both samples have two called alleles. Above 2^-1.5 (0.354) two samples are one person or
+identical twins. What is found names samples: it is for the node's own people, and is stored nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from goe_lake.genome import AUTOSOMES
+from goe_lake.lake.snapshot import Snapshot
+from goe_lake.vcf.arrow import Bits, Indexes, array, pc
+from goe_lake.vcf.encode import listed_persons, mapped_persons
+
+Dosages = npt.NDArray[np.int8]
+Counts = npt.NDArray[np.float32]
+
+SAME_PERSON: Final = 2.0**-1.5
+#: Sites are taken in small neighbouring groups, so that few row groups are read.
+GROUP: Final = 8
+MOST_SITES: Final = 4096
+LEAST_SITES: Final = 100
+#: The most sites times pairs of samples that are compared: larger nodes use fewer sites.
+MOST_COMPARISONS: Final = 40_000_000_000
+#: A site is common where the carriers are between these shares of the genotyped samples.
+COMMON: Final = (0.1, 0.9)
+BLOCK: Final = 1024
+MISSING: Final = -1
+_CLASSES: Final[Mapping[str, int]] = {"het": 1, "hom": 2, "nc": MISSING, "hemi": MISSING, "ref1": MISSING}
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Two samples: their *kinship* (0.5 for one person), and the share of *sites* with the same genotype."""
+
+    first: str
+    second: str
+    kinship: float
+    same: float
+    sites: int
+
+
+@dataclass(frozen=True)
+class DuplicateCheck:
+    """Samples compared by genotype over *sites* common autosomal SNVs.
+
+    *compared* counts pairs, *too_few* those with too few sites called in both. *duplicates* are pairs
+    of two persons that are one; *mismatched* are pairs of samples of one person that are two.
+    """
+
+    samples: int
+    sites: int
+    compared: int
+    too_few: int
+    duplicates: tuple[Pair, ...]
+    mismatched: tuple[Pair, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every two persons are two and every one is one, as far as could be compared."""
+        return not self.duplicates and not self.mismatched
+
+
+def find_duplicates(snapshot: Snapshot, *, most_sites: int = MOST_SITES) -> DuplicateCheck:
+    """Compare every pair of genotyped samples of *snapshot*."""
+    samples, persons = _samples(snapshot)
+    pairs = len(samples) * (len(samples) - 1) // 2
+    wanted = max(LEAST_SITES, min(most_sites, MOST_COMPARISONS // max(1, pairs)))
+    dosages = _dosages(snapshot, len(samples), wanted) if pairs else np.zeros((0, 0), np.int8)
+    duplicates: list[Pair] = []
+    mismatched: list[Pair] = []
+    compared = 0
+    for block in _blocks(dosages):
+        compared += block.compared
+        for left, right, kinship, same, sites in block.close(persons):
+            first, second = sorted((samples[left], samples[right]))
+            pair = Pair(first, second, kinship, same, sites)
+            (duplicates if kinship > SAME_PERSON else mismatched).append(pair)
+    return DuplicateCheck(
+        len(samples), dosages.shape[1], compared, pairs - compared,
+        tuple(sorted(duplicates)), tuple(sorted(mismatched)),
+    )  # fmt: skip
+
+
+def _samples(snapshot: Snapshot) -> tuple[list[str], Indexes]:
+    """The genotyped samples batch by batch, and a number for each one's person."""
+    ids: list[str] = []
+    for batch in snapshot.batches:
+        for path in snapshot.files("persons", batch=batch.digest):
+            column = pq.read_table(path, partitioning=None)["sample_id"]
+            ids += (str(sample) for sample in column.to_pylist())
+    (path,) = snapshot.files("samples")
+    table = pq.read_table(path, columns=["sample_id", "person_id"], partitioning=None)
+    rows = pc.index_in(array(ids, pa.string()), table["sample_id"].combine_chunks())
+    persons = table["person_id"].combine_chunks().dictionary_encode().indices.take(rows)
+    return ids, persons.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _dosages(snapshot: Snapshot, samples: int, wanted: int) -> Dosages:
+    """(samples, sites) copies of the alternate allele, MISSING where not two alleles are called."""
+    chosen = _chosen_sites(snapshot, samples, wanted)
+    columns = [_contig_dosages(snapshot, contig, keys, samples) for contig, keys in chosen.items()]
+    return np.concatenate([np.zeros((samples, 0), np.int8), *columns], axis=1)
+
+
+def _chosen_sites(snapshot: Snapshot, samples: int, wanted: int) -> dict[str, pa.Table]:
+    """Common SNVs, the only variant at their position, in groups spread evenly over the autosomes."""
+    common: dict[str, pa.Table] = {}
+    for contig in (contig for contig in snapshot.contigs if contig in AUTOSOMES):
+        (path,) = snapshot.files("variants", contig)
+        table = pq.read_table(path, columns=["pos", "ref", "alt", "type", "carriers"], partitioning=None)
+        times = table["pos"].value_counts()
+        alone = pc.is_in(table["pos"], times.filter(pc.equal(times.field("counts"), 1)).field("values"))
+        low, high = (share * samples for share in COMMON)
+        often = pc.and_(pc.greater_equal(table["carriers"], low), pc.less_equal(table["carriers"], high))
+        table = table.filter(pc.and_(pc.and_(often, alone), pc.equal(table["type"], "snv")))
+        if len(table):
+            common[contig] = table.select(["pos", "ref", "alt"])
+    total = sum(len(table) for table in common.values())
+    places = _spread(total, wanted)
+    chosen: dict[str, pa.Table] = {}
+    start = 0
+    for contig, table in common.items():
+        mine = places[(places >= start) & (places < start + len(table))] - start
+        if len(mine):
+            chosen[contig] = table.take(array(mine))
+        start += len(table)
+    return chosen
+
+
+def _spread(total: int, wanted: int) -> Indexes:
+    """At most *wanted* places among *total*, in groups of neighbours."""
+    if total <= wanted:
+        return np.arange(total)
+    groups = max(1, wanted // GROUP)
+    starts = np.arange(groups) * total // groups
+    return np.unique(np.minimum(starts[:, None] + np.arange(GROUP), total - 1).ravel())
+
+
+def _contig_dosages(snapshot: Snapshot, contig: str, keys: pa.Table, samples: int) -> Dosages:
+    """(samples, sites) at the sites *keys* of one contig, batch by batch."""
+    found = np.full((samples, len(keys)), MISSING, np.int8)
+    start = 0
+    for batch in snapshot.batches:
+        for path in snapshot.files("calls", contig, batch.digest):
+            rows = _rows_at(path, keys["pos"].to_numpy())
+            sites = _places(rows, keys)
+            inside = sites >= 0
+            if inside.any():
+                part = _genotypes(rows.filter(array(inside)), batch.persons)
+                found[start : start + batch.persons, sites[inside]] = part.T
+        start += batch.persons
+    return found
+
+
+def _rows_at(path: Path, positions: npt.NDArray[np.int32]) -> pa.Table:
+    """The rows of `calls` at *positions*; only row groups that hold one are read."""
+    columns = ["pos", "ref", "alt", *(f"{name}_{kind}" for name in _CLASSES for kind in "lb")]
+    with pq.ParquetFile(path) as file:
+        parts = [file.schema_arrow.empty_table().select(columns)]
+        for group in range(file.num_row_groups):
+            facts: Any = file.metadata.row_group(group).column(0).statistics
+            low, high = np.searchsorted(positions, [facts.min, facts.max + 1])
+            if low < high:
+                table = file.read_row_group(group, columns=columns)
+                parts.append(table.filter(pc.is_in(table["pos"], array(positions[low:high]))))
+    return pa.concat_tables(parts)
+
+
+def _places(rows: pa.Table, keys: pa.Table) -> Indexes:
+    """For each row the index of its site in *keys*, whose positions are all different; -1 for others."""
+    places = np.searchsorted(keys["pos"].to_numpy(), rows["pos"].to_numpy())
+    there = keys.take(array(places))
+    same = pc.and_(pc.equal(there["ref"], rows["ref"]), pc.equal(there["alt"], rows["alt"]))
+    return np.where(same.to_numpy(), places, -1)
+
+
+def _genotypes(rows: pa.Table, persons: int) -> Dosages:
+    """(rows, persons) copies of the alternate allele."""
+    found = np.zeros((len(rows), persons), np.int8)
+    for name, dosage in _CLASSES.items():
+        site, person = listed_persons(rows[f"{name}_l"])
+        found[site, person] = dosage
+        mapped, bits = mapped_persons(rows[f"{name}_b"], persons)
+        if len(mapped):
+            found[mapped] = np.where(bits, np.int8(dosage), found[mapped])
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Two ranges of samples against each other; matrices are (left samples, right samples)."""
+
+    left: int
+    right: int
+    kinship: Counts
+    same: Counts
+    sites: Counts
+    usable: Bits
+
+    @property
+    def compared(self) -> int:
+        return int(np.count_nonzero(self.usable))
+
+    def close(self, persons: Indexes) -> Iterator[tuple[int, int, float, float, int]]:
+        """Pairs whose genotypes and person numbers disagree about being one person."""
+        left = persons[self.left : self.left + len(self.kinship), None]
+        right = persons[None, self.right : self.right + self.kinship.shape[1]]
+        odd = self.usable & ((self.kinship > SAME_PERSON) != (left == right))
+        for row, column in np.argwhere(odd):
+            place = row, column
+            yield (
+                self.left + int(row), self.right + int(column), round(float(self.kinship[place]), 4),
+                round(float(self.same[place]), 4), int(self.sites[place]),
+            )  # fmt: skip
+
+
+def _blocks(dosages: Dosages) -> Iterator[_Block]:
+    for left in range(0, len(dosages), BLOCK):
+        first = _indicators(dosages[left : left + BLOCK])
+        for right in range(left, len(dosages), BLOCK):
+            second = first if right == left else _indicators(dosages[right : right + BLOCK])
+            block = _compare(left, right, first, second)
+            if right == left:
+                block.usable[np.tril_indices(len(block.usable))] = False
+            yield block
+
+
+def _indicators(dosages: Dosages) -> tuple[Counts, Counts, Counts]:
+    """1 where the genotype is hom-ref, het and hom-alt; a sum of 2^24 such ones is exact."""
+    ref, het, alt = ((dosages == number).astype(np.float32) for number in (0, 1, 2))
+    return ref, het, alt
+
+
+def _compare(left: int, right: int, first: tuple[Counts, ...], second: tuple[Counts, ...]) -> _Block:
+    (ref_i, het_i, alt_i), (ref_j, het_j, alt_j) = first, second
+    homs_i, homs_j = ref_i + alt_i, ref_j + alt_j
+    both_het = het_i @ het_j.T
+    het_hom, hom_het = het_i @ homs_j.T, homs_i @ het_j.T
+    same_hom = ref_i @ ref_j.T + alt_i @ alt_j.T
+    opposite = homs_i @ homs_j.T - same_hom
+    least_hets = np.minimum(both_het + het_hom, both_het + hom_het)
+    sites = both_het + het_hom + hom_het + same_hom + opposite
+    usable = (sites >= LEAST_SITES) & (least_hets > 0)
+    kinship = 0.5 - (4 * opposite + het_hom + hom_het) / (4 * np.maximum(least_hets, 1))
+    return _Block(left, right, kinship, (both_het + same_hom) / np.maximum(sites, 1), sites, usable)
