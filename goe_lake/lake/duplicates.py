@@ -75,8 +75,10 @@ class DuplicateCheck:
         return not self.duplicates and not self.mismatched
 
 
-def find_duplicates(snapshot: Snapshot, *, most_sites: int = MOST_SITES) -> DuplicateCheck:
-    """Compare every pair of genotyped samples of *snapshot*."""
+def find_duplicates(
+    snapshot: Snapshot, *, most_sites: int = MOST_SITES, above: float = SAME_PERSON
+) -> DuplicateCheck:
+    """Compare every pair of genotyped samples of *snapshot*; one person is a kinship *above* that."""
     samples, persons = _samples(snapshot)
     pairs = len(samples) * (len(samples) - 1) // 2
     wanted = max(LEAST_SITES, min(most_sites, MOST_COMPARISONS // max(1, pairs)))
@@ -86,10 +88,10 @@ def find_duplicates(snapshot: Snapshot, *, most_sites: int = MOST_SITES) -> Dupl
     compared = 0
     for block in _blocks(dosages):
         compared += block.compared
-        for left, right, kinship, same, sites in block.close(persons):
+        for left, right, kinship, same, sites in block.odd_pairs(persons, above):
             first, second = sorted((samples[left], samples[right]))
             pair = Pair(first, second, kinship, same, sites)
-            (duplicates if kinship > SAME_PERSON else mismatched).append(pair)
+            (duplicates if kinship > above else mismatched).append(pair)
     return DuplicateCheck(
         len(samples), dosages.shape[1], compared, pairs - compared,
         tuple(sorted(duplicates)), tuple(sorted(mismatched)),
@@ -216,11 +218,11 @@ class _Block:
     def compared(self) -> int:
         return int(np.count_nonzero(self.usable))
 
-    def close(self, persons: Indexes) -> Iterator[tuple[int, int, float, float, int]]:
+    def odd_pairs(self, persons: Indexes, above: float) -> Iterator[tuple[int, int, float, float, int]]:
         """Pairs whose genotypes and person numbers disagree about being one person."""
         left = persons[self.left : self.left + len(self.kinship), None]
         right = persons[None, self.right : self.right + self.kinship.shape[1]]
-        odd = self.usable & ((self.kinship > SAME_PERSON) != (left == right))
+        odd = self.usable & ((self.kinship > above) != (left == right))
         for row, column in np.argwhere(odd):
             place = row, column
             yield (

@@ -23,6 +23,7 @@ SECOND = tuple(f"EE-other-{number:02}" for number in range(5))
 GONE = (FIRST[3], FIRST[79], SECOND[2])
 #: 0-based positions, by delivery, of the sites that only somebody who goes carries.
 PRIVATE = (5_001, 5_002)
+FORM = "GT:GQ:DP"
 META = "##contig=<ID=1>\n##contig=<ID=2>\n"
 TOML = (
     'withdrawn = "withdrawn.txt"\n[samples.columns.ldl]\ntype = "double"\nbounds = [0, 20]\n'
@@ -136,7 +137,9 @@ def test_withdrawing_and_purging_leaves_no_trace(tmp_path: Path) -> None:
     assert any(name in text for _, text in texts_in(config.lake) for name in GONE)
     assert any(entry["record"] == f"sample {GONE[0]}" for entry in quarantined(old))
     (tmp_path / "withdrawn.txt").write_text("\n".join(GONE))
-    with pytest.raises(LakeError, match="the published snapshot holds 3 withdrawn samples. run: goe ingest"):
+    with pytest.raises(
+        LakeError, match=r"the published snapshot holds 3 withdrawn samples\. run: goe ingest"
+    ):
         purge(config, keep=9)
     new, report = built(read_node(tmp_path / "node.toml"))
     assert (report.persons, before.persons) == (82, 85)
