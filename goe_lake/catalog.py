@@ -188,13 +188,27 @@ VARIANT_COLUMNS: Final = (
     Column("filter", ColumnType.TEXT, "FILTER as in the VCF; PASS if all filters passed"),
 )
 
+CLINVAR: Final = Column("clinvar", ColumnType.TEXT, "Clinical significance of the allele in ClinVar (CLNSIG)")
+#: Columns of `variants` that a node adds begin so, or are `clinvar`.
+INFO_PREFIX: Final = "info_"
+
+
+class SiteColumnNames(frozenset[str]):
+    """The columns of `variants`: those of every node, and whatever a node adds from INFO or ClinVar."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (
+            isinstance(name, str) and (name == CLINVAR.name or name.startswith(INFO_PREFIX))
+        )
+
+
 # Columns that say where or what a row is about and never who: conditions on them select no persons.
 PUBLIC_COLUMNS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "samples": frozenset({"country"}),
         "genotypes": frozenset(column.name for column in SITE_COLUMNS),
         "scores": frozenset({"pgs_id"}),
-        "variants": frozenset(column.name for column in VARIANT_COLUMNS),
+        "variants": SiteColumnNames(column.name for column in VARIANT_COLUMNS),
     }
 )
 
@@ -278,11 +292,17 @@ def _column_from_json(data: Mapping[str, Any]) -> Column:
     )
 
 
-def node_catalog(assembly: str, country: str, samples: Iterable[Column], scores: Iterable[Score]) -> Catalog:
+def node_catalog(
+    assembly: str,
+    country: str,
+    samples: Iterable[Column],
+    scores: Iterable[Score],
+    sites: Iterable[Column] = (),
+) -> Catalog:
     """The catalogue of one node: the fixed tables, its sample columns, and its scores.
 
     *samples* are the columns that the node declares (phenotypes, or built-in ones with their
-    labels); *scores* the facts of each pgs_id.
+    labels); *scores* the facts of each pgs_id; *sites* what the node adds to `variants`.
     """
     declared = {column.name: column for column in samples}
     built_in = tuple(_with_declared(column, declared.pop(column.name, None)) for column in SAMPLE_COLUMNS)
@@ -293,7 +313,12 @@ def node_catalog(assembly: str, country: str, samples: Iterable[Column], scores:
         Table("samples", TableKind.PERSONAL, (*person, *declared.values()), "One row per sample"),
         Table("genotypes", TableKind.PERSONAL, GENOTYPE_COLUMNS, "One row per listed site and person"),
         Table("scores", TableKind.PERSONAL, _score_columns(tuple(scores)), "One row per person and pgs_id"),
-        Table("variants", TableKind.CATALOGUE, VARIANT_COLUMNS, "The federation's site list, no counts"),
+        Table(
+            "variants",
+            TableKind.CATALOGUE,
+            (*VARIANT_COLUMNS, *sites),
+            "The federation's site list, no counts",
+        ),
     )
     return Catalog({table.name: table for table in tables}, assembly)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,7 @@ AbsentSites = Literal["hom_ref", "not_called"]
 COUNTRY: Final = re.compile(r"[A-Z]{2}")
 NODE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 DECLARABLE: Final = ("double", "integer", "boolean", "label", "date")
+ANNOTATION_FILES: Final = ("genes", "variants", "dbsnp", "clinvar")
 FORMAT_FIELDS: Final = ("GQ", "DP")
 MOST_QUARANTINED: Final = 0.01
 
@@ -34,10 +36,23 @@ class GenotypeDelivery:
 
 @dataclass(frozen=True)
 class Annotation:
-    """`[annotation]`: genes by place, and a table of site annotations."""
+    """`[annotation]`: genes by place, a table of site annotations, VCFs of known sites, and INFO fields.
 
-    genes: Path | None
-    variants: Path | None
+    *info_sources* says where values come from, for fields whose names look like counts of persons.
+    """
+
+    genes: Path | None = None
+    variants: Path | None = None
+    dbsnp: Path | None = None
+    clinvar: Path | None = None
+    info_fields: tuple[str, ...] = ()
+    info_sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The files by the settings that name them."""
+        named = {name: getattr(self, name) for name in ANNOTATION_FILES}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -280,12 +295,21 @@ def _score(section: Section, pgs_id: str) -> Score:
 
 
 def _annotation(section: Section) -> Annotation:
-    paths = {name: _optional_path(section, name) for name in ("genes", "variants")}
+    paths = {name: _optional_path(section, name) for name in ANNOTATION_FILES}
     for name, path in paths.items():
         if path is not None:
             _existing(section, name, path)
+    fields = section.texts("info_fields", 'INFO fields to keep as columns, e.g. info_fields = ["CADD"]') or ()
+    if len(set(fields)) != len(fields):
+        raise section.error("info_fields", "names a field twice", "name each field once")
+    sources = section.section("info_sources")
+    given = {name: sources.text(name, "the reference that the values come from") for name in sources.names()}
+    for name in given:
+        if name not in fields:
+            raise sources.error(name, "is not among info_fields", "add it there, or remove it here")
+    sources.done()
     section.done()
-    return Annotation(**paths)
+    return Annotation(**paths, info_fields=fields, info_sources=given)
 
 
 def _share(section: Section) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from goe_lake.config import Annotation
+from goe_lake.config import NodeConfig
 from goe_lake.errors import InputError
 from goe_lake.genome import canonical_contig
+from goe_lake.lake.known_sites import Fact, KnownSites, read_known_sites
+from goe_lake.lake.layout import STAGING, digest_of
 from goe_lake.lake.tables import column_of, read_text_table, require_columns
 from goe_lake.vcf.alleles import trim
 
-GTF_ENDINGS: Final = (".gtf", ".gtf.gz", ".gff", ".gff.gz", ".gff3", ".gff3.gz")
+GFF_ENDINGS: Final = (".gff", ".gff3")
+_ATTRIBUTE: Final = re.compile(r'(\w+) "([^"]*)"')
 
 
 class Note(NamedTuple):
@@ -39,10 +43,14 @@ class Gene(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """All that is known about sites, by contig: *notes* by (pos, ref, alt), *genes* in file order."""
+    """All that is known about sites, by contig: *notes* by (pos, ref, alt), *genes* in file order.
+
+    *known* looks facts up in annotation VCFs.
+    """
 
     notes: Mapping[str, Mapping[tuple[int, str, str], Note]]
     genes: Mapping[str, tuple[Gene, ...]]
+    known: Mapping[Fact, KnownSites]
     warnings: tuple[str, ...] = ()
 
     def note(self, contig: str, pos: int, ref: str, alt: str) -> Note | None:
@@ -55,12 +63,19 @@ class Annotations:
         return [symbols[place] for place in np.searchsorted(starts, positions, side="right")]
 
 
-def read_annotations(annotation: Annotation) -> Annotations:
+def read_annotations(config: NodeConfig) -> Annotations:
     """Read the files that `[annotation]` names; raises InputError."""
+    annotation, staging = config.annotation, config.lake / STAGING
     warnings: list[str] = []
     notes = _read_notes(annotation.variants, warnings) if annotation.variants else {}
     genes = _read_genes(annotation.genes, warnings) if annotation.genes else {}
-    return Annotations(notes, genes, tuple(warnings))
+    files: dict[Fact, Path | None] = {"rsid": annotation.dbsnp, "clinvar": annotation.clinvar}
+    known = {
+        fact: read_known_sites(path, fact, config.assembly, digest_of(path), staging)
+        for fact, path in files.items()
+        if path is not None
+    }
+    return Annotations(notes, genes, known, tuple(warnings))
 
 
 def _segments(genes: tuple[Gene, ...]) -> tuple[npt.NDArray[np.int64], list[str | None]]:
@@ -84,29 +99,54 @@ def _segments(genes: tuple[Gene, ...]) -> tuple[npt.NDArray[np.int64], list[str 
 
 
 def _read_genes(path: Path, warnings: list[str]) -> dict[str, tuple[Gene, ...]]:
-    if path.name.lower().endswith(GTF_ENDINGS):
-        raise InputError(path, "GTF is not read yet", "give a BED: contig, start (0-based), end, symbol")
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(GFF_ENDINGS):
+        raise InputError(path, "is GFF3, which is not read", "give the GTF of the same release, or a BED")
+    of_line = _gtf_gene if name.endswith(".gtf") else _bed_gene
     found: dict[str, list[Gene]] = {}
     left_out = 0
     for number, line in enumerate(_lines(path), 1):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue
-        fields = line.split("\t")
-        if len(fields) < 4 or not fields[1].isdecimal() or not fields[2].isdecimal():
-            raise InputError(
-                path,
-                "is not a BED line of contig, start, end and symbol",
-                "mend or remove it",
-                f"line {number}",
-            )
-        contig = canonical_contig(fields[0])
+        try:
+            read = of_line(line.split("\t"))
+        except ValueError as error:
+            raise InputError(path, str(error), "mend or remove it", f"line {number}") from None
+        if read is None:
+            continue
+        contig = canonical_contig(read[0])
         if contig is None:
             left_out += 1
         else:
-            found.setdefault(contig, []).append(Gene(int(fields[1]) + 1, int(fields[2]), fields[3].strip()))
+            found.setdefault(contig, []).append(read[1])
+    if not found:
+        raise InputError(path, "holds no gene", "give a GTF with `gene` features, or a BED")
     if left_out:
         warnings.append(f"{path.name}: {left_out} genes lie on contigs that the lake does not hold")
     return {contig: tuple(genes) for contig, genes in found.items()}
+
+
+def _bed_gene(fields: list[str]) -> tuple[str, Gene]:
+    """The contig and the gene of a BED line, whose start is 0-based; ValueError where it is none."""
+    if len(fields) < 4 or not fields[1].isdecimal() or not fields[2].isdecimal():
+        raise ValueError("is not a BED line of contig, start, end and symbol")
+    return fields[0], Gene(int(fields[1]) + 1, int(fields[2]), fields[3].strip())
+
+
+def _gtf_gene(fields: list[str]) -> tuple[str, Gene] | None:
+    """The contig and the gene of a GTF line (1-based), by gene_name, else gene_id; None for other features.
+
+    ValueError where it is no GTF line.
+    """
+    if len(fields) < 9 or not fields[3].isdecimal() or not fields[4].isdecimal():
+        raise ValueError("is not a GTF line of nine columns with 1-based start and end")
+    if fields[2] != "gene":
+        return None
+    attributes = dict(_ATTRIBUTE.findall(fields[8]))
+    symbol = attributes.get("gene_name") or attributes.get("gene_id")
+    if not symbol:
+        raise ValueError("is a gene without gene_name and gene_id")
+    return fields[0], Gene(int(fields[3]), int(fields[4]), symbol)
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -117,7 +157,9 @@ def _lines(path: Path) -> Iterator[str]:
             for line in lines:
                 yield line.rstrip("\r\n")
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read: {error}", "give a BED in UTF-8, plain or gzip") from None
+        raise InputError(
+            path, f"cannot be read: {error}", "give a BED or GTF in UTF-8, plain or gzip"
+        ) from None
 
 
 def _read_notes(path: Path, warnings: list[str]) -> dict[str, dict[tuple[int, str, str], Note]]:

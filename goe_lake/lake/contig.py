@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from goe_lake.genome import ASSEMBLIES
 from goe_lake.lake.convert import part_file
-from goe_lake.lake.layout import PLOIDY, ROW_GROUP, STRATA, VARIANTS, table_folder
+from goe_lake.lake.layout import PLOIDY, ROW_GROUP, STRATA, table_folder, variants_schema
 from goe_lake.lake.manifest import ContigCounts
 from goe_lake.lake.merge import windows
 from goe_lake.lake.parquet import TableWriter, Written, write_table
 from goe_lake.lake.partition import PartitionSummary
 from goe_lake.lake.plan import IngestPlan, Partition
 from goe_lake.lake.ploidy import Ploidy, ploidy_by_sexes, ploidy_of, ploidy_table, stretch_rows
-from goe_lake.lake.sites import count_substitutions, variants_table
+from goe_lake.lake.sites import added_columns, count_substitutions, variants_table
 from goe_lake.lake.strata import Strata, batch_strata, count_window, strata_table
 
 #: The most genotypes of a batch that are decoded at a time.
@@ -98,12 +98,13 @@ def _merge(
         for batch in plan.batches
     ]
     paths = {name: build / table_folder(name, contig) / "table.parquet" for name in ("variants", "strata")}
+    columns = variants_schema(added_columns(plan.annotations, plan.info_fields))
     transitions = transversions = 0
-    with TableWriter(paths["variants"], VARIANTS) as sites, TableWriter(paths["strata"], STRATA) as counted:
+    with TableWriter(paths["variants"], columns) as sites, TableWriter(paths["strata"], STRATA) as counted:
         for window in windows(parts, _window_height(plan)):
             stretches = stretch_rows(assembly, contig, window.keys["pos"])
             counts, carriers = count_window(window, batches, stretches)
-            rows = variants_table(contig, window, carriers, plan.annotations)
+            rows = variants_table(contig, window, carriers, plan.annotations, plan.info_fields)
             sites.write(rows)
             counted.write(strata_table(window, strata, counts))
             found = count_substitutions(rows)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from goe_lake.errors import LakeError
+from goe_lake.lake.info import InfoReader
 from goe_lake.lake.layout import data_path, digest_of
 from goe_lake.lake.partition import SUMMARY, Job, PartitionSummary
 from goe_lake.lake.plan import IngestPlan, Partition
@@ -16,7 +18,16 @@ from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.lake.worker import convert_in_worker
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
-_MODULES: Final = ("layout", "ordering", "parquet", "partition", "ploidy", "quarantine")
+_MODULES: Final = (
+    "consequences",
+    "info",
+    "layout",
+    "ordering",
+    "parquet",
+    "partition",
+    "ploidy",
+    "quarantine",
+)
 
 
 def convert(plan: IngestPlan, partition: Partition, progress: Progress | None = None) -> PartitionSummary:
@@ -76,6 +87,7 @@ def step_name(plan: IngestPlan, partition: Partition) -> str:
 def _job(plan: IngestPlan, partition: Partition) -> Job:
     batch = plan.batch(partition.batch)
     pieces = batch.pieces[partition.contig]
+    info = tuple(plan.info[piece.path] for piece in pieces)
     share = plan.config.max_quarantined
     names = tuple(plan.names[piece.path] for piece in pieces)
     return Job(
@@ -87,14 +99,15 @@ def _job(plan: IngestPlan, partition: Partition) -> Job:
         names=names,
         limits=tuple(int(share * plan.file_records[piece.path]) for piece in pieces),
         folder=plan.staging / partition.folder,
-        code=_code(batch.contents[partition.contig], names),
-        kept=batch.kept,
+        code=_code(batch.contents[partition.contig], names, info),
+        info=info,
     )
 
 
-def _code(contents: str, names: tuple[str, ...]) -> str:
-    """What tells whether a conversion still stands: the program, the files' contents and their names."""
-    return hashlib.sha256(json.dumps([_program(), contents, names]).encode()).hexdigest()[:16]
+def _code(contents: str, names: tuple[str, ...], info: tuple[InfoReader, ...]) -> str:
+    """What tells whether a conversion still stands: the program, the files, and what is read of INFO."""
+    kept = [asdict(reader) for reader in info]
+    return hashlib.sha256(json.dumps([_program(), contents, names, kept]).encode()).hexdigest()[:16]
 
 
 @cache

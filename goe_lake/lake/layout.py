@@ -7,8 +7,9 @@ Every path here is relative to the root of the lake and uses forward slashes. Po
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -43,6 +44,13 @@ VARIANTS: Final = schema(
         pa.field("carriers", pa.int32(), nullable=False),
     ]
 )
+
+
+def variants_schema(extra: Iterable[pa.Field[Any]]) -> pa.Schema:
+    """The columns of `variants` with those that a node adds, in order."""
+    return schema([*VARIANTS, *extra])
+
+
 PERSONS: Final = schema(
     [pa.field("idx", pa.int32(), nullable=False), pa.field("sample_id", pa.string(), nullable=False)]
 )

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from goe_lake.errors import InputError
 from goe_lake.genome import ASSEMBLIES
+from goe_lake.lake.info import InfoReader
 from goe_lake.lake.layout import calls_row_group
 from goe_lake.lake.ordering import Duplicate, follow_each_other, joined, sorted_on_disk, without_duplicates
 from goe_lake.lake.parquet import TableWriter, Written, write_table
@@ -41,8 +42,8 @@ class Job:
     """What a worker needs to convert one partition.
 
     *names* are the pieces' files as quarantine entries name them; *limits* how many records of each
-    may be put aside; *code* identifies the program that converts and what it reads. *kept* are the
-    0-based places of the batch's *persons* among those of the pieces, None where nobody is left out.
+    may be put aside; *code* identifies the program that converts and what it reads. *info* says
+    for each piece what is read from INFO.
     """
 
     contig: str
@@ -54,7 +55,7 @@ class Job:
     limits: tuple[int, ...]
     folder: Path
     code: str
-    kept: tuple[int, ...] | None = None
+    info: tuple[InfoReader, ...]
 
 
 @dataclass(frozen=True)
@@ -194,19 +195,31 @@ def _convert(job: Job, report: Report) -> PartitionSummary:
 
 def _rows(job: Job, counts: _Counts, report: Report) -> Iterator[pa.Table]:
     """The rows of every piece, chunk by chunk, in the order of the files."""
-    kept = np.array(job.kept, np.int64) if job.kept is not None else None
-    for source, piece in enumerate(job.pieces):
+    for source, (piece, info) in enumerate(zip(job.pieces, job.info, strict=True)):
         report(source, 0)
+        wanted = Wanted(job.fields, info.names)
         scratch = job.folder / "piece"
-        for read in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], Wanted(job.fields), scratch):
-            chunk = read if kept is None else keep_persons(read, kept)
+        for read in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], wanted, scratch):
+            chunk = read if piece.kept is None else keep_persons(read, np.array(piece.kept, np.int64))
             counts.add(source, chunk)
             if chunk.rows:
                 encoded = encode(chunk, source)
                 counts.values.update(encoded.values)
                 counts.outside.update(encoded.outside)
-                yield encoded.table
+                yield _annotated(counts, source, info, chunk, encoded.table)
             report(source, chunk.seen)
+
+
+def _annotated(counts: _Counts, source: int, info: InfoReader, chunk: Chunk, rows: pa.Table) -> pa.Table:
+    """*rows* of *chunk* with what INFO says; a value that cannot be read is missing, and put aside."""
+    if not info.names:
+        return rows
+    noted, bad = info.annotate(chunk, rows)
+    for place, name, text in bad:
+        record = chunk.records[place]
+        named = counts.job.pieces[source].name_record(record.number)
+        counts.put_aside(source, named, record.pos, "info_not_readable", f"{name}={text}", records=0)
+    return noted
 
 
 def _once_each(job: Job, ordered: Iterator[pa.Table], counts: _Counts) -> Iterator[pa.Table]:

@@ -10,16 +10,17 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from goe_lake.catalog import Catalog, node_catalog
+from goe_lake.catalog import CLINVAR, Catalog, Column, node_catalog
 from goe_lake.config import AbsentSites, GenotypeDelivery, NodeConfig
 from goe_lake.errors import InputError
 from goe_lake.genome import CONTIG_ORDER, canonical_contig
 from goe_lake.lake.annotation import Annotations, read_annotations
+from goe_lake.lake.info import InfoField, InfoReader, check_choice, info_fields, info_reader
 from goe_lake.lake.layout import STAGING, digest_of
 from goe_lake.lake.manifest import Source
 from goe_lake.lake.progress import OneAtATime, Progress
@@ -60,14 +61,12 @@ class Partition:
 class PlannedBatch:
     """One delivery: its persons in the order of their indexes, and the pieces of each contig.
 
-    *kept* are their 0-based places among the persons of the files, None where nobody is left out.
     *contents* digests for each contig all that decides what its files in the lake hold.
     """
 
     digest: str
     delivery: GenotypeDelivery
     persons: tuple[str, ...]
-    kept: tuple[int, ...] | None
     contents: Mapping[str, str]
     absent_sites: AbsentSites
     fields: tuple[str, ...]
@@ -78,8 +77,9 @@ class PlannedBatch:
 class IngestPlan:
     """All inputs of a node, read and checked, and the partitions to convert.
 
-    *names* are the input files as they are called relative to `node.toml`; *file_records* counts the
-    records of each genotype file on contigs that the lake holds.
+    *names* are the input files as they are called relative to `node.toml`; *info* says what is read from
+    INFO of each genotype file, *info_fields* which of it become columns of `variants`; *file_records*
+    counts the records of each genotype file on contigs that the lake holds.
     """
 
     config: NodeConfig
@@ -90,6 +90,8 @@ class IngestPlan:
     annotations: Annotations
     sources: tuple[Source, ...]
     names: Mapping[Path, str]
+    info: Mapping[Path, InfoReader]
+    info_fields: tuple[InfoField, ...]
     file_records: Mapping[Path, int]
     quarantined: tuple[Entry, ...]
     warnings: tuple[str, ...]
@@ -126,7 +128,8 @@ def plan(
     names = _names(config)
     withdrawn = read_withdrawn(config.withdrawn)
     samples = read_samples(config, names[config.samples], min_label_persons, withdrawn)
-    annotations = read_annotations(config.annotation)
+    check_choice(config.file, config.annotation)
+    annotations = read_annotations(config)
     paths = tuple(dict.fromkeys(path for delivery in config.genotypes for path in delivery.files))
     scans = scan_files(paths, config.lake / STAGING / SCANS, OneAtATime(progress))
     warnings = [*samples.warnings, *annotations.warnings]
@@ -142,15 +145,20 @@ def plan(
     # a file of nobody who stays is not named any more: its very name may be a sample's
     scans = {path: scan for path, scan in scans.items() if _is_read(path, batches)}
     warnings += _without_genotypes(batches, samples)
+    fields = info_fields(config.annotation, {path: scan.header for path, scan in scans.items()})
     return IngestPlan(
         config=config,
-        catalog=node_catalog(config.assembly, config.country, samples.columns, config.scores),
+        catalog=node_catalog(
+            config.assembly, config.country, samples.columns, config.scores, _site_columns(config, fields)
+        ),
         batches=batches,
         samples=samples,
         scores=scores,
         annotations=annotations,
         sources=tuple(_sources(config, names, scans)),
         names=names,
+        info={path: info_reader(scan.header, fields) for path, scan in scans.items()},
+        info_fields=fields,
         file_records={path: _held_records(scan) for path, scan in scans.items()},
         quarantined=tuple(_unheld(names, scans)),
         warnings=tuple(warnings),
@@ -160,12 +168,11 @@ def plan(
 def _names(config: NodeConfig) -> dict[Path, str]:
     """Every input file as `node.toml` sees it; host paths stay out of the lake."""
     base = config.file.parent
-    optional = (config.annotation.genes, config.annotation.variants)
     paths = (
         *(path for delivery in config.genotypes for path in delivery.files),
         config.samples,
         *config.score_files,
-        *(path for path in optional if path is not None),
+        *config.annotation.files.values(),
     )
     return {path: Path(os.path.relpath(path, base)).as_posix() for path in paths}
 
@@ -176,12 +183,15 @@ def _sources(config: NodeConfig, names: Mapping[Path, str], scans: Mapping[Path,
     others = [
         ("samples", config.samples),
         *(("scores", path) for path in config.score_files),
-        ("annotation.genes", config.annotation.genes),
-        ("annotation.variants", config.annotation.variants),
+        *((f"annotation.{name}", path) for name, path in config.annotation.files.items()),
     ]
     for role, file in others:
-        if file is not None:
-            yield Source(role, names[file], file.stat().st_size, digest_of(file))
+        yield Source(role, names[file], file.stat().st_size, digest_of(file))
+
+
+def _site_columns(config: NodeConfig, fields: tuple[InfoField, ...]) -> list[Column]:
+    """The columns that this node adds to `variants`."""
+    return [*([CLINVAR] if config.annotation.clinvar else []), *(field.column for field in fields)]
 
 
 def _check_file(config: NodeConfig, path: Path, scan: Scan) -> list[str]:
@@ -217,14 +227,14 @@ def _batch(
     for path in delivery.files:
         check_same_samples(first, scans[first].header, path, scans[path].header)
         for contig, piece in _pieces(path, scans[path], persons):
-            pieces.setdefault(contig, []).append(piece)
+            left = None if len(kept) == len(persons) else kept
+            pieces.setdefault(contig, []).append(replace(piece, kept=left))
     held = tuple(persons[place] for place in kept)
     digest = _digest(config, delivery, held)
     return PlannedBatch(
         digest,
         delivery,
         held,
-        None if len(kept) == len(persons) else kept,
         {contig: _contents(digest, scans, found) for contig, found in pieces.items()},
         delivery.absent_sites,
         tuple(field for field in ("GQ", "DP") if field in delivery.format_fields),

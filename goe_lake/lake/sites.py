@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from goe_lake.catalog import CLINVAR
 from goe_lake.genome import variant_id
 from goe_lake.lake.annotation import Annotations, Note
-from goe_lake.lake.layout import VARIANTS
+from goe_lake.lake.info import InfoField, unpacked
+from goe_lake.lake.layout import variants_schema
 from goe_lake.lake.merge import Window
 from goe_lake.vcf.arrow import array, pc, table
 
@@ -21,29 +23,51 @@ _NOTHING: Final = Note(None, None, None)
 
 
 def variants_table(
-    contig: str, window: Window, carriers: npt.NDArray[np.int64], annotations: Annotations
+    contig: str,
+    window: Window,
+    carriers: npt.NDArray[np.int64],
+    annotations: Annotations,
+    fields: tuple[InfoField, ...],
 ) -> pa.Table:
-    """The rows of `variants` for a window; where batches differ, the first that says something stands."""
+    """The rows of `variants` for a window; where batches differ, the first that says something stands.
+
+    The annotation table comes before what files say in ID and INFO, and that before dbSNP and the genes
+    that lie at a place.
+    """
     keys = window.keys.to_pydict()
     names = list(zip(keys["pos"], keys["ref"], keys["alt"], keys["end_pos"], strict=True))
     notes = [annotations.note(contig, pos, ref, alt) or _NOTHING for pos, ref, alt, _ in names]
+    known = {
+        fact: annotations.known[fact].values(contig, window.keys).to_pylist() for fact in annotations.known
+    }
     places = annotations.genes_at(contig, window.keys["pos"].to_numpy())
     columns: dict[str, Any] = {
         **keys,
         "variant_id": [variant_id(contig, *name) for name in names],
         "type": _first(window, "type"),
         "sv_len": _first(window, "sv_len"),
-        "rsid": _either([note.rsid for note in notes], _first(window, "rsid")),
-        "gene": _either([note.gene for note in notes], places),
-        "consequence": [note.consequence for note in notes],
+        "rsid": _first_of([note.rsid for note in notes], _first(window, "rsid"), known.get("rsid")),
+        "gene": _first_of([note.gene for note in notes], _first(window, "gene"), places),
+        "consequence": _first_of([note.consequence for note in notes], _first(window, "consequence")),
         "filter": _filters(window),
         "carriers": carriers,
+        **unpacked(array(_first(window, "info"), pa.string()), fields),
     }
-    return table(columns, VARIANTS)
+    if CLINVAR.name in known:
+        columns[CLINVAR.name] = known["clinvar"]
+    return table(columns, variants_schema(added_columns(annotations, fields)))
 
 
-def _either(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
-    return [left if left is not None else right for left, right in zip(first, second, strict=True)]
+def added_columns(annotations: Annotations, fields: tuple[InfoField, ...]) -> list[pa.Field[Any]]:
+    """The columns that a node adds to `variants`, as they are stored."""
+    clinvar = [pa.field(CLINVAR.name, pa.string())] if "clinvar" in annotations.known else []
+    return [*clinvar, *(field.stored for field in fields)]
+
+
+def _first_of(*columns: Sequence[Any] | None) -> list[Any]:
+    """For each site the first value that is there."""
+    given = [column for column in columns if column is not None]
+    return [next((value for value in row if value is not None), None) for row in zip(*given, strict=True)]
 
 
 def _first(window: Window, column: str) -> list[Any]:

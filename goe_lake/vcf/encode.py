@@ -58,6 +58,8 @@ CALLS: Final = schema(
         *(pa.field(name, pa.list_(element)) for name, element in FIELD_TYPES.items()),
     )
 )
+#: What was read from INFO, where it was asked for: all NULL until somebody fills them.
+NOTES: Final = ("gene", "consequence", "info")
 #: What a batch's files say about a site.
 SITES: Final = schema(
     (
@@ -66,6 +68,7 @@ SITES: Final = schema(
         pa.field("sv_len", pa.int32()),
         pa.field("rsid", pa.string()),
         pa.field("filter", pa.string()),
+        *(pa.field(name, pa.string()) for name in NOTES),
     )
 )
 #: Both, and the number of the file and of the record that a row comes from.
@@ -119,7 +122,8 @@ def _site_columns(chunk: Chunk, rows: list[tuple[int, Row]], source: int) -> dic
         "source": [source] * len(rows),
         "record": [record.number for record in records],
     }
-    return {name: array(values, ROWS.field(name).type) for name, values in made.items()}
+    columns = {name: array(values, ROWS.field(name).type) for name, values in made.items()}
+    return columns | {name: nulls(len(rows), pa.string()) for name in NOTES}
 
 
 def _genotypes(alleles: Alleles, records: Indexes) -> Alleles:

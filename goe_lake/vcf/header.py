@@ -56,6 +56,10 @@ class Header:
             (fields.get("Type") for fields in self._lines("FORMAT") if fields.get("ID") == field), None
         )
 
+    def info_field(self, field: str) -> Mapping[str, str] | None:
+        """What the header says about an INFO field: Number, Type, Description; None where nothing."""
+        return next((fields for fields in self._lines("INFO") if fields.get("ID") == field), None)
+
     def _lines(self, key: str) -> Iterator[dict[str, str]]:
         for line in self.text.splitlines():
             if line.startswith(f"##{key}=<"):

@@ -41,7 +41,8 @@ class Piece:
 
     *order* gives for each person of the batch the person's column in this file, None where they are
     the same; *whole* says that the file holds nothing else. *bytes* and *changed* (nanoseconds) are
-    the file's size and time when it was scanned.
+    the file's size and time when it was scanned. *kept* are the 0-based places, in that order of
+    persons, of those who are not left out afterwards; None where nobody is.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Piece:
     whole: bool
     bytes: int
     changed: int
+    kept: tuple[int, ...] | None = None
 
     @property
     def records(self) -> int:
