@@ -150,32 +150,30 @@ def _of_allele(
     if len(record.alts) == 1:
         yield from entries
         return
-    spelt = _spellings(record, place)
     changes = {f"{record.pos}{record.ref}>{alt}" for alt in record.alts}
+    mine = f"{record.pos}{record.ref}>{record.alts[place]}"
     for entry in entries:
-        number = entry.get("ALLELE_NUM", "")
-        change = entry.get("dna_change", "")
-        if number:
-            wanted = number == str(place + 1)
+        if entry.get("ALLELE_NUM"):
+            wanted = entry["ALLELE_NUM"] == str(place + 1)
+        elif "Annotation" in entry:
+            # SnpEff spells alleles as the file, and adds behind a hyphen what one is compared with
+            wanted = entry["Allele"].split("-", 1)[0] == record.alts[place]
         elif "Allele" in entry:
-            # SnpEff adds what the allele is compared with behind a hyphen
-            wanted = entry["Allele"] in spelt or entry["Allele"].split("-", 1)[0] in spelt - {""}
+            wanted = entry["Allele"] == _spelt_by_vep(record, place)
         else:
             # bcftools csq names the allele only where it changes the protein
-            mine = f"{record.pos}{record.ref}>{record.alts[place]}"
-            wanted = mine in change.split("+") or not changes & set(change.split("+"))
+            named = set(entry.get("dna_change", "").split("+"))
+            wanted = mine in named or not changes & named
         if wanted:
             yield entry
 
 
-def _spellings(record: Record, place: int) -> set[str]:
-    """How VEP and SnpEff may spell an allele: as in the file, or without the base that all share."""
+def _spelt_by_vep(record: Record, place: int) -> str:
+    """An allele without the first base, where all alleles share it and one has another length."""
     alt = record.alts[place]
-    spelt = {alt}
     alleles = [record.ref, *(other for other in record.alts if not other.startswith(("<", "*")))]
-    if len({len(allele) for allele in alleles}) > 1 and len({allele[:1] for allele in alleles}) == 1:
-        spelt.add(alt[1:] or "-")
-    return spelt
+    shared = len({allele[:1] for allele in alleles}) == 1 and len({len(allele) for allele in alleles}) > 1
+    return (alt[1:] or "-") if shared else alt
 
 
 def _effect(entries: Sequence[Mapping[str, str]]) -> Effect:
