@@ -193,13 +193,16 @@ CLINVAR: Final = Column("clinvar", ColumnType.TEXT, "Clinical significance of th
 INFO_PREFIX: Final = "info_"
 
 
+def is_added(name: str) -> bool:
+    """Whether a column of `variants` is one that a node adds: `clinvar`, or `info_…` from INFO."""
+    return name.isidentifier() and (name == CLINVAR.name or name.startswith(INFO_PREFIX))
+
+
 class SiteColumnNames(frozenset[str]):
-    """The columns of `variants`: those of every node, and whatever a node adds from INFO or ClinVar."""
+    """The columns of `variants`: those of every node, and whatever a node adds."""
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (
-            isinstance(name, str) and (name == CLINVAR.name or name.startswith(INFO_PREFIX))
-        )
+        return super().__contains__(name) or (isinstance(name, str) and is_added(name))
 
 
 # Columns that say where or what a row is about and never who: conditions on them select no persons.

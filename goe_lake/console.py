@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 from pyarrow import csv, parquet
@@ -20,7 +22,8 @@ from goe_lake.release import Bound, Status
 
 if TYPE_CHECKING:
     from goe_lake.federation import Answer
-    from goe_lake.lake import IngestReport
+    from goe_lake.lake import DuplicateCheck, IngestReport
+    from goe_lake.lake.inventory import SnapshotFacts
 
 
 class Format(StrEnum):
@@ -155,6 +158,137 @@ class IngestProgress:
         self._bars.update(task, completed=total)
 
 
+class IngestLog:
+    """The progress of an ingest as plain lines, for log files; a context manager.
+
+    A step says when it begins and ends, and every ten seconds how far it is.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._steps: dict[str, _Step] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Nothing to close."""
+
+    def start(self, step: str, total: int) -> None:
+        """Step *step* of *total* units begins."""
+        self._steps[step] = _Step(total, time.monotonic())
+        self._say(f"{step}: 0 of {total:,}")
+
+    def advance(self, step: str, done: int) -> None:
+        """*done* more units of *step* are done."""
+        at = self._steps[step]
+        at.done += done
+        if time.monotonic() - at.said >= SECONDS_BETWEEN_LINES:
+            at.said = time.monotonic()
+            self._say(f"{step}: {at.done:,} of {at.total:,}, {at.speed}, {at.left} left")
+
+    def finish(self, step: str) -> None:
+        """Step *step* has ended."""
+        at = self._steps.pop(step)
+        at.done = at.total
+        self._say(f"{step}: done, {at.total:,} in {time.monotonic() - at.began:.1f} s, {at.speed}")
+
+    def _say(self, line: str) -> None:
+        now = time.strftime("%H:%M:%S")
+        self._console.print(f"{now} {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+SECONDS_BETWEEN_LINES: Final = 10
+
+
+@dataclass
+class _Step:
+    """How far a step is: *done* of *total* units since *began*, and when a line last *said* so."""
+
+    total: int
+    began: float
+    done: int = 0
+    said: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.said = self.began
+
+    @property
+    def rate(self) -> float:
+        return self.done / max(time.monotonic() - self.began, 1e-3)
+
+    @property
+    def speed(self) -> str:
+        return f"{self.rate:,.0f}/s"
+
+    @property
+    def left(self) -> str:
+        return f"{(self.total - self.done) / self.rate:,.0f} s" if self.rate else "unknown time"
+
+
+def ingest_json(report: IngestReport) -> str:
+    """The report of an ingest as one JSON object; names of samples stay in `goe lake duplicates`."""
+    content = asdict(report)
+    found = content.pop("duplicates")
+    if found is not None:
+        content["duplicates"] = {
+            **{name: found[name] for name in ("samples", "sites", "compared", "too_few")},
+            "duplicate_pairs": len(found["duplicates"]),
+            "mismatched_pairs": len(found["mismatched"]),
+        }
+    for counts, item in zip(report.contigs, content["contigs"], strict=True):
+        item |= {"no_call_rate": counts.no_call_rate, "ti_tv": counts.ti_tv}
+    totals = {
+        "records": report.records, "sites": report.sites, "no_call_rate": report.no_call_rate,
+        "ti_tv": report.ti_tv,
+    }  # fmt: skip
+    return json.dumps({**content, **totals}, indent=1, ensure_ascii=False)
+
+
+def print_snapshots(found: Iterable[SnapshotFacts], console: Console) -> None:
+    """The snapshots of a lake as a table."""
+    table = Table()
+    for name in (
+        "snapshot",
+        "published",
+        "written",
+        "persons",
+        "samples",
+        "sites",
+        "files",
+        "bytes",
+        "withdrawn",
+    ):
+        table.add_column(name, justify="left" if name in ("snapshot", "written") else "right")
+    for item in found:
+        numbers = (item.persons, item.samples, item.sites, item.files, item.bytes, item.withdrawn)
+        shown = [item.problem or "", *[""] * 5] if item.problem else [f"{number:,}" for number in numbers]
+        table.add_row(item.snapshot_id[:12], "yes" if item.published else "", item.written, *shown)
+    console.print(table)
+
+
+def print_duplicates(check: DuplicateCheck, console: Console) -> None:
+    """What comparing persons found, pair by pair. For the node's own people."""
+    for line in _duplicate_lines(check):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _duplicate_lines(check: DuplicateCheck) -> Iterable[str]:
+    yield (
+        f"{check.samples:,} samples, {check.compared:,} pairs compared at {check.sites:,} common sites; "
+        f"{check.too_few:,} pairs have too few sites in common"
+    )
+    for title, pairs in (
+        ("two persons who are one (or identical twins)", check.duplicates),
+        ("samples of one person that are of two", check.mismatched),
+    ):
+        for pair in pairs:
+            yield (
+                f"{title}: {pair.first} and {pair.second}, kinship {pair.kinship:.3f}, "
+                f"{pair.same:.1%} of {pair.sites:,} genotypes alike"
+            )
+
+
 def print_ingest(report: IngestReport, console: Console) -> None:
     """The table at the end of an ingest: contigs, totals, and what was put aside."""
     table = Table(title=f"{report.node_id}   snapshot {report.snapshot_id[:12]}")
@@ -176,6 +310,18 @@ def print_ingest(report: IngestReport, console: Console) -> None:
     genotyped = f"{report.genotyped:,} of them with genotypes"
     console.print(f"{report.persons:,} persons, {report.samples:,} samples, {genotyped}", highlight=False)
     _print_list(console, "put aside, with reasons in quarantine/", _counted(report))
+    console.print(
+        f"{len(report.converted)} partitions converted, {len(report.reused)} stood from before",
+        highlight=False,
+    )
+    if report.duplicates is not None:
+        found = len(report.duplicates.duplicates) + len(report.duplicates.mismatched)
+        console.print(
+            f"persons compared by genotype: {report.duplicates.compared:,} pairs at "
+            f"{report.duplicates.sites:,} sites, {found} to look at"
+            + (" (see: goe lake duplicates NODE.toml)" if found else ""),
+            highlight=False,
+        )
     _print_list(console, "note", report.warnings)
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
-from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog, TableKind
+from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog, TableKind, is_added
 from goe_lake.engine.session import SCALED, Session
 from goe_lake.engine.sql import identifier, safe_sql, to_sql
 from goe_lake.errors import ReleaseRefused
@@ -59,8 +59,9 @@ def check_release(release: Release, catalog: Catalog) -> Release:
     known = {table: frozenset(column.name for column in catalog.tables[table].columns) for table in tables}
     for column in _all_columns(release):
         table = joined[column.table]
-        # a phenotype that this node lacks is NULL here; every other table is the same everywhere
-        if table != "samples" and column.column not in known[table]:
+        # a phenotype that this node lacks is NULL here, a column added to sites is as the site list says
+        added = table == "variants" and is_added(column.column)
+        if table != "samples" and not added and column.column not in known[table]:
             raise ReleaseRefused("R204", f"{table} has no column {column.column!r}")
     return release
 

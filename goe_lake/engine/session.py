@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goe_lake.catalog import Column, ColumnType
+from goe_lake.catalog import Column, ColumnType, is_added
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import BatchPersons
 from goe_lake.engine.selection import Selection
-from goe_lake.engine.sites import SITE_SCHEMA, SiteList, overlay_sql
+from goe_lake.engine.sites import SITE_SCHEMA, SiteList, added_columns, overlay_sql
 from goe_lake.engine.sql import identifier, quoted
 from goe_lake.genome import ASSEMBLIES, CONTIGS, ploidy_by_sex
 from goe_lake.lake import Snapshot
@@ -157,7 +157,13 @@ def _load_sites(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, site_
         f"CREATE TEMP VIEW own AS {' UNION ALL BY NAME '.join(own) or f'SELECT {empty} WHERE false'}"
     )
     connection.register("listed", site_list.sites)
-    connection.execute(f"CREATE TABLE sites AS {overlay_sql(ASSEMBLIES[snapshot.manifest.assembly])}")
+    mine = connection.sql("SELECT * FROM own LIMIT 0").columns
+    overlay = overlay_sql(
+        ASSEMBLIES[snapshot.manifest.assembly],
+        (field.name for field in added_columns(site_list.sites.schema)),
+        (name for name in mine if is_added(name)),
+    )
+    connection.execute(f"CREATE TABLE sites AS {overlay}")
     connection.unregister("listed")
     connection.execute("DROP VIEW own")
 

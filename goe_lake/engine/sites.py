@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from goe_lake.catalog import is_added
 from goe_lake.genome import CONTIGS, Assembly
 from goe_lake.lake import Snapshot
 
@@ -37,6 +38,23 @@ _SITE_FIELDS: Final[list[tuple[str, pa.DataType]]] = [
 SITE_SCHEMA: Final = pa.schema(_SITE_FIELDS)
 KEY: Final = ("contig", "pos", "ref", "alt", "end_pos")
 ATTRIBUTES: Final = tuple(name for name in SITE_SCHEMA.names if name not in KEY)
+_ADDED_TYPES: Final = {pa.int64(), pa.float64(), pa.bool_(), pa.string()}
+MOST_ADDED: Final = 200
+
+
+def added_columns(schema: pa.Schema) -> list[pa.Field[pa.DataType]]:
+    """The columns of a site table that nodes add from INFO or ClinVar, in alphabetical order."""
+    added = [field for field in schema if field.name not in SITE_SCHEMA.names and is_added(field.name)]
+    return sorted(added, key=lambda field: field.name)
+
+
+def is_site_schema(schema: pa.Schema) -> bool:
+    """Whether *schema* is that of a site list: the fixed columns, then added ones of allowed types."""
+    added = added_columns(schema)
+    whole = pa.schema([*SITE_SCHEMA, *added])
+    return (
+        schema.equals(whole) and len(added) <= MOST_ADDED and {field.type for field in added} <= _ADDED_TYPES
+    )
 
 
 @dataclass(frozen=True)
@@ -56,15 +74,23 @@ class SiteList:
 
 def offered_sites(snapshot: Snapshot, min_carriers: int) -> pa.Table:
     """The sites that a node may list: those with at least *min_carriers* carriers there."""
-    parts = [pa.table({name: pa.array([], kind) for name, kind in _SITE_FIELDS})]
+    added = _added_by(snapshot)
+    schema = pa.schema([*SITE_SCHEMA, *added])
+    parts = [schema.empty_table()]
     for contig in snapshot.contigs:
         for path in snapshot.files("variants", contig):
             table = pa.parquet.read_table(path, partitioning=None)
             enough = pc.greater_equal(table.column("carriers"), pa.scalar(min_carriers, pa.int32()))
             table = table.filter(enough)
             table = table.append_column("contig", pa.repeat(contig, table.num_rows))
-            parts.append(table.select(SITE_SCHEMA.names).cast(SITE_SCHEMA))
+            parts.append(table.select(schema.names).cast(schema))
     return pa.concat_tables(parts)
+
+
+def _added_by(snapshot: Snapshot) -> list[pa.Field[pa.DataType]]:
+    """The columns that the node of *snapshot* adds; all contigs of a lake have the same."""
+    files = snapshot.files("variants")
+    return added_columns(pa.parquet.read_schema(files[0])) if files else []
 
 
 def unite(offers: Iterable[pa.Table]) -> SiteList:
@@ -76,18 +102,22 @@ def unite(offers: Iterable[pa.Table]) -> SiteList:
         table.append_column("node", pa.repeat(pa.scalar(place, pa.int32()), table.num_rows))
         for place, table in enumerate(offers)
     ]
+    together = pa.concat_tables(numbered, promote_options="default")
+    schema = pa.schema([*SITE_SCHEMA, *added_columns(together.schema)])
     connection = duckdb.connect()
-    connection.register("offers", pa.concat_tables(numbered))
+    connection.register("offers", together)
     order = contig_rank("contig")
     attributes = ", ".join(
-        f"first({name} ORDER BY node) FILTER ({name} IS NOT NULL) AS {name}" for name in ATTRIBUTES
+        f"first({name} ORDER BY node) FILTER ({name} IS NOT NULL) AS {name}"
+        for name in schema.names
+        if name not in KEY
     )
     united = connection.sql(
         f"SELECT {', '.join(KEY)}, {attributes} FROM offers GROUP BY {', '.join(KEY)} "
         f"ORDER BY {order}, pos, ref, alt, end_pos"
     ).to_arrow_table()
     connection.close()
-    return SiteList(united.select(SITE_SCHEMA.names).cast(SITE_SCHEMA))
+    return SiteList(united.select(schema.names).cast(schema))
 
 
 def contig_rank(column: str) -> str:
@@ -96,16 +126,22 @@ def contig_rank(column: str) -> str:
     return f"list_position([{listed}], {column})"
 
 
-def overlay_sql(assembly: Assembly) -> str:
+def overlay_sql(assembly: Assembly, listed: Iterable[str] = (), own: Iterable[str] = ()) -> str:
     """SQL of the node's full site table: `listed` sites and its `own` ones, numbered from 0.
+
+    *listed* and *own* are the columns that the list and the node add to the fixed ones.
 
     A listed site has the list's attributes at every node. `par` tells the stretch of chrX and chrY;
     `place` is the row of an own site among the contig's sites in the lake, and `carriers` how many of
     the node's persons have the allele; sites that are not `alone` differ from another one in nothing
     but their end; `rank` orders contigs.
     """
+    theirs, mine = {*ATTRIBUTES, *listed}, {*ATTRIBUTES, *own}
+    names = [*ATTRIBUTES, *sorted((theirs | mine) - {*ATTRIBUTES})]
     shared = ", ".join(
-        f"CASE WHEN l.contig IS NOT NULL THEN l.{name} ELSE o.{name} END AS {name}" for name in ATTRIBUTES
+        f"CASE WHEN l.contig IS NOT NULL THEN {f'l.{name}' if name in theirs else 'NULL'} "
+        f"ELSE {f'o.{name}' if name in mine else 'NULL'} END AS {name}"
+        for name in names
     )
     key = ", ".join(KEY)
     regions = " OR ".join(

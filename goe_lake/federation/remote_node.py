@@ -15,7 +15,7 @@ import structlog
 
 from goe_lake.engine.frequencies import Progress
 from goe_lake.engine.node import NodeAnswer
-from goe_lake.engine.sites import SITE_SCHEMA, SiteList
+from goe_lake.engine.sites import SiteList, is_site_schema
 from goe_lake.errors import ConfigError, NodeFailed, ReleaseRefused
 from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.node import FrequencyRelease, NodeDescription
@@ -168,7 +168,7 @@ class RemoteNode:
         """The sites that the node may list."""
         reply = self._ask("GET", SITES, seconds=OPENING_DEADLINE)
         table = self._table(reply, "")
-        if not table.schema.equals(SITE_SCHEMA):
+        if not is_site_schema(table.schema):
             raise self._failed("", "the sites that it offers are not written as such")
         return table
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goe_lake.engine.sites import KEY, SITE_SCHEMA, SiteList
+from goe_lake.engine.sites import KEY, SiteList, is_site_schema
 from goe_lake.federation.answer import Answer
 from goe_lake.federation.problems import Problem
 from goe_lake.genome import CONTIGS
@@ -142,7 +142,7 @@ def read_site_list(body: bytes) -> SiteList:
         table = read_table(body)
     except ValueError:
         raise Problem("malformed", "this is not a site list") from None
-    if not table.schema.equals(SITE_SCHEMA):
+    if not is_site_schema(table.schema):
         raise Problem("site-list-refused", "its columns are not those of a site list")
     key = table.select(KEY)
     if any(column.null_count for column in key.itercolumns()):

@@ -33,7 +33,8 @@ _MODULES: Final = (
 def convert(plan: IngestPlan, partition: Partition, progress: Progress | None = None) -> PartitionSummary:
     """Convert one partition into staging, from the beginning; twice gives the same files.
 
-    Raises InputError about the file that cannot be read; what was published stays as it is.
+    Raises InputError about the file that cannot be read, OSError where a disk fails; what was published
+    stays as it is.
     """
     job = _job(plan, partition)
     step = step_name(plan, partition)

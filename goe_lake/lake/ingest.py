@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +20,15 @@ from goe_lake.lake.snapshot import Snapshot
 
 #: Partitions that are decoded at the same time, each in a process of its own.
 WORKERS: Final = 2
+#: What helps against errors of a disk, by their number.
+MENDS: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room in the quota",
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    errno.EACCES: "check its rights",
+    errno.EPERM: "check its rights",
+    errno.EROFS: "mount it for writing",
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,18 @@ def ingest(
     their number changes no byte. Raises InputError, ConfigError or LakeError; the snapshot that was
     current before stays current then.
     """
-    steps = OneAtATime(progress)
+    try:
+        return _ingest(config, min_label_persons, OneAtATime(progress), workers)
+    except OSError as error:
+        raise LakeError(
+            error.filename or config.lake,
+            f"cannot be read or written: {error.strerror or error}",
+            f"nothing was published; {MENDS.get(error.errno or 0, 'check the disk')} and ingest again: "
+            "what was converted stands",
+        ) from error
+
+
+def _ingest(config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int) -> IngestReport:
     planned = plan(config, min_label_persons=min_label_persons, progress=steps)
     reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
     rest = [part for part in planned.partitions if part not in reused]

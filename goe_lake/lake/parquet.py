@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,10 +52,15 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        if kind is None:
+            self._writer.close()
+            return
+        # closing writes the footer, which a full disk refuses again: the first error is the one to tell
+        with suppress(OSError):
+            self._writer.close()
 
     def write(self, table: pa.Table) -> None:
-        """Add the rows of *table*; its columns beyond the schema are left out."""
+        """Add the rows of *table*; its columns beyond the schema are left out. OSError names the file."""
         self._note_positions(table)
         self._waiting.append(table.select(self._schema.names).cast(self._schema))
         self._rows += len(table)
@@ -62,7 +71,8 @@ class TableWriter:
     def finish(self) -> Written:
         """Close the file and say what it holds."""
         self._flush(whole=False)
-        self._writer.close()
+        with _naming(self._path):
+            self._writer.close()
         return Written(self._total, self._path.stat().st_size, digest_of(self._path), *self._range)
 
     def _flush(self, *, whole: bool) -> None:
@@ -72,7 +82,10 @@ class TableWriter:
         table = pa.concat_tables(self._waiting)
         end = len(table) - len(table) % self._row_group if whole else len(table)
         for start in range(0, end, self._row_group):
-            self._writer.write_table(table.slice(start, min(self._row_group, end - start)).combine_chunks())
+            with _naming(self._path):
+                self._writer.write_table(
+                    table.slice(start, min(self._row_group, end - start)).combine_chunks()
+                )
         self._waiting = [table.slice(end)] if end < len(table) else []
         self._rows = len(table) - end
 
@@ -85,6 +98,16 @@ class TableWriter:
             found["min"] if low is None else min(low, found["min"]),
             found["max"] if high is None else max(high, found["max"]),
         )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Make an OSError of Arrow name the file and the reason in the words of the system."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or errno.EIO
+        raise OSError(number, os.strerror(number), str(path)) from None
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:

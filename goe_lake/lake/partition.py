@@ -5,6 +5,7 @@ Runs in a worker process, because a malformed file may end the decoder's process
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -162,10 +163,22 @@ def convert_job(job: Job, report: Report) -> PartitionSummary:
     work.mkdir(parents=True)
     try:
         summary = _convert(replace(job, folder=work), report)
-        work.replace(job.folder)
+        _take_place(work, job.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return summary
+
+
+def _take_place(work: Path, folder: Path) -> None:
+    """Rename *work* to *folder*, where a worker whose owner was killed may just have finished the same."""
+    while True:
+        try:
+            work.replace(folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _convert(job: Job, report: Report) -> PartitionSummary:

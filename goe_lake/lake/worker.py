@@ -7,6 +7,7 @@ the file it was reading, and nothing else is lost.
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import pickle
 import struct
@@ -19,7 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-from goe_lake.errors import InputError, LakeError
+import duckdb
+
+from goe_lake.errors import InputError
 from goe_lake.lake.partition import Job, PartitionSummary, Report, convert_job
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -34,8 +37,8 @@ _idle_lock = threading.Lock()
 def convert_in_worker(job: Job, report: Report) -> PartitionSummary:
     """Do *job* in a worker process.
 
-    Raises InputError where the input ended it or cannot be read, LakeError where staging cannot be
-    written.
+    Raises InputError where the input ended it or cannot be read, and the worker's own OSError where a
+    disk fails, so that whoever asked can tell a full disk from one that stutters.
     """
     worker = _borrow()
     summary = worker.run(job, report)
@@ -129,11 +132,15 @@ class _Worker:
         return f" ({errors[-1]})" if errors else ""
 
 
-def _error(kind: str, complaint: str, *content: str) -> Exception:
+def _error(kind: str, complaint: str, *content: Any) -> Exception:
     if kind == "input":
         file, problem, mend, record = content
         return InputError(file, problem + complaint, mend, record)
-    return LakeError(*content) if kind == "disk" else RuntimeError(content[0])
+    if kind == "disk":
+        number, problem, file = content
+        # with a number and a file, OSError chooses its own subclass
+        return OSError(number, problem, file)
+    return RuntimeError(content[0])
 
 
 def serve() -> None:
@@ -155,7 +162,12 @@ def _answer(job: Job, answers: IO[bytes]) -> tuple[Any, ...]:
     except InputError as error:
         return "input", error.file, error.problem, error.mend, error.record
     except OSError as error:
-        return "disk", str(job.folder), f"cannot be written: {error}", "check free space and rights"
+        file = error.filename or str(job.folder)
+        return "disk", error.errno or errno.EIO, error.strerror or str(error), file
+    except duckdb.IOException as error:
+        full = "no space" in str(error).lower()
+        number = errno.ENOSPC if full else errno.EIO
+        return "disk", number, os.strerror(number), str(job.folder)
     except Exception:  # noqa: BLE001  a bug: its trace belongs to the process that asked
         return "failed", traceback.format_exc()
     return "done", summary.to_json()

@@ -29,7 +29,7 @@ def vcf_text(samples: Sequence[str], records: Sequence[str], *, meta: str = "", 
 
 
 def _record(record: str, form: str) -> str:
-    site, _, genotypes = record.partition(" | ")
+    site, _, genotypes = record.partition(" |")
     contig, pos, ref, alt, *rest = site.split()
     facts = {"ID": ".", "FILTER": "PASS", "INFO": ".", "FORMAT": form}
     facts |= dict(item.split("=", 1) for item in rest)
