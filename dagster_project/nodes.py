@@ -120,7 +120,7 @@ def node_key(config: NodeConfig) -> str:
 
 def inputs_of(config: NodeConfig) -> tuple[Path, ...]:
     """Every file that an ingest of the node reads, its settings first."""
-    optional = (config.policy, config.annotation.genes, config.annotation.variants)
+    optional = (config.policy, config.withdrawn, *config.annotation.files.values())
     return (
         config.file,
         *(path for path in optional if path is not None),

@@ -247,19 +247,10 @@ def ingest_json(report: IngestReport) -> str:
 
 def print_snapshots(found: Iterable[SnapshotFacts], console: Console) -> None:
     """The snapshots of a lake as a table."""
-    table = Table()
-    for name in (
-        "snapshot",
-        "published",
-        "written",
-        "persons",
-        "samples",
-        "sites",
-        "files",
-        "bytes",
-        "withdrawn",
-    ):
-        table.add_column(name, justify="left" if name in ("snapshot", "written") else "right")
+    table = Table("snapshot", "published", "written", title="snapshots, the published one first")
+    table.columns[0].no_wrap = True
+    for name in ("persons", "samples", "sites", "files", "bytes", "withdrawn"):
+        table.add_column(name, justify="right")
     for item in found:
         numbers = (item.persons, item.samples, item.sites, item.files, item.bytes, item.withdrawn)
         shown = [item.problem or "", *[""] * 5] if item.problem else [f"{number:,}" for number in numbers]
@@ -310,18 +301,14 @@ def print_ingest(report: IngestReport, console: Console) -> None:
     genotyped = f"{report.genotyped:,} of them with genotypes"
     console.print(f"{report.persons:,} persons, {report.samples:,} samples, {genotyped}", highlight=False)
     _print_list(console, "put aside, with reasons in quarantine/", _counted(report))
-    console.print(
-        f"{len(report.converted)} partitions converted, {len(report.reused)} stood from before",
-        highlight=False,
-    )
+    stood = f"{len(report.converted)} partitions converted, {len(report.reused)} stood from before"
+    console.print(stood, highlight=False)
     if report.duplicates is not None:
         found = len(report.duplicates.duplicates) + len(report.duplicates.mismatched)
-        console.print(
-            f"persons compared by genotype: {report.duplicates.compared:,} pairs at "
-            f"{report.duplicates.sites:,} sites, {found} to look at"
-            + (" (see: goe lake duplicates NODE.toml)" if found else ""),
-            highlight=False,
-        )
+        where = " (see: goe lake duplicates NODE.toml)" if found else ""
+        compared = f"{report.duplicates.compared:,} pairs at {report.duplicates.sites:,} sites"
+        said = f"persons compared by genotype: {compared}, {found} to look at{where}"
+        console.print(said, highlight=False, soft_wrap=True)
     _print_list(console, "note", report.warnings)
 
 
