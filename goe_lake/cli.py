@@ -17,8 +17,9 @@ import typer
 from rich.console import Console
 
 from goe_lake import __version__
-from goe_lake.console import Format, IngestProgress, print_ingest, write_answer
+from goe_lake.console import Format, write_answer
 from goe_lake.errors import GoeError, Incomplete, QueryRefused
+from goe_lake.lake_commands import ingest, lake_commands
 from goe_lake.options import (
     CaOption,
     Exit,
@@ -46,6 +47,8 @@ app.add_typer(node_commands)
 app.add_typer(gateway_commands)
 app.add_typer(release_commands)
 app.add_typer(report_commands)
+app.add_typer(lake_commands)
+app.command()(ingest)
 
 
 SqlArgument = Annotated[
@@ -141,34 +144,6 @@ def demo(
         kept = directory or Path(stack.enter_context(TemporaryDirectory(prefix="goe-demo-")))
         settings = DemoSettings(kept.resolve(), codes, persons, seed, once, directory is not None)
         run_demo(settings, Console())
-
-
-@app.command()
-def ingest(
-    node: Annotated[
-        Path, typer.Argument(help="The node.toml that names the VCF files and the samples table.")
-    ],
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no report.")] = False,
-) -> None:
-    """Turn a node's VCF files and tables into a published snapshot of its lake.
-
-    What was converted before and has not changed is not converted again. On any error the snapshot
-    that was published before stays as it is.
-    """
-    from goe_lake.config import read_node
-    from goe_lake.federation.node import read_policy
-    from goe_lake.lake import ingest as ingest_node
-
-    config = read_node(node)
-    policy = read_policy(config.policy)
-    least = policy.min_persons if policy.protects else 1
-    if quiet:
-        ingest_node(config, min_label_persons=least)
-        return
-    console = Console(stderr=True)
-    with IngestProgress(console) as progress:
-        report = ingest_node(config, min_label_persons=least, progress=progress)
-    print_ingest(report, console)
 
 
 @app.command()

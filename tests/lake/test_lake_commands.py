@@ -13,8 +13,8 @@ from rich.console import Console
 
 from goe_lake.cli import main
 from goe_lake.config import NodeConfig
-from goe_lake.console import IngestLog
 from goe_lake.lake import current_id, open_snapshot
+from goe_lake.lake_console import IngestLog
 from tests.lake.nodes import make_node, vcf_text
 
 PEOPLE = tuple(f"p{number:02}" for number in range(20))
@@ -84,7 +84,7 @@ def test_ingest_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_progress_lines_tell_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every ten seconds: how far, how fast, how long still."""
     now = [1000.0]
-    monkeypatch.setattr("goe_lake.console.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("goe_lake.lake_console.time.monotonic", lambda: now[0])
     console = Console(record=True, width=200, force_terminal=False, file=StringIO())
     log = IngestLog(console)
     log.start("convert chr1", 1000)
