@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from goe_lake.console import IngestProgress
+from goe_lake.lake_console import IngestProgress
 from goe_lake.options import errors
 from goe_lake.products.frequencies.formats import ExportFormat
 from goe_lake.release_build import build, node_release

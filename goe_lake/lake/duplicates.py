@@ -34,6 +34,8 @@ SAME_PERSON: Final = 2.0**-1.5
 GROUP: Final = 8
 MOST_SITES: Final = 4096
 LEAST_SITES: Final = 100
+#: With fewer sites unrelated pairs of a large node would be taken for one person.
+LEAST_CHOSEN: Final = 1000
 #: The most sites times pairs of samples that are compared: larger nodes use fewer sites.
 MOST_COMPARISONS: Final = 40_000_000_000
 #: A site is common where the carriers are between these shares of the genotyped samples.
@@ -81,7 +83,7 @@ def find_duplicates(
     """Compare every pair of genotyped samples of *snapshot*; one person is a kinship *above* that."""
     samples, persons = _samples(snapshot)
     pairs = len(samples) * (len(samples) - 1) // 2
-    wanted = max(LEAST_SITES, min(most_sites, MOST_COMPARISONS // max(1, pairs)))
+    wanted = min(most_sites, max(LEAST_CHOSEN, MOST_COMPARISONS // max(1, pairs)))
     dosages = _dosages(snapshot, len(samples), wanted) if pairs else np.zeros((0, 0), np.int8)
     duplicates: list[Pair] = []
     mismatched: list[Pair] = []
