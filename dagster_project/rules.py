@@ -21,7 +21,7 @@ from dagster_project.evidence import (
 )
 from dagster_project.place import HERE
 from dagster_project.snapshots import Lake
-from goe_lake.lake import Snapshot
+from goe_lake.lake import Snapshot, find_duplicates
 
 #: Files that have waited longer than this to be published are worth a look.
 MOST_HOURS_WAITING: Final = 12.0
@@ -140,6 +140,20 @@ def persons_in_samples(lakes: Sequence[Lake]) -> Verdict:
     }
 
 
+def everybody_once(lakes: Sequence[Lake]) -> Verdict:
+    """How many pairs of persons are one by their genotypes, and pairs of samples of one that are two.
+
+    In numbers only: `goe lake duplicates` names them.
+    """
+    found = [find_duplicates(snapshot) for snapshot in _built(lakes)]
+    pairs = sum(len(check.duplicates) + len(check.mismatched) for check in found)
+    return not pairs, {
+        "offending": pairs,
+        "pairs_compared": sum(check.compared for check in found),
+        "pairs_with_too_few_sites": sum(check.too_few for check in found),
+    }
+
+
 def sorted_unique_keys(lakes: Sequence[Lake]) -> Verdict:
     """How many rows of `variants` do not come after the row before them."""
     offending = sum(
@@ -238,6 +252,15 @@ RULES: Final = (
             blocking=True,
         ),
         persons_in_samples,
+    ),
+    Rule(
+        _spec(
+            "samples",
+            "everybody_once",
+            "No two persons of a node have the genotypes of one, and no one those of two.",
+        ),
+        everybody_once,
+        dg.AssetCheckSeverity.WARN,
     ),
     Rule(
         _spec(

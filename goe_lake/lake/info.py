@@ -6,13 +6,13 @@ column of a site they would leave the node without any control. The lake counts 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from goe_lake.catalog import Column, ColumnType
@@ -90,8 +90,9 @@ class InfoField:
         if self.column.type is ColumnType.INTEGER:
             return str(int(text))
         if self.column.type is ColumnType.DOUBLE:
-            number = float(text)
-            return repr(number) if math.isfinite(number) else None
+            # a BCF keeps 32 bits, so a VCF gets no more: the same records give the same bytes
+            number = np.float32(text)
+            return repr(float(str(number))) if np.isfinite(number) else None
         return text
 
 

@@ -26,6 +26,7 @@ from goe_lake.lake.scans import SCANS, note_name
 from goe_lake.lake.snapshot import SNAPSHOT_ID, Snapshot, current_id, open_snapshot
 from goe_lake.lake.tables import column_of, read_text_table
 from goe_lake.lake.withdrawn import read_withdrawn
+from goe_lake.vcf.arrow import pc
 
 #: Where published tables lie: files named by their content, maybe beneath a contig and a batch.
 _DATA_FILE: Final = re.compile(r"[a-z_]+(/contig=[^/]+)?(/batch=[^/]+)?/[0-9a-f]{16}\.parquet")
@@ -68,7 +69,7 @@ def withdrawn_in(snapshot: Snapshot, staying: frozenset[str]) -> int:
     for table in _NAMING_PERSONS:
         for path in snapshot.files(table):
             column = pq.read_table(path, columns=["sample_id"], partitioning=None)["sample_id"]
-            named.update(str(sample) for sample in column.to_pylist())
+            named.update(str(sample) for sample in pc.unique(column).to_pylist())
     return len(named - staying)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +19,8 @@ from goe_lake.errors import InputError, LakeError
 from goe_lake.lake import current_id, open_snapshot, purge
 from goe_lake.vcf.encode import MOST_LISTED
 from tests.lake.nodes import built, make_node, quarantined, rows, tree, vcf_text
+
+purging = importlib.import_module("goe_lake.lake.purge")
 
 FIRST = tuple(f"EE-person-{number:03}" for number in range(80))
 SECOND = tuple(f"EE-other-{number:02}" for number in range(5))
@@ -283,6 +287,37 @@ def test_purging_keeps_as_many_as_asked(tmp_path: Path) -> None:
     held = {name for name in tree(config.lake) if name.endswith(".parquet") and "=" in name}
     assert held == {name for name in named if "=" in name}
     assert purge(config).files == 0
+
+
+def test_a_purge_that_is_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After any number of removals the published snapshot is whole; the next purge ends without a trace."""
+    config = node(tmp_path, ())
+    built(config)
+    (tmp_path / "withdrawn.txt").write_text("\n".join(GONE))
+    new, _ = built(read_node(tmp_path / "node.toml"))
+    shutil.copytree(config.lake, tmp_path / "before")
+    real = purging._remove
+    for last in (0, 1, 2, 5, 12):
+        shutil.rmtree(config.lake)
+        shutil.copytree(tmp_path / "before", config.lake)
+        done: list[Path] = []
+
+        def remove(path: Path, last: int = last, done: list[Path] = done) -> tuple[int, int]:
+            done.append(path)
+            if len(done) > last:
+                raise KeyboardInterrupt
+            return real(path)
+
+        monkeypatch.setattr(purging, "_remove", remove)
+        with pytest.raises(KeyboardInterrupt):
+            purge(config)
+        assert open_snapshot(config.lake).snapshot_id == new.snapshot_id
+        open_snapshot(config.lake).verify()
+        # ids end first: what is half gone cannot be opened
+        assert last == 0 or len(list((config.lake / "snapshots").glob("*.json"))) == 1
+        monkeypatch.setattr(purging, "_remove", real)
+        purge(config)
+        assert_no_trace(config.lake)
 
 
 def test_a_label_of_those_who_went_is_not_public_any_more(tmp_path: Path) -> None:
