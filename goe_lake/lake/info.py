@@ -253,6 +253,18 @@ def info_reader(header: Header, fields: tuple[InfoField, ...]) -> InfoReader:
     return InfoReader(next((found for found in formats if found is not None), None), fields)
 
 
+def joined(first: str | None, second: str | None) -> str | None:
+    """Two packed texts of one site as one: the first value that is there; a flag where either has it.
+
+    >>> joined("false\x1f", "true\x1f2") == joined("true\x1f2", None) == "true\x1f2"
+    True
+    """
+    if first is None or second is None or first == second:
+        return first if second is None else second
+    pairs = zip(first.split(_SEPARATOR), second.split(_SEPARATOR), strict=True)
+    return _SEPARATOR.join(other if mine in ("", "false") and other else mine for mine, other in pairs)
+
+
 def unpacked(packed: Vector, fields: tuple[InfoField, ...]) -> dict[str, Vector]:
     """The typed columns of texts that `InfoReader` packed; a site that no file annotates has NULLs."""
     if not fields:

@@ -42,6 +42,8 @@ from goe_lake.vcf.scan import Scan
 #: Names how genotypes are split, trimmed and encoded; a change gives batches other digests.
 ENCODING: Final = "calls/1"
 MIN_LABEL_PERSONS: Final = 10
+#: From so many samples on, a delivery of which most are unknown is a mistake and no withdrawal.
+LARGE_DELIVERY: Final = 10
 
 
 @dataclass(frozen=True, order=True)
@@ -299,11 +301,19 @@ def _check_persons(batches: tuple[PlannedBatch, ...]) -> None:
 
 
 def _check_known_samples(config: NodeConfig, scans: Mapping[Path, Scan], known: set[str]) -> None:
-    """Raise InputError where most samples of a delivery are unknown: their ids are spelt otherwise."""
-    for delivery in config.genotypes:
+    """Raise InputError where most samples of the node, or of a large delivery, are unknown.
+
+    Their ids are spelt otherwise then; a few are persons who have withdrawn.
+    """
+    unknown = {
+        delivery: [name for name in scans[delivery.files[0]].header.samples if name not in known]
+        for delivery in config.genotypes
+    }
+    total = sum(len(scans[delivery.files[0]].header.samples) for delivery in config.genotypes)
+    most = 2 * sum(map(len, unknown.values())) > total
+    for delivery, missing in unknown.items():
         samples = scans[delivery.files[0]].header.samples
-        missing = [sample for sample in samples if sample not in known]
-        if 2 * len(missing) > len(samples):
+        if missing and (most or (len(samples) >= LARGE_DELIVERY and 2 * len(missing) > len(samples))):
             raise InputError(
                 delivery.files[0],
                 f"{len(missing)} samples are not in {config.samples.name}: {', '.join(missing[:5])}",

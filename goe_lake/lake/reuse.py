@@ -38,7 +38,9 @@ def inputs_of(plan: IngestPlan, contig: str, parts: Mapping[str, PartitionSummar
         "parts": {batch: part.to_json() for batch, part in parts.items()},
         "persons": persons,
         "columns": [str(field) for field in plan.info_fields],
-        "annotation": [source.sha256 for source in plan.sources if source.role.startswith("annotation")],
+        "annotation": [
+            (source.role, source.sha256) for source in plan.sources if source.role.startswith("annotation")
+        ],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

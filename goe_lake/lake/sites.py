@@ -12,7 +12,7 @@ import pyarrow as pa
 from goe_lake.catalog import CLINVAR
 from goe_lake.genome import variant_id
 from goe_lake.lake.annotation import Annotations, Note
-from goe_lake.lake.info import InfoField, unpacked
+from goe_lake.lake.info import InfoField, joined, unpacked
 from goe_lake.lake.layout import variants_schema
 from goe_lake.lake.merge import Window
 from goe_lake.vcf.arrow import array, pc, table
@@ -51,7 +51,7 @@ def variants_table(
         "consequence": _first_of([note.consequence for note in notes], _first(window, "consequence")),
         "filter": _filters(window),
         "carriers": carriers,
-        **unpacked(array(_first(window, "info"), pa.string()), fields),
+        **unpacked(array(_joined_info(window), pa.string()), fields),
     }
     if CLINVAR.name in known:
         columns[CLINVAR.name] = known["clinvar"]
@@ -77,6 +77,15 @@ def _first(window: Window, column: str) -> list[Any]:
         for place, value in zip(places.tolist(), rows[column].to_pylist(), strict=True):
             if found[place] is None:
                 found[place] = value
+    return found
+
+
+def _joined_info(window: Window) -> list[str | None]:
+    """For each site the kept INFO fields, each as the first batch says that has it."""
+    found: list[str | None] = [None] * len(window.keys)
+    for rows, places in zip(window.rows, window.places, strict=True):
+        for place, text in zip(places.tolist(), rows["info"].to_pylist(), strict=True):
+            found[place] = joined(found[place], text)
     return found
 
 

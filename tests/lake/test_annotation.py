@@ -412,6 +412,19 @@ def test_what_is_chosen_later_is_converted_again(tmp_path: Path) -> None:
         assert row["gene"] == ("G1" if "genes" in toml else None)
 
 
+def test_deliveries_complete_each_other(tmp_path: Path) -> None:
+    """Some files are annotated, others are not, or otherwise: the first value that is there stands."""
+    one = vcf_text(("a",), ["1 100 A C INFO=RANK=1 | 0/1", "1 200 A C | 0/1"], meta=META)
+    two = vcf_text(("b",), ["1 100 A C INFO=DB;RANK=2;AA=T | 0/1", "1 300 A C INFO=DB | 0/1"], meta=META)
+    bare = vcf_text(("c",), ["1 100 A C | 0/1", "1 300 A C | 0/1"])
+    toml = '[annotation]\ninfo_fields = ["DB", "RANK", "AA"]\n'
+    config = make_node(
+        tmp_path, [{"0.vcf": bare}, {"1.vcf": one}, {"2.vcf": two}], people=("a", "b", "c"), toml=toml
+    )
+    found = [(row["info_db"], row["info_rank"], row["info_aa"]) for row in rows(built(config)[0], "variants")]
+    assert found == [(True, 1, "T"), (False, None, None), (True, None, None)]
+
+
 def test_info_values_that_cannot_be_read_are_put_aside(tmp_path: Path) -> None:
     """A per-allele list too short leaves the rest missing; a text where a number belongs is quarantined."""
     meta = META.replace("ID=RANK,Number=1,Type=Integer", "ID=RANK,Number=1,Type=String")

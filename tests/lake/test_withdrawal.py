@@ -269,6 +269,18 @@ def test_ids_spelt_otherwise_are_no_withdrawal(tmp_path: Path) -> None:
     assert current_id(tmp_path / "lake") is None
 
 
+def test_a_delivery_of_one_may_be_absent_and_a_large_one_not(tmp_path: Path) -> None:
+    """One of many single-sample files is a person who left; a delivery of other ids is a mistake."""
+    names = [f"s{number}" for number in range(24)]
+    files = [{"many.vcf": vcf_text(names, ["1 5 A C | " + "0/1 " * 24])},
+             {"one.vcf": vcf_text(("left",), ["1 6 A C | 0/1"])}]  # fmt: skip
+    assert built(make_node(tmp_path / "1", files, people=names))[1].persons == 24
+    other = [f"x{number}" for number in range(12)]
+    files[1] = {"other.vcf": vcf_text(other, ["1 6 A C | " + "0/1 " * 12])}
+    with pytest.raises(InputError, match=r"other\.vcf: 12 samples are not in samples\.tsv"):
+        built(make_node(tmp_path / "2", files, people=names))
+
+
 def test_purging_keeps_as_many_as_asked(tmp_path: Path) -> None:
     """The newest others stay whole and readable; files that only ended ones name go; twice does nothing."""
     text = vcf_text(("a", "b"), ["1 5 A C | 0/1 0/0", "2 5 A C | 0/1 0/0"])
