@@ -85,8 +85,9 @@ def ingest(
     their number changes no byte. Raises InputError, ConfigError or LakeError; the snapshot that was
     current before stays current then.
     """
+    steps = OneAtATime(progress)
     try:
-        return _ingest(config, min_label_persons, OneAtATime(progress), workers)
+        report, snapshot = _ingest(config, min_label_persons, steps, workers)
     except OSError as error:
         raise LakeError(
             error.filename or config.lake,
@@ -94,9 +95,26 @@ def ingest(
             f"nothing was published; {MENDS.get(error.errno or 0, 'check the disk')} and ingest again: "
             "what was converted stands",
         ) from error
+    return replace(report, duplicates=_compare(snapshot, steps))
 
 
-def _ingest(config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int) -> IngestReport:
+def _compare(snapshot: Snapshot, steps: OneAtATime) -> DuplicateCheck:
+    steps.start("compare persons", 1)
+    try:
+        found = find_duplicates(snapshot)
+    except OSError as error:
+        raise LakeError(
+            error.filename or snapshot.root,
+            f"cannot be read: {error.strerror or error}",
+            "the snapshot is published, and its persons were not compared: goe lake verify NODE.toml",
+        ) from error
+    steps.finish("compare persons")
+    return found
+
+
+def _ingest(
+    config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int
+) -> tuple[IngestReport, Snapshot]:
     planned = plan(config, min_label_persons=min_label_persons, progress=steps)
     reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
     rest = [part for part in planned.partitions if part not in reused]
@@ -108,10 +126,7 @@ def _ingest(config: NodeConfig, min_label_persons: int, steps: OneAtATime, worke
         # after an error what has not begun need not begin
         pool.shutdown(cancel_futures=True)
     snapshot = publish(planned, steps)
-    steps.start("compare persons", 1)
-    found = find_duplicates(snapshot)
-    steps.finish("compare persons")
-    return replace(report_of(planned, snapshot, reused), converted=_names(planned, rest), duplicates=found)
+    return replace(report_of(planned, snapshot, reused), converted=_names(planned, rest)), snapshot
 
 
 def _is_converted(plan: IngestPlan, partition: Partition) -> bool:

@@ -261,7 +261,7 @@ def test_progress_tells_steps_and_totals(tmp_path: Path) -> None:
     ingest(small_node(tmp_path), min_label_persons=1, progress=steps)
     assert steps.totals == {
         "read files": 2, "convert chr1, delivery 1": 2, "convert chr1, delivery 2": 1,
-        "convert chrX, delivery 1": 1, "publish": 2,
+        "convert chrX, delivery 1": 1, "publish": 2, "compare persons": 1,
     }  # fmt: skip
     assert steps.done == steps.totals
     assert sorted(steps.finished) == sorted(steps.totals)
