@@ -108,6 +108,7 @@ def _compare(snapshot: Snapshot, steps: OneAtATime) -> DuplicateCheck:
             f"cannot be read: {error.strerror or error}",
             "the snapshot is published, and its persons were not compared: goe lake verify NODE.toml",
         ) from error
+    steps.advance("compare persons", 1)
     steps.finish("compare persons")
     return found
 

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,9 +83,7 @@ def kill_and_rerun(folder: Path, kills: int, sites: int, seed: int) -> tuple[int
     kills came before publishing, and how many partitions they had finished in all.
     """
     undisturbed = node(folder / "undisturbed", sites, 2)
-    began = time.monotonic()
     subprocess.run(command(undisturbed, "-q"), env=environment(), check=True)
-    whole = time.monotonic() - began
     old = built(node(folder / "killed", 20, 1))[0]
     config = node(folder / "killed", sites, 2)
     draw = random.Random(seed)
@@ -94,12 +91,11 @@ def kill_and_rerun(folder: Path, kills: int, sites: int, seed: int) -> tuple[int
     # the same persons give the same partitions: those of the older files are no finished work
     before = finished(config.lake)
     kept: dict[str, tuple[int, int]] = {}
-    for _ in range(kills):
+    for number in range(kills):
         process = subprocess.Popen(
             command(config, "-q"), env=environment(), start_new_session=True, stderr=subprocess.DEVNULL
         )
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=draw.uniform(0.3, 1.0) * whole)
+        wait_for_a_moment(process, config.lake, number, draw)
         # only the process itself: its workers live on for a moment, as after the kernel's out-of-memory kill
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -120,6 +116,22 @@ def kill_and_rerun(folder: Path, kills: int, sites: int, seed: int) -> tuple[int
     assert kept.items() <= finished(config.lake).items()
     same_as_undisturbed(open_snapshot(config.lake), open_snapshot(undisturbed.lake))
     return early, len(kept)
+
+
+def wait_for_a_moment(process: subprocess.Popen[bytes], lake: Path, number: int, draw: random.Random) -> None:
+    """Wait for a random moment of the ingest: in turn while it converts, while it publishes, or anywhere."""
+    started = lake.joinpath("staging/build").exists()
+    kind = ("convert", "publish", "anywhere")[number % 3]
+    latest = time.monotonic() + (draw.uniform(0, 6) if kind == "anywhere" else 60)
+    while process.poll() is None and time.monotonic() < latest:
+        if kind == "convert" and len(list(lake.glob("staging/partitions/*/.*"))) > 0:
+            break
+        if kind == "publish" and not started and lake.joinpath("staging/build").exists():
+            break
+        started = started and lake.joinpath("staging/build").exists()
+        time.sleep(0.002)
+    if kind != "anywhere":
+        time.sleep(draw.uniform(0, 0.2))
 
 
 def same_as_undisturbed(snapshot: Snapshot, expected: Snapshot) -> None:
