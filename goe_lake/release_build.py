@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from goe_lake.console import IngestProgress
+from goe_lake.lake_console import IngestProgress
 
 if TYPE_CHECKING:
     from goe_lake.federation import Federation

@@ -30,7 +30,7 @@ from goe_lake.vcf.arrow import pc
 
 #: Where published tables lie: files named by their content, maybe beneath a contig and a batch.
 _DATA_FILE: Final = re.compile(r"[a-z_]+(/contig=[^/]+)?(/batch=[^/]+)?/[0-9a-f]{16}\.parquet")
-KEPT_TABLES: Final = frozenset({"frequencies"})
+KEPT_TABLES: Final = frozenset({"frequencies", "frequencies_unprotected"})
 _NAMING_PERSONS: Final = ("samples", "persons", "scores")
 
 

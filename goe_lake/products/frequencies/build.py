@@ -69,7 +69,7 @@ def build_release(
             problem = f"is of {previous.manifest.assembly}, and the nodes of {assembly}"
             raise ConfigError(previous.root, "assembly", problem, "name a release of these nodes")
         federation.keep_listed(previous_sites(previous))
-    sites = _by_contig(federation.site_list.sites)
+    sites = _by_contig(federation.site_list.sites.select(SITE_SCHEMA.names))
     steps = OneAtATime(progress)
     steps.start("nodes", len(sites) * len(federation.nodes))
     made = federation.release_frequencies(lambda node, contig: steps.advance("nodes", 1))
@@ -89,7 +89,7 @@ def build_release(
 
     number = 1 if previous is None else previous.manifest.number + 1
     before = None if previous is None else previous.manifest.release_id
-    digest = digest_of_sites(federation.site_list.sites)
+    digest = digest_of_sites(federation.site_list.sites.select(SITE_SCHEMA.names))
     release = write_release(folder, number, before, assembly, digest, sources, contents(), force=force)
     listed = federation.site_list.sites.num_rows
     return Built(release, listed, countries_of(release), tuple(same), time.monotonic() - started)
