@@ -26,6 +26,7 @@ class ColumnType(StrEnum):
 
     DOUBLE = "double"
     INTEGER = "integer"
+    BIGINT = "bigint"  # counts in released tables
     BOOLEAN = "boolean"
     LABEL = "label"
     DATE = "date"
@@ -37,6 +38,7 @@ SQL_TYPES: Final[Mapping[ColumnType, str]] = MappingProxyType(
     {
         ColumnType.DOUBLE: "DOUBLE",
         ColumnType.INTEGER: "INTEGER",
+        ColumnType.BIGINT: "BIGINT",
         ColumnType.BOOLEAN: "BOOLEAN",
         ColumnType.LABEL: "VARCHAR",
         ColumnType.DATE: "DATE",
@@ -205,6 +207,135 @@ class SiteColumnNames(frozenset[str]):
         return super().__contains__(name) or (isinstance(name, str) and is_added(name))
 
 
+def _count(name: str, description: str, *, unit: str = "", nullable: bool = True) -> Column:
+    return Column(name, ColumnType.BIGINT, description, unit, nullable=nullable)
+
+
+def _text(name: str, description: str, *, nullable: bool = True) -> Column:
+    return Column(name, ColumnType.TEXT, description, nullable=nullable)
+
+
+def _measured(name: str, description: str, unit: str = "") -> Column:
+    return Column(name, ColumnType.DOUBLE, description, unit)
+
+
+FREQUENCY_COLUMNS: Final = (
+    *SITE_COLUMNS,
+    _whole("end_pos", "1-based last position that the variant covers", 1, 2**31 - 1, unit="bp"),
+    _text("country", "Country of the persons; 'all' for all of Europe", nullable=False),
+    _text("population", "Population of origin; 'all' for all of them, NULL where not recorded"),
+    _text("sex", "Sex as recorded; 'all' for both and those without, NULL where not recorded"),
+    _count("ac", "Alternate alleles among the called ones; NULL where withheld", unit="alleles"),
+    _count("an", "Called alleles", unit="alleles", nullable=False),
+    _count(
+        "ac_lower", "Least that ac can be, where it is withheld and a part of it was released", unit="alleles"
+    ),
+    _count("ac_upper", "Most that ac can be, where it is withheld and that is known", unit="alleles"),
+    _measured("af", "Allele frequency, ac / an; NULL where ac is, or an is 0"),
+    _count("n_het", "Heterozygous persons; NULL where the genotype classes are withheld", unit="persons"),
+    _count("n_hom_alt", "Persons with two alternate alleles; NULL where withheld", unit="persons"),
+    _count(
+        "n_hemi", "Persons with one called allele, which is alternate; NULL where withheld", unit="persons"
+    ),
+    _measured("call_rate", "Persons with a called allele among the persons of the group"),
+    _measured("hwe_p", "Exact Hardy-Weinberg test on the diploid persons; NULL where classes are withheld"),
+    _measured("faf95", "Filtering allele frequency (95 %); NULL where ac is"),
+    _text("grpmax", "In total rows, the population with the largest faf95"),
+    _measured("grpmax_faf95", "The faf95 of grpmax"),
+    _text("status", "Of ac: ok, bounded or withheld", nullable=False),
+    Column(
+        "release",
+        ColumnType.INTEGER,
+        "Number of the release in which the row was last computed",
+        nullable=False,
+    ),
+)
+GENE_COLUMNS: Final = (
+    _text("contig", "Reference sequence, chr1 .. chrM", nullable=False),
+    _whole(
+        "start_pos",
+        "1-based position of the gene's first listed site",
+        1,
+        2**31 - 1,
+        unit="bp",
+        nullable=False,
+    ),
+    _whole(
+        "end_pos",
+        "1-based last position of its listed sites, included",
+        1,
+        2**31 - 1,
+        unit="bp",
+        nullable=False,
+    ),
+    _text("gene", "Gene symbol, as in variants", nullable=False),
+    _count("sites", "Listed sites that are annotated with the gene", unit="sites", nullable=False),
+)
+CONTIG_COLUMNS: Final = (
+    _text("contig", "Reference sequence, chr1 .. chrM", nullable=False),
+    _whole("length", "Length in the assembly", 1, 2**31 - 1, unit="bp", nullable=False),
+    _text("assembly", "The reference build", nullable=False),
+    *(
+        _whole(f"par{number}_{side}", f"{word} 1-based position of its pseudo-autosomal region {number}",
+               1, 2**31 - 1, unit="bp")
+        for number in (1, 2)
+        for side, word in (("start", "First"), ("end", "Last"))
+    ),
+)  # fmt: skip
+NODE_COLUMNS: Final = (
+    _text("node_id", "The node", nullable=False),
+    _text("country", "Its country (ISO 3166-1 alpha-2)", nullable=False),
+    _text("name", "Its name", nullable=False),
+    _text("snapshot_id", "The snapshot that it answers from", nullable=False),
+    Column(
+        "min_persons",
+        ColumnType.INTEGER,
+        "Fewest persons behind a number that it gives",
+        "persons",
+        nullable=False,
+    ),
+    _text("protection", "'on', or 'off' for public test data", nullable=False),
+    Column("one_sample_a_person", ColumnType.BOOLEAN, "Whether no person has two samples", nullable=False),
+)
+COLUMN_COLUMNS: Final = (
+    _text("table_name", "The table", nullable=False),
+    _text("kind", "personal, catalogue, released or public", nullable=False),
+    Column("ordinal", ColumnType.INTEGER, "Place of the column in its table, from 1", nullable=False),
+    _text("column_name", "The column", nullable=False),
+    _text("type", "Its type as the catalogue calls it", nullable=False),
+    _text("sql_type", "Its type in SQL", nullable=False),
+    _text("unit", "Its unit"),
+    _measured("low", "Least value, in the unit; values below are NULL"),
+    _measured("high", "Largest value, in the unit; values above are NULL"),
+    _measured("resolution", "Step at which values are stored, in the unit"),
+    _text("labels", "The public labels, parted by commas; NULL where they are not listed"),
+    Column("nullable", ColumnType.BOOLEAN, "Whether it may be NULL", nullable=False),
+    _text("description", "What it says", nullable=False),
+)
+PUBLIC_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            Table("variants", TableKind.CATALOGUE, VARIANT_COLUMNS, "The federation's site list, no counts"),
+            Table(
+                "allele_frequencies",
+                TableKind.RELEASED,
+                FREQUENCY_COLUMNS,
+                "One row per listed site and group of country, population and sex, totals included",
+            ),
+            Table(
+                "genes",
+                TableKind.PUBLIC,
+                GENE_COLUMNS,
+                "One row per contig and gene of the site list",
+            ),
+            Table("contigs", TableKind.PUBLIC, CONTIG_COLUMNS, "One row per reference sequence"),
+            Table("nodes", TableKind.PUBLIC, NODE_COLUMNS, "One row per node"),
+            Table("columns", TableKind.PUBLIC, COLUMN_COLUMNS, "One row per table and column"),
+        )
+    }
+)
+
 # Columns that say where or what a row is about and never who: conditions on them select no persons.
 PUBLIC_COLUMNS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -324,6 +455,12 @@ def node_catalog(
         ),
     )
     return Catalog({table.name: table for table in tables}, assembly)
+
+
+def with_public_tables(catalog: Catalog) -> Catalog:
+    """*catalog* with the tables that a federation has beside those of its nodes."""
+    missing = {name: table for name, table in PUBLIC_TABLES.items() if name not in catalog.tables}
+    return replace(catalog, tables={**catalog.tables, **missing})
 
 
 def _with_declared(built_in: Column, declared: Column | None) -> Column:

@@ -466,7 +466,7 @@ class NodeReport:
 
     node_id: str
     country: str
-    status: str  # answered, failed or refused
+    status: str  # answered, failed, refused or not_asked
     snapshot_id: str | None
     min_persons: int | None
     protection: str = "on"
@@ -496,7 +496,8 @@ class Bound:
 class Envelope:
     """What comes with every answer: who answered from which snapshots, and what each value is worth.
 
-    *rows* is 'partial' where a HAVING or LIMIT read a withheld value, so that rows may be missing.
+    *rows* is 'partial' where a condition, ORDER BY or LIMIT read a withheld value, so that rows may be
+    missing or others may stand in their place.
     """
 
     query_id: str

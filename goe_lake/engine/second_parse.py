@@ -7,6 +7,7 @@ Nothing is executed here: the text is parsed, and bound to empty tables.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,8 +28,21 @@ _SAME_FUNCTION: Final[Mapping[str, str]] = MappingProxyType(
         "mean": "avg", "countif": "count_if", "ceiling": "ceil", "power": "pow", "**": "pow",
         "char_length": "length", "character_length": "length", "len": "length",
         "substr": "substring", "lcase": "lower", "ucase": "upper", "^@": "starts_with",
+        "^": "pow", "%": "mod", "list": "array_agg", "string_agg": "listagg", "var_samp": "variance",
+        "max_by": "arg_max", "min_by": "arg_min", "list_contains": "array_contains", "instr": "strpos",
+        "position": "strpos", "string_split": "str_split", "split": "str_split", "datediff": "date_diff",
     }
 )  # fmt: skip
+# DuckDB's names for one type
+_SAME_TYPE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "TEXT": "VARCHAR", "STRING": "VARCHAR", "CHAR": "VARCHAR", "INT128": "HUGEINT", "INT": "INTEGER",
+        "INT4": "INTEGER", "SIGNED": "INTEGER", "INT8": "BIGINT", "LONG": "BIGINT", "INT2": "SMALLINT",
+        "SHORT": "SMALLINT", "INT1": "TINYINT", "FLOAT8": "DOUBLE", "REAL": "FLOAT", "FLOAT4": "FLOAT",
+        "BOOL": "BOOLEAN", "LOGICAL": "BOOLEAN", "NUMERIC": "DECIMAL", "DATETIME": "TIMESTAMP",
+    }
+)  # fmt: skip
+_PARTS_FIRST: Final = frozenset({"date_trunc", "date_diff", "date_part", "datepart"})
 # What is written with NOT in one spelling and as an operator of its own in the other
 _NEGATED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -48,19 +62,45 @@ class BoundColumn:
     type: str
 
 
-def check_second_opinion(text: str, regenerated: str) -> None:
-    """Both texts mean the same to DuckDB; QueryRefused (G105) where they do not."""
-    connection = duckdb.connect()
-    try:
-        ours, theirs = (_tree(connection, part) for part in (regenerated, text))
-    finally:
-        connection.close()
-    if ours is None or theirs is None or ours != theirs:
-        raise QueryRefused(
-            "G105",
-            "two parsers read this text differently",
-            hint="write it in plainer SQL, e.g. without shorthand",
-        )
+class SecondParser:
+    """DuckDB as a reader of queries over the empty tables of *catalog*; it holds no data and runs nothing."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._lock = threading.Lock()
+        self._connection = duckdb.connect(config={"threads": 1})
+        for table in catalog.tables.values():
+            columns = ", ".join(
+                f"{identifier(column.name)} {SQL_TYPES[column.type]}" for column in table.columns
+            )
+            self._connection.execute(f"CREATE TABLE {identifier(table.name)} ({columns})")
+        self._connection.execute("SET python_enable_replacements = false")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def check(self, text: str, regenerated: str) -> None:
+        """Both texts mean the same to DuckDB; QueryRefused (G105) where they do not."""
+        with self._lock:
+            ours, theirs = (_tree(self._connection, part) for part in (regenerated, text))
+        if ours is None or theirs is None or ours != theirs:
+            raise QueryRefused(
+                "G105",
+                "two parsers read this text differently",
+                hint="write it in plainer SQL, e.g. without shorthand",
+            )
+
+    def bind(self, text: str) -> tuple[BoundColumn, ...]:
+        """The output columns of *text*.
+
+        Raises QueryRefused (G404) where the types do not fit; no data is there to be told.
+        """
+        try:
+            with self._lock:
+                relation = self._connection.sql(text)
+                found = tuple(zip(relation.columns, map(str, relation.types), strict=True))
+        except duckdb.Error as error:
+            first = str(error).splitlines()[0].split(":", 1)[-1].strip().rstrip(".")
+            raise QueryRefused("G404", first, hint="compare and compute with values of one type") from None
+        return tuple(BoundColumn(name, kind) for name, kind in found)
 
 
 def _tree(connection: duckdb.DuckDBPyConnection, text: str) -> Any | None:
@@ -93,7 +133,9 @@ def _same_function(node: dict[str, Any]) -> dict[str, Any]:
 def _renamed(node: dict[str, Any], name: str) -> dict[str, Any]:
     """A function's node under another name, which stands in it twice."""
     path = node.get("qualified_name", {}).get("path", [name])
-    return {**node, "function_name": name, "qualified_name": {"path": [*path[:-1], name]}}
+    changed = {**node, "function_name": name, "qualified_name": {"path": [*path[:-1], name]}}
+    # an operator and the function of the same meaning
+    return {**changed, "is_operator": False} if name in ("pow", "mod") else changed
 
 
 def _if_as_case(node: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +177,59 @@ def _lower_names(node: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
+def _same_type(node: dict[str, Any]) -> dict[str, Any]:
+    """A type under one of its names."""
+    name = node.get("type_name")
+    if node.get("class") != "TYPE" or not isinstance(name, str):
+        return node
+    name = _SAME_TYPE.get(name.upper(), name.upper())
+    return {**node, "type_name": name, "qualified_name": {"path": [name]}}
+
+
+def _same_part(node: dict[str, Any]) -> dict[str, Any]:
+    """Parts of dates without regard to case, and spans of time as one number of a unit."""
+    name = node.get("function_name")
+    arguments = node.get("arguments") or []
+    if name in _PARTS_FIRST and arguments:
+        first = arguments[0].get("expression", {})
+        literal = first.get("literal", {})
+        if isinstance(literal.get("text"), str):
+            lower = {**first, "literal": {**literal, "text": literal["text"].lower()}}
+            return {**node, "arguments": [{**arguments[0], "expression": lower}, *arguments[1:]]}
+    if isinstance(name, str) and name.startswith("to_") and len(arguments) == 1:
+        inner = arguments[0].get("expression", {})
+        while inner.get("class") == "CAST":
+            inner = inner.get("child", {})
+        if inner.get("class") == "CONSTANT":
+            span = {"class": "SPAN", "text": str(inner.get("literal", {}).get("text"))}
+            return {**node, "arguments": [{"name": "", "expression": span}]}
+    return node
+
+
+def _range_from_zero(node: dict[str, Any]) -> dict[str, Any]:
+    """range(n) as the range(0, n) that it is short for."""
+    arguments = node.get("arguments") or []
+    if node.get("function_name") not in ("range", "generate_series") or len(arguments) != 1:
+        return node
+    literal = {"kind": "INTEGER", "text": "0"}
+    zero = {"class": "CONSTANT", "type": "VALUE_CONSTANT", "alias": "", "literal": literal}
+    return {**node, "arguments": [{"name": "", "expression": zero}, *arguments]}
+
+
+def _plain_truth(node: dict[str, Any]) -> dict[str, Any]:
+    """bool_and(x) without the cast to BOOLEAN that the other parser adds."""
+    if node.get("function_name") not in ("bool_and", "bool_or"):
+        return node
+    arguments = [
+        {**argument, "expression": argument["expression"]["child"]}
+        if argument.get("expression", {}).get("class") == "CAST"
+        and argument["expression"].get("type_expr", {}).get("type_name") == "BOOLEAN"
+        else argument
+        for argument in node.get("arguments", ())
+    ]
+    return {**node, "arguments": arguments}
+
+
 def _same_number(node: dict[str, Any]) -> dict[str, Any]:
     """Numbers without underscores and bare points."""
     if set(node) == {"kind", "text"} and isinstance(node["text"], str):
@@ -150,29 +245,8 @@ _RULES: Final[tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = (
     _null_order,
     _lower_names,
     _same_number,
+    _same_type,
+    _same_part,
+    _plain_truth,
+    _range_from_zero,
 )
-
-
-def bind(text: str, catalog: Catalog) -> tuple[BoundColumn, ...]:
-    """The output columns of *text* over empty tables of *catalog*.
-
-    Raises QueryRefused (G404) where the types do not fit; no data is there to be told.
-    """
-    connection = duckdb.connect()
-    try:
-        for table in catalog.tables.values():
-            columns = ", ".join(
-                f"{identifier(column.name)} {SQL_TYPES[column.type]}" for column in table.columns
-            )
-            connection.execute(f"CREATE TABLE {identifier(table.name)} ({columns})")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        relation = connection.sql(text)
-        return tuple(
-            BoundColumn(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
-        )
-    except duckdb.Error as error:
-        first = str(error).splitlines()[0].split(":", 1)[-1].strip().rstrip(".")
-        raise QueryRefused("G404", first, hint="compare and compute with values of one type") from None
-    finally:
-        connection.close()

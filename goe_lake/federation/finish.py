@@ -1,8 +1,7 @@
-"""From merged cells to the answer: final SQL, and what each value of it is worth.
+"""From merged cells and public tables to the answer, and what each value of it is worth.
 
-A withheld value is a taint, not a NULL: an expression that reads one is withheld whatever it makes
-of NULL, and a HAVING, ORDER BY or LIMIT that reads one marks the rows as partial unless the bounds
-of the value decide.
+A value that is not known is NULL, whatever the SQL makes of NULL, and its status says so; rows that may
+be absent are left out, and the answer says that too.
 """
 
 from __future__ import annotations
@@ -10,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import Column
 from goe_lake.engine.second_parse import BoundColumn
-from goe_lake.query import OutputColumn, Plan
-from goe_lake.query.final import Condition
+from goe_lake.engine.sql import identifier
+from goe_lake.federation.held import Held, Ordered, level_of, lower_of, upper_of
+from goe_lake.federation.steps import Runner
+from goe_lake.federation.workspace import final_step
+from goe_lake.query import Plan
+from goe_lake.query.gateway import unique
+from goe_lake.query.taint import APPROX, OK, PARTIAL, WITHHELD
 from goe_lake.release import Bound, Status
 
 BIGINT = range(-(2**63), 2**63)
@@ -32,93 +34,56 @@ class Finished:
     status: pa.Table
     bounds: tuple[Bound, ...]
     rows: Status
-    shown_keys: pa.Table
 
 
-def finish(plan: Plan, bound: Sequence[BoundColumn], connection: duckdb.DuckDBPyConnection) -> Finished:
-    """Run the final SQL of *plan* over the table `cells` of *connection*; *bound* types its columns."""
-    keys = [key.name for key in plan.release.keys]
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE kept AS SELECT * FROM cells WHERE {_having(plan.having)}"
-    )
-    order = [f"{_untainted(item.sql, item.measures)}{item.suffix}" for item in plan.order]
-    # after what is asked for, key order: the same cells give the same rows in the same order
-    order += [f"{key} NULLS LAST" for key in keys]
-    columns = []
-    for place, (output, target) in enumerate(zip(plan.outputs, bound, strict=True)):
-        columns += _output_columns(place, output, target.type)
-    limit = f" LIMIT {plan.limit}" if plan.limit is not None else ""
-    offset = f" OFFSET {plan.offset}" if plan.offset else ""
-    by = f" ORDER BY {', '.join(order)}" if order else ""
-    rows = connection.sql(
-        f"SELECT {', '.join([*columns, *keys])} FROM kept{by}{limit}{offset}"
-    ).to_arrow_table()
-    names = unique_names([column.name for column in bound])
+def finish(plan: Plan, bound: Sequence[BoundColumn], runner: Runner) -> Finished:
+    """Take the steps of *plan* in the workspace of *runner*; *bound* names and types the answer's columns."""
+    with final_step():
+        ordered = runner.run(plan.steps)
+        rows = runner.connection.sql(_shown(ordered, bound)).to_arrow_table()
+    names = list(unique([column.name for column in bound]))
+    places = range(len(names))
     return Finished(
-        table=pa.table([_plain(rows.column(f"c{place}")) for place in range(len(names))], names=names),
-        status=pa.table([rows.column(f"c{place}_status") for place in range(len(names))], names=names),
-        bounds=tuple(_bounds(plan.outputs, names, rows)),
-        rows=_rows_status(plan, connection),
-        shown_keys=connection.sql(f"SELECT {', '.join(keys) or '1 AS one'} FROM cells").to_arrow_table(),
+        table=pa.table([_plain(rows.column(f"c{place}")) for place in places], names=names),
+        status=pa.table([rows.column(f"c{place}_status") for place in places], names=names),
+        bounds=tuple(_bounds(ordered.held, names, rows)),
+        rows=Status.PARTIAL if ordered.partial else Status.OK,
     )
 
 
-def _held(measures: Sequence[str]) -> str:
-    return "(" + (" OR ".join(f"{name}_held" for name in measures) or "FALSE") + ")"
+def _shown(ordered: Ordered, bound: Sequence[BoundColumn]) -> str:
+    """SQL of the rows with a status for each value, and bounds where they are known."""
+    columns = []
+    for place, (name, target) in enumerate(zip(ordered.held.columns, bound, strict=True)):
+        columns.append(f"TRY_CAST(t.{identifier(name)} AS {target.type}) AS c{place}")
+        columns += _worth(ordered.held, name, place)
+    return f"SELECT {', '.join(columns)} FROM ({ordered.sql}) AS t"
 
 
-def _untainted(sql: str, measures: Sequence[str]) -> str:
-    """*sql*, NULL where it reads a withheld value or where DuckDB would raise."""
-    return f"CASE WHEN NOT {_held(measures)} THEN TRY({sql}) END" if measures else f"TRY({sql})"
+def _worth(held: Held, name: str, place: int) -> list[str]:
+    worth = held.of(name)
+    if not worth.tainted:
+        return [f"'{Status.OK}' AS c{place}_status"]
+    level = level_of(name)
+    statuses = {WITHHELD: Status.WITHHELD, PARTIAL: Status.PARTIAL, APPROX: Status.APPROX, OK: Status.OK}
+    words = " ".join(f"WHEN {level} = {number} THEN '{status}'" for number, status in statuses.items())
+    words += f" ELSE '{Status.WITHHELD}'"
+    if not worth.bounded:
+        return [f"CASE {words} END AS c{place}_status"]
+    lower, upper = lower_of(name), upper_of(name)
+    # a lower bound of 0 with no upper one says nothing
+    known = f"{level} = {WITHHELD} AND {lower} IS NOT NULL AND ({lower} <> 0 OR {upper} IS NOT NULL)"
+    return [
+        f"CASE WHEN {known} THEN '{Status.BOUNDED}' {words} END AS c{place}_status",
+        f"CASE WHEN {known} THEN {lower}::VARCHAR END AS c{place}_lower",
+        f"CASE WHEN {known} THEN {upper}::VARCHAR END AS c{place}_upper",
+    ]
 
 
-def _output_columns(place: int, output: OutputColumn, kind: str) -> list[str]:
-    held = _held(output.measures)
-    status = f"CASE WHEN {held} THEN '{Status.WITHHELD}' ELSE '{Status.OK}' END"
-    columns = [f"TRY_CAST({_untainted(output.sql, output.measures)} AS {kind}) AS c{place}"]
-    if output.count is not None:
-        lower, upper = f"{output.count}_lower", f"{output.count}_upper"
-        # a lower bound of 0 with no upper one says nothing
-        known = f"{lower} > 0 OR {upper} IS NOT NULL"
-        status = f"CASE WHEN {held} AND ({known}) THEN '{Status.BOUNDED}' ELSE {status} END"
-        columns.append(f"CASE WHEN {held} AND ({known}) THEN {lower}::VARCHAR END AS c{place}_lower")
-        columns.append(f"CASE WHEN {held} THEN {upper}::VARCHAR END AS c{place}_upper")
-    return [*columns, f"{status} AS c{place}_status"]
-
-
-def decided(condition: Condition) -> str:
-    """SQL of a HAVING condition, three-valued: NULL where it reads a withheld value that no bound decides."""
-    if condition.certain is None or condition.impossible is None:
-        by_bounds = "NULL"
-    else:
-        by_bounds = f"CASE WHEN {condition.certain} THEN TRUE WHEN {condition.impossible} THEN FALSE END"
-    # a condition that is NULL by itself is untrue, and decided
-    known = f"coalesce(TRY({condition.sql}), FALSE)"
-    return f"CASE WHEN {_held(condition.measures)} THEN {by_bounds} ELSE {known} END"
-
-
-def _having(conditions: Sequence[Condition]) -> str:
-    return " AND ".join(f"coalesce({decided(condition)}, FALSE)" for condition in conditions) or "TRUE"
-
-
-def _rows_status(plan: Plan, connection: duckdb.DuckDBPyConnection) -> Status:
-    """Whether a HAVING, ORDER BY or LIMIT read a value that is not known."""
-    undecided = " AND ".join(f"coalesce({decided(condition)}, TRUE)" for condition in plan.having)
-    ordered = [item for item in plan.order if item.measures]
-    checks = []
-    if undecided:
-        checks.append(f"EXISTS (SELECT 1 FROM cells WHERE {undecided} AND NOT ({_having(plan.having)}))")
-    checks += [f"EXISTS (SELECT 1 FROM kept WHERE {_held(item.measures)})" for item in ordered]
-    if not checks:
-        return Status.OK
-    (read,) = one_row(connection, f"SELECT {' OR '.join(checks)}")
-    return Status.PARTIAL if read else Status.OK
-
-
-def _bounds(outputs: Sequence[OutputColumn], names: Sequence[str], rows: pa.Table) -> list[Bound]:
+def _bounds(held: Held, names: Sequence[str], rows: pa.Table) -> list[Bound]:
     bounds = []
-    for place, output in enumerate(outputs):
-        if output.count is None:
+    for place, name in enumerate(held.columns):
+        if not (held.of(name).tainted and held.of(name).bounded):
             continue
         lowers, uppers = (rows.column(f"c{place}_{side}").to_pylist() for side in ("lower", "upper"))
         bounds += [
@@ -138,14 +103,4 @@ def _plain(column: Column) -> Column:
     return column.cast(pa.int64()) if fits else column
 
 
-def unique_names(names: Sequence[str]) -> list[str]:
-    """*names*, with a number behind each that stood before."""
-    seen: dict[str, int] = {}
-    unique = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}_{seen[name] - 1}")
-    return unique
-
-
-__all__ = ["Finished", "finish", "unique_names"]
+__all__ = ["Finished", "finish"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,26 +12,34 @@ from typing import Final, Literal
 import duckdb
 import pyarrow as pa
 import structlog
+from sqlglot import exp
 
-from goe_lake.catalog import Catalog, merge_catalogs
+from goe_lake.catalog import Catalog, merge_catalogs, with_public_tables
 from goe_lake.engine.genotypes import Column
 from goe_lake.engine.node import NodeAnswer, digest_of_cells
-from goe_lake.engine.second_parse import BoundColumn, bind, check_second_opinion
+from goe_lake.engine.second_parse import BoundColumn, SecondParser
 from goe_lake.engine.sites import SiteList, unite
 from goe_lake.errors import ConfigError, Incomplete, NodeFailed, QueryRefused, ReleaseRefused
 from goe_lake.federation.answer import Answer
-from goe_lake.federation.domains import Combination, node_domain, not_shown
+from goe_lake.federation.cells import hold_cells
+from goe_lake.federation.domains import node_domain, not_shown
 from goe_lake.federation.explain import explained
 from goe_lake.federation.finish import Finished, finish
 from goe_lake.federation.frequencies import Progress, frequencies, make_releases
-from goe_lake.federation.merge import Part, merge
+from goe_lake.federation.merge import Part
 from goe_lake.federation.node import FrequencyRelease, Node, NodeDescription
+from goe_lake.federation.steps import Runner
+from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
+from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.query import Plan, prepare
+from goe_lake.query.plan import cells_name
+from goe_lake.query.steps import SelectStep
 from goe_lake.release import ColumnReport, Envelope, NodeReport, Release, Status, columns_in
 
 log = structlog.get_logger("goe_lake.gateway")
 
 Completeness = Literal["all", "any"]
+MOST_THREADS: Final = 64
 WORST_FIRST: Final = (Status.WITHHELD, Status.PARTIAL, Status.BOUNDED, Status.APPROX, Status.OK)
 
 
@@ -50,14 +57,19 @@ class Federation:
     *project* names the purpose that consent must cover.
     """
 
-    def __init__(self, nodes: Iterable[Node], project: str = "demo") -> None:
+    def __init__(self, nodes: Iterable[Node], project: str = "demo", limits: Limits = DEFAULT_LIMITS) -> None:
         self.project = project
         self._members = tuple(Member(node, node.describe()) for node in nodes)
         _check_members(self._members)
-        self.catalog: Catalog = merge_catalogs(
-            {m.description.node_id: m.description.catalog for m in self._members}
+        self.catalog: Catalog = with_public_tables(
+            merge_catalogs({m.description.node_id: m.description.catalog for m in self._members})
         )
         self.site_list = self._lay_site_list()
+        self.limits = limits
+        self.tables: PublicTables = FederationTables(
+            self.catalog, self.nodes, self.site_list, self.frequencies
+        )
+        self._second = SecondParser(self.catalog)
 
     def _lay_site_list(self) -> SiteList:
         """The union of what the nodes may list, laid over each of them."""
@@ -92,7 +104,7 @@ class Federation:
         return make_releases(self._members, progress)
 
     def sql(self, text: str, *, completeness: Completeness = "all", domain_rows: bool = False) -> Answer:
-        """Answer the query *text*.
+        """Answer the query *text*; no node is asked for what public tables alone tell.
 
         With *domain_rows*, groups of public labels that have too few persons, or none, have a row too:
         every value in it is withheld. Raises QueryRefused before any node is asked, and Incomplete
@@ -100,27 +112,33 @@ class Federation:
         """
         query_id = uuid.uuid4().hex
         plan, bound = self._plan(text)
-        answers, failed = self._ask(plan.release, query_id)
+        types = self._types(plan, bound)
+        answers, failed = self._ask(plan.releases, query_id)
         if failed and (completeness == "all" or not answers):
             raise Incomplete(tuple(failed), query_id)
-        with workspace() as connection:
+        with workspace(self.limits) as connection:
+            runner = Runner(connection, {}, types, told=plan.single is not None)
             parts = [
-                Part(
-                    member.description,
-                    node_domain(plan.release, member.description.catalog, connection),
-                    answer,
-                )
-                for member, answer in answers
+                _parts(release, place, answers, connection) for place, release in enumerate(plan.releases)
             ]
-            domain = _domain(plan, parts) if domain_rows else ()
-            merge(plan.release, parts, self.catalog, connection, domain)
-            finished = finish(plan, bound, connection)
+            shown = domain_rows and plan.single is not None
+            for place, release in enumerate(plan.releases):
+                name = cells_name(place)
+                runner.tables[name] = hold_cells(
+                    name, release, parts[place], self.catalog, connection, domain_rows=shown
+                )
+            for name, contigs in plan.tables.items():
+                runner.tables[name] = hold_public(name, self._public(name, contigs, query_id), connection)
+            finished = finish(plan, bound, runner)
         log.info(
-            "query_answered", query_id=query_id, release=plan.release.digest(), rows=finished.table.num_rows
+            "query_answered",
+            query_id=query_id,
+            releases=[release.digest() for release in plan.releases],
+            rows=finished.table.num_rows,
         )
-        return Answer(
-            finished.table, finished.status, self._envelope(query_id, plan, bound, parts, finished, failed)
-        )
+        hidden = () if domain_rows else _not_shown(plan, parts)
+        envelope = self._envelope(query_id, plan, bound, finished, hidden, failed)
+        return Answer(finished.table, finished.status, envelope)
 
     def explain(self, text: str) -> str:
         """What the query *text* would ask of each node, and what is made of it; asks nothing."""
@@ -129,18 +147,45 @@ class Federation:
 
     def _plan(self, text: str) -> tuple[Plan, tuple[BoundColumn, ...]]:
         plan = prepare(text, self.catalog)
-        check_second_opinion(text, plan.source)
-        bound = bind(plan.source, self.catalog)
-        if len(bound) != len(plan.outputs):
+        self._second.check(text, plan.source)
+        bound = self._second.bind(plan.source)
+        if len(bound) != len(plan.last.columns):
             raise QueryRefused(
                 "G105", "two parsers count the output columns differently", hint="name each column"
             )
+        for name in plan.tables:
+            if not self.tables.has(name):
+                hint = "ask the nodes' operators for a release, or count with sum(dosage) over genotypes"
+                raise QueryRefused("G503", f"no {name} were released yet", hint=hint)
         return plan, bound
 
-    def _ask(self, release: Release, query_id: str) -> tuple[list[tuple[Member, NodeAnswer]], list[str]]:
-        """Every node's answer, in the order of the nodes; and the nodes that gave none."""
+    def _public(self, name: str, contigs: tuple[str, ...] | None, query_id: str) -> pa.Table:
+        """A public table; nodes tell what they released, and one that does not answer is missing."""
+        try:
+            return self.tables.table(name, contigs)
+        except NodeFailed as error:
+            raise Incomplete((error.node_id,), query_id) from None
+        except ReleaseRefused:
+            raise Incomplete(tuple(node.node_id for node in self.nodes), query_id) from None
 
-        def ask(member: Member) -> NodeAnswer | None:
+    def _types(self, plan: Plan, bound: Sequence[BoundColumn]) -> dict[str, list[str]]:
+        """The SQL types of the columns of each step that finishes a release."""
+        types = {
+            step.name: [column.type for column in self._second.bind(step.typed_as)]
+            for step in plan.steps[:-1]
+            if isinstance(step, SelectStep) and step.typed_as is not None
+        }
+        return {**types, plan.last.name: [column.type for column in bound]}
+
+    def _ask(
+        self, releases: Sequence[Release], query_id: str
+    ) -> tuple[list[tuple[Member, list[NodeAnswer]]], list[str]]:
+        """Every node's answers to all *releases*, in the order of the nodes; and the nodes that lack one."""
+        if not releases:
+            return [], []
+
+        def ask(pair: tuple[Member, Release]) -> NodeAnswer | None:
+            member, release = pair
             try:
                 return _checked(
                     member, release, member.node.answer(release, self.project, query_id), query_id
@@ -154,44 +199,53 @@ class Federation:
                 )
                 return None
 
-        with ThreadPoolExecutor(max_workers=len(self._members)) as pool:
-            answers = list(pool.map(ask, self._members))
-        paired = list(zip(self._members, answers, strict=True))
-        given = [(member, answer) for member, answer in paired if answer is not None]
-        return given, [member.description.node_id for member, answer in paired if answer is None]
+        pairs = [(member, release) for member in self._members for release in releases]
+        with ThreadPoolExecutor(max_workers=min(len(pairs), MOST_THREADS)) as pool:
+            answers = list(pool.map(ask, pairs))
+        given, failed = [], []
+        for place, member in enumerate(self._members):
+            own = answers[place * len(releases) : (place + 1) * len(releases)]
+            known = [answer for answer in own if answer is not None]
+            if len(known) == len(releases):
+                given.append((member, known))
+            else:
+                failed.append(member.description.node_id)
+        return given, failed
 
     def _envelope(
         self,
         query_id: str,
         plan: Plan,
         bound: Sequence[BoundColumn],
-        parts: Sequence[Part],
         finished: Finished,
+        hidden: tuple[dict[str, str | bool | None], ...],
         failed: Sequence[str],
     ) -> Envelope:
-        answered = {part.description.node_id for part in parts}
         return Envelope(
             query_id=query_id,
-            nodes=tuple(_node_report(member.description, answered) for member in self._members),
+            nodes=tuple(
+                _node_report(member.description, failed, asked=bool(plan.releases))
+                for member in self._members
+            ),
             columns=tuple(
-                ColumnReport(name, column.type, output.unit, worst(finished.status.column(place)))
-                for place, (name, column, output) in enumerate(
-                    zip(finished.table.column_names, bound, plan.outputs, strict=True)
+                ColumnReport(name, column.type, unit, worst(finished.status.column(place)))
+                for place, (name, column, unit) in enumerate(
+                    zip(finished.table.column_names, bound, plan.last.units, strict=True)
                 )
             ),
             rows=finished.rows,
             bounds=finished.bounds,
-            not_shown=_not_shown(plan, parts, finished),
+            not_shown=hidden,
             notices=tuple(self._notices(plan, failed)),
         )
 
     def _notices(self, plan: Plan, failed: Sequence[str]) -> Iterable[str]:
         if failed:
             yield f"without {', '.join(failed)}"
-        for member in self._members:
+        for member in self._members if plan.releases else ():
             if not member.description.protects:
                 yield f"{member.description.node_id}: protection is off; nothing is withheld there"
-        tables = {scan.table for scan in plan.release.relation.scans}
+        tables = {scan.table for release in plan.releases for scan in release.relation.scans}
         # what a site is does not depend on who added a column about it
         for table in sorted(tables - {"variants"}):
             for column in self.catalog.tables[table].columns:
@@ -200,8 +254,21 @@ class Federation:
                     for member in self._members
                     if column.name not in member.description.catalog.tables[table].by_name
                 ]
-                if lacking and _reads(plan.release, table, column.name):
+                if lacking and any(_reads(release, table, column.name) for release in plan.releases):
                     yield f"{table}.{column.name} is NULL at {', '.join(lacking)}, which do not have it"
+
+
+def _parts(
+    release: Release,
+    place: int,
+    answers: Sequence[tuple[Member, Sequence[NodeAnswer]]],
+    connection: duckdb.DuckDBPyConnection,
+) -> list[Part]:
+    """What each node contributed to the release number *place*."""
+    return [
+        Part(member.description, node_domain(release, member.description.catalog, connection), given[place])
+        for member, given in answers
+    ]
 
 
 def _checked(member: Member, release: Release, answer: NodeAnswer, query_id: str) -> NodeAnswer:
@@ -234,8 +301,8 @@ def _check_members(members: Sequence[Member]) -> None:
         seen.add(member.description.node_id)
 
 
-def _node_report(description: NodeDescription, answered: set[str]) -> NodeReport:
-    status = "answered" if description.node_id in answered else "failed"
+def _node_report(description: NodeDescription, failed: Sequence[str], *, asked: bool) -> NodeReport:
+    status = "failed" if description.node_id in failed else "answered" if asked else "not_asked"
     return NodeReport(
         description.node_id,
         description.country,
@@ -252,24 +319,24 @@ def worst(column: Column) -> Status:
     return next((status for status in WORST_FIRST if status.value in found), Status.OK)
 
 
-def _domain(plan: Plan, parts: Sequence[Part]) -> list[Combination]:
-    """The groups that may exist, where all keys have public labels; none where nothing is withheld."""
-    protects = any(part.description.protects for part in parts)
-    return not_shown([part.domain for part in parts], plan.release.keys, set()) if protects else []
-
-
-def _not_shown(
-    plan: Plan, parts: Sequence[Part], finished: Finished
-) -> tuple[dict[str, str | bool | None], ...]:
-    """The groups that may exist and are not shown, named as the output columns that show their keys."""
-    keys = [key.name for key in plan.release.keys]
-    if not keys or not any(part.description.protects for part in parts):
+def _not_shown(plan: Plan, parts: Sequence[Sequence[Part]]) -> tuple[dict[str, str | bool | None], ...]:
+    """The groups that may exist and that no node shows, named as the output columns that show their keys."""
+    step = plan.last
+    if plan.single is None or not isinstance(step, SelectStep):
         return ()
-    names = {output.sql: output.name for output in plan.outputs}
-    shown = {tuple(row[key] for key in keys) for row in finished.shown_keys.to_pylist()}
+    keys = [key.name for key in plan.single.keys]
+    if not keys or not any(part.description.protects for part in parts[0]):
+        return ()
+    names = {
+        item.unalias().name: name
+        for item, name in zip(step.select.expressions, step.columns, strict=True)
+        if isinstance(item.unalias(), exp.Column)
+    }
+    cells = [part.answer.cells.select(keys).to_pylist() for part in parts[0]]
+    shown = {tuple(row[key] for key in keys) for rows in cells for row in rows}
     return tuple(
         {names.get(key, key): value for key, value in zip(keys, combination, strict=True)}
-        for combination in not_shown([part.domain for part in parts], plan.release.keys, shown)
+        for combination in not_shown([part.domain for part in parts[0]], plan.single.keys, shown)
     )
 
 
@@ -280,15 +347,3 @@ def _reads(release: Release, table: str, column: str) -> bool:
         for expression in release.expressions()
         for reference in columns_in(expression)
     )
-
-
-@contextmanager
-def workspace() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A locked in-memory DuckDB for the steps after the release."""
-    connection = duckdb.connect(config={"memory_limit": "2GB", "threads": 2})
-    try:
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
-    finally:
-        connection.close()

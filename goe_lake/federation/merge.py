@@ -32,12 +32,12 @@ def merge(
     connection: duckdb.DuckDBPyConnection,
     domain: Sequence[Combination] = (),
 ) -> None:
-    """Fill the table `cells` of *connection* with the union over *parts*.
+    """Fill the table `merged` of *connection* with the union over *parts*.
 
     Columns: the keys, and for each measure m its value (NULL where not known), `m_held` (whether a
-    part of it is not known), `m_lower` and `m_upper` (bounds of the value, NULL where not known).
-    A release without keys gives exactly one row. The combinations of *domain* have a row even where no
-    node named them.
+    part of it is not known), `m_lower` and `m_upper` (bounds of the value, NULL where not known);
+    and `shown`, whether a node named the group. A release without keys gives exactly one row. The
+    combinations of *domain* have a row even where no node named them. Rows are in the order of the keys.
     """
     keys = [key.name for key in release.keys]
     _load(release, parts, connection)
@@ -53,10 +53,12 @@ def merge(
     for measure in release.measures:
         bounded_above = at_most_one_a_person(measure, release, one_sample=one_sample)
         columns += _measure_columns(measure, never_negative(measure, release, catalog), bounded_above)
+    columns.append("coalesce(bool_or(a.node IS NOT NULL), FALSE) AS shown" if keys else "TRUE AS shown")
     group = f" GROUP BY {', '.join(f'e.{key}' for key in keys)}" if keys else ""
+    order = f" ORDER BY {', '.join(f'{key} NULLS LAST' for key in keys)}" if keys else ""
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(columns)} "
-        f"FROM expected e LEFT JOIN answered a ON {join}{group}"
+        f"CREATE OR REPLACE TEMP TABLE merged AS SELECT {', '.join(columns)} "
+        f"FROM expected e LEFT JOIN answered a ON {join}{group}{order}"
     )
 
 

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from goe_lake.catalog import SITE_KEY, Catalog, TableKind
+from goe_lake.catalog import SITE_KEY, Catalog
+from goe_lake.query.language import aggregates_in, is_window_head
 from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.subset import refused_aggregate
 
 AGGREGATES = (exp.Count, exp.CountIf, exp.Sum, exp.Avg)
 
 
 def check_tables(query: exp.Select, catalog: Catalog) -> exp.Select:
-    """Every source is a table of the contract, each stands once, and one of them is about persons."""
+    """Every source is a table of the contract, and each stands once."""
     seen: set[str] = set()
-    tables = list(query.find_all(exp.Table))
-    for node in tables:
+    for node in query.find_all(exp.Table):
         if not isinstance(node.this, exp.Identifier) or catalog.table(node.name.lower()) is None:
             known = ", ".join(catalog.tables)
             raise refusal(
@@ -25,11 +26,6 @@ def check_tables(query: exp.Select, catalog: Catalog) -> exp.Select:
         if node.name.lower() in seen:
             raise refusal(Code.TABLE_TWICE, node, f"{node.name} stands twice", "read it once")
         seen.add(node.name.lower())
-    if not tables:
-        raise refusal(Code.PUBLIC_TABLES, query, "the query reads no table", "add FROM samples")
-    if not any(catalog.tables[name].kind is TableKind.PERSONAL for name in seen):
-        hint = "join it with genotypes, scores or samples"
-        raise refusal(Code.PUBLIC_TABLES, tables[0], "rows of public tables alone are not answered", hint)
     return query
 
 
@@ -37,6 +33,9 @@ def check_joins(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Joins are inner or comma joins; what they join on is checked when the relation is planned."""
     for join in query.args.get("joins") or ():
         kind, method = join.args.get("kind") or "INNER", join.args.get("method") or ""
+        if join.args.get("side"):
+            message = "outer joins of tables about persons are not answered"
+            raise refusal(Code.JOIN_KIND, join, message, "use JOIN")
         if kind not in ("INNER", "CROSS") or method not in ("", "NATURAL"):
             raise refusal(Code.JOIN_KIND, join, f"{method or kind} JOIN is not answered", "use JOIN")
     return query
@@ -84,35 +83,39 @@ def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Aggregates stand in SELECT, HAVING and ORDER BY, never in each other, and take what they can."""
     for name in ("where", "group"):
         clause = query.args.get(name)
-        found = clause.find(*AGGREGATES) if clause is not None else None
+        found = clause.find(exp.AggFunc) if clause is not None else None
         if found is not None:
             raise refusal(
                 Code.MISPLACED_AGGREGATE, found, f"an aggregate stands in {name.upper()}", "use HAVING"
             )
     for join in query.args.get("joins") or ():
-        found = join.find(*AGGREGATES)
+        found = join.find(exp.AggFunc)
         if found is not None:
             raise refusal(Code.MISPLACED_AGGREGATE, found, "an aggregate stands in ON", "use HAVING")
-    for aggregate in query.find_all(*AGGREGATES):
+    for aggregate in aggregates_in(query):
         _check_aggregate(aggregate)
-    for node in query.find_all(exp.Filter):
-        if not isinstance(node.this, AGGREGATES) or not isinstance(node.expression, exp.Where):
-            raise refusal(
-                Code.AGGREGATE, node, "FILTER belongs to an aggregate", "write sum(x) FILTER (WHERE …)"
-            )
-    for distinct in query.find_all(exp.Distinct):
-        if not isinstance(distinct.parent, exp.Count):
-            raise refusal(Code.AGGREGATE, distinct, "DISTINCT is answered in count only", "leave it out")
     return query
 
 
 def _check_aggregate(aggregate: exp.Expr) -> None:
-    inner = next((node for node in aggregate.find_all(*AGGREGATES) if node is not aggregate), None)
+    if isinstance(aggregate, exp.Filter):
+        if not isinstance(aggregate.this, AGGREGATES) or not isinstance(aggregate.expression, exp.Where):
+            hint = "write sum(x) FILTER (WHERE …)"
+            raise refusal(Code.AGGREGATE, aggregate, "FILTER belongs to an aggregate", hint)
+        nested = aggregate.expression.find(exp.AggFunc)
+        if nested is not None:
+            raise refusal(Code.MISPLACED_AGGREGATE, nested, "an aggregate stands in FILTER", "use HAVING")
+        aggregate = aggregate.this
+    if not isinstance(aggregate, AGGREGATES):
+        raise refused_aggregate(aggregate)
+    inner = next((node for node in aggregate.find_all(exp.AggFunc) if node is not aggregate), None)
     if inner is not None:
         raise refusal(
             Code.MISPLACED_AGGREGATE, inner, "an aggregate stands inside another", "use one of them"
         )
     distinct = aggregate.find(exp.Distinct)
+    if distinct is not None and not isinstance(aggregate, exp.Count):
+        raise refusal(Code.AGGREGATE, distinct, "DISTINCT is answered in count only", "leave it out")
     if distinct is not None:
         only = distinct.expressions[0] if len(distinct.expressions) == 1 else None
         if not (isinstance(only, exp.Column) and only.name == "sample_id"):
@@ -127,12 +130,12 @@ def _check_aggregate(aggregate: exp.Expr) -> None:
 def check_projections(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Every output column is a group key or is built from aggregates."""
     keys = group_keys(query)
-    if not keys and not query.find(*AGGREGATES):
-        at = query.expressions[0] if query.expressions else query
-        raise refusal(
-            Code.ROWS_OF_PERSONS, at, "the query asks for rows about persons", "use count, sum or avg"
-        )
-    clauses = [*query.expressions, query.args.get("having"), query.args.get("order")]
+    names = ("having", "qualify", "order", "distinct")
+    clauses = [
+        *query.expressions,
+        *(query.args.get(name) for name in names),
+        *(query.args.get("windows") or ()),
+    ]
     outputs = {item.alias for item in query.expressions if item.alias}
     for clause in clauses:
         for column in _outside(clause, keys) if clause is not None else ():
@@ -153,7 +156,7 @@ def group_keys(query: exp.Select) -> tuple[exp.Expr, ...]:
 
 def _outside(node: exp.Expr, keys: tuple[exp.Expr, ...]) -> Iterator[exp.Column]:
     """The columns of *node* that are inside neither a key nor an aggregate."""
-    if node in keys or isinstance(node, (*AGGREGATES, exp.Filter)):
+    if node in keys or (isinstance(node, (*AGGREGATES, exp.Filter)) and not is_window_head(node)):
         return
     if isinstance(node, exp.Column):
         yield node

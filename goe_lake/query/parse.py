@@ -1,4 +1,4 @@
-"""Text to one SELECT tree."""
+"""Text to one tree of SELECTs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MOST_CHARACTERS = 20_000
 MOST_DEPTH = 60
 
 
-def parse(text: str) -> exp.Select:
-    """The tree of the one SELECT in *text*; QueryRefused for everything else."""
+def parse(text: str) -> exp.Query:
+    """The tree of the one query in *text*; QueryRefused for everything else."""
     if len(text) > MOST_CHARACTERS:
         raise QueryRefused(
             Code.TOO_LARGE, f"the query has {len(text)} characters", hint="write a shorter one"
@@ -35,15 +35,20 @@ def parse(text: str) -> exp.Select:
         raise refusal(
             Code.SEVERAL_STATEMENTS, statements[1], "there is a second statement", "send one at a time"
         )
-    return _select(statements[0])
+    return _query(statements[0])
 
 
-def _select(statement: exp.Expr) -> exp.Select:
-    if isinstance(statement, exp.Select):
+def _query(statement: exp.Expr) -> exp.Query:
+    if isinstance(statement, exp.Select | exp.SetOperation | exp.Subquery):
         return statement
-    if isinstance(statement, exp.SetOperation | exp.Subquery):
+    if isinstance(statement, exp.Values):
+        return exp.select("*").from_(statement)
+    if isinstance(statement, exp.Pivot):
         raise refusal(
-            Code.NESTED_QUERY, statement, "the query is more than one SELECT", "send each SELECT by itself"
+            Code.NOT_A_SELECT,
+            statement,
+            "the statement form of PIVOT cannot be read twice",
+            "write FROM t PIVOT (sum(n) FOR sex IN ('F', 'M') GROUP BY country)",
         )
     raise refusal(Code.NOT_A_SELECT, statement, "this is not a SELECT", "write SELECT … FROM …")
 

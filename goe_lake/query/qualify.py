@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from sqlglot import exp
@@ -10,16 +11,22 @@ from sqlglot.optimizer.qualify import qualify as sqlglot_qualify
 
 from goe_lake.catalog import Catalog
 from goe_lake.errors import QueryRefused
+from goe_lake.query.language import aggregates_in
 from goe_lake.query.parse import DIALECT
 from goe_lake.query.refusals import Code, place_of, refusal
 
+Schema = Mapping[str, Mapping[str, str]]
 
-def expand_all(query: exp.Select, catalog: Catalog) -> exp.Select:
+
+def expand_all(query: exp.Select) -> exp.Select:
     """Write GROUP BY ALL and ORDER BY ALL out."""
-    query = query.copy()
     group = query.args.get("group")
     if group is not None and group.args.get("all"):
-        keys = [item.unalias().copy() for item in query.expressions if not item.find(exp.AggFunc)]
+        keys = [
+            item.unalias().copy()
+            for item in query.expressions
+            if not aggregates_in(item) and not item.find(exp.Window)
+        ]
         query.set("group", exp.Group(expressions=keys) if keys else None)
     order = query.args.get("order")
     if order is not None:
@@ -49,14 +56,18 @@ def _is_all(node: exp.Expr) -> bool:
 
 def qualify(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Resolve every table and column against *catalog*, expand stars, USING, NATURAL and output names."""
-    query = free_aliases(query, catalog)
+    return qualify_in(query, catalog.as_sqlglot())
+
+
+def qualify_in(query: exp.Select, schema: Schema) -> exp.Select:
+    """Resolve every column of *query*, whose FROM reads only tables of *schema*, and expand shorthand."""
+    query = free_aliases(query, schema)
+    inner = not any(join.args.get("side") for join in query.args.get("joins") or ())
     try:
-        qualified = sqlglot_qualify(
-            query, schema=dict(catalog.as_sqlglot()), dialect=DIALECT, quote_identifiers=False
-        )
+        qualified = sqlglot_qualify(query, schema=dict(schema), dialect=DIALECT, quote_identifiers=False)
     except OptimizeError as error:
-        raise _unknown(query, catalog, error) from None
-    joined = qualified.transform(_joined_column)
+        raise _unknown(query, schema, error) from None
+    joined = qualified.transform(_joined_column) if inner else qualified
     assert isinstance(joined, exp.Select)
     return joined
 
@@ -73,7 +84,7 @@ def _joined_column(node: exp.Expr) -> exp.Expr:
     return parts[0] if one else node
 
 
-def _unknown(query: exp.Select, catalog: Catalog, error: OptimizeError) -> QueryRefused:
+def _unknown(query: exp.Select, schema: Schema, error: OptimizeError) -> QueryRefused:
     """The refusal for a column that does not resolve, pointing at it and naming the nearest one."""
     words = str(error).split("'")
     name = words[1] if len(words) > 2 else ""
@@ -82,20 +93,20 @@ def _unknown(query: exp.Select, catalog: Catalog, error: OptimizeError) -> Query
     )
     if "mbiguous" in str(error):
         return refusal(Code.UNKNOWN_COLUMN, column, f"{name} is in more than one table", "write table.column")
-    known = sorted(_columns_read(query, catalog))
+    known = sorted(_columns_read(query, schema))
     near = get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(known)}"
     return refusal(Code.UNKNOWN_COLUMN, column, f"there is no column {name}", hint)
 
 
-def free_aliases(query: exp.Select, catalog: Catalog) -> exp.Select:
+def free_aliases(query: exp.Select, schema: Schema) -> exp.Select:
     """Give output names that are also names of other columns a name of their own.
 
     SQL engines differ in which of the two a clause means. ORDER BY means the output and an aggregate
     means the column; anything else is refused, since a wrong guess would be a wrong answer.
     """
     query = query.copy()
-    hidden = _hidden(query, catalog)
+    hidden = _hidden(query, schema)
     if not hidden:
         return query
     order = query.args.get("order")
@@ -109,15 +120,14 @@ def free_aliases(query: exp.Select, catalog: Catalog) -> exp.Select:
     return query
 
 
-def _columns_read(query: exp.Select, catalog: Catalog) -> set[str]:
+def _columns_read(query: exp.Select, schema: Schema) -> set[str]:
     """The names of all columns of the tables that *query* reads."""
-    found = (catalog.table(node.name.lower()) for node in query.find_all(exp.Table))
-    return {column.name for table in found if table is not None for column in table.columns}
+    return {column for node in query.find_all(exp.Table) for column in schema.get(node.name.lower(), ())}
 
 
-def _hidden(query: exp.Select, catalog: Catalog) -> dict[str, int]:
+def _hidden(query: exp.Select, schema: Schema) -> dict[str, int]:
     """The output names that hide a column, with their 1-based places."""
-    columns = _columns_read(query, catalog)
+    columns = _columns_read(query, schema)
     return {
         item.alias.lower(): place
         for place, item in enumerate(query.expressions, 1)

@@ -38,7 +38,10 @@ class Code(StrEnum):
     TYPES = "G404"
     CONSTANT = "G405"
     SAMPLE_ID = "G501"
-    PUBLIC_TABLES = "G502"
+    MIXED_TABLES = "G502"
+    NOT_RELEASED = "G503"
+    TOO_MUCH_WORK = "G601"
+    FINAL_STEP = "G602"
     INTERNAL = "G901"
 
 
@@ -51,25 +54,28 @@ RULES: dict[Code, str] = {
     Code.UNKNOWN_TABLE: "Only tables of the contract can be read, never files, functions or system tables.",
     Code.UNKNOWN_COLUMN: "Every column must be one of the table's, and belong to exactly one table.",
     Code.ALIAS_HIDES_COLUMN: "An output name that a clause reads must not be the name of another column.",
-    Code.TABLE_TWICE: "A table stands once in a query.",
+    Code.TABLE_TWICE: "Beneath one release a table stands once, and each name in a FROM is given once.",
     Code.PERSON_JOIN: "Tables about persons join on sample_id, because a person lives at one node.",
     Code.SITE_JOIN: "genotypes and variants join on contig, pos, ref, alt or on variant_id.",
-    Code.JOIN_KIND: "Joins are inner joins.",
+    Code.JOIN_KIND: "Inner joins beneath a release; above, any but ASOF, POSITIONAL and LATERAL.",
     Code.NOT_IN_SUBSET: "Syntax that is not on the list of understood syntax is turned down.",
     Code.SAMPLING: "Sampling would let an analyst average the threshold away.",
     Code.ROWS_OF_PERSONS: "Rows about persons never leave a node; only aggregates do.",
-    Code.NESTED_QUERY: "A query is a single SELECT.",
+    Code.NESTED_QUERY: "Nested queries stand above a release, or filter and rename rows beneath one.",
     Code.NOT_AGGREGATED: "Every output column is a group key or is built from aggregates.",
     Code.MISPLACED_AGGREGATE: "Aggregates stand in SELECT, HAVING and ORDER BY, and not inside each other.",
-    Code.WINDOW: "Window functions are not answered.",
+    Code.WINDOW: "Window functions stand over groups and released rows, never over rows about persons.",
     Code.MIXED_KEY: "A group key reads columns about persons, or about sites and scores, and not both.",
-    Code.AGGREGATE: "Only aggregates that can be computed from sums and counts are answered.",
+    Code.AGGREGATE: "Over persons, only aggregates that can be computed from sums and counts are answered.",
     Code.FUNCTION: "Only functions on the list are answered.",
     Code.ARGUMENT_FORM: "A sum or mean is taken of a column, of a times it plus b, or of a CASE of these.",
     Code.TYPES: "The types of an expression must fit together.",
     Code.CONSTANT: "A constant is a number, a text, true, false or NULL.",
     Code.SAMPLE_ID: "sample_id joins and counts, and is never shown, compared, grouped, sorted or hashed.",
-    Code.PUBLIC_TABLES: "A query reads at least one table about persons.",
+    Code.MIXED_TABLES: "A SELECT reads persons, or public tables and released rows; variants goes with both.",
+    Code.NOT_RELEASED: "Allele frequencies can be read once the nodes have released them.",
+    Code.TOO_MUCH_WORK: "The steps above the releases end within limits of time, memory and number.",
+    Code.FINAL_STEP: "The steps above the releases must be computable on the values that were released.",
     Code.INTERNAL: "What cannot be planned is not asked.",
 }
 

@@ -1,17 +1,21 @@
-"""The allow-list of syntax: which nodes a query may hold, and which arguments each may carry.
+"""The allow-lists of syntax: which nodes a query may hold, and which arguments each may carry.
 
-Whatever is not listed is turned down, arguments included: `TABLESAMPLE`, `GROUP BY ROLLUP` or
-`IN (SELECT …)` hide in arguments of nodes that are harmless by themselves.
+`SUBSET` is what may be computed from rows about persons; `language` adds what may stand above the
+releases. Whatever is not listed is turned down, arguments included: `TABLESAMPLE`, `GROUP BY ROLLUP`
+or `IN (SELECT …)` hide in arguments of nodes that are harmless by themselves.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog
+from goe_lake.query.language import CASTS, FUNCTIONS, NAMES, STRUCTURE, is_aggregate
 from goe_lake.query.refusals import Code, refusal
 
 
@@ -111,42 +115,100 @@ class _Explained:
 
 _EXPLAINED_NODES: dict[type[exp.Expr], _Explained] = {
     exp.TableSample: _Explained(Code.SAMPLING, "sampling is not answered", "remove it; the answer is exact"),
-    exp.Window: _Explained(Code.WINDOW, "window functions are not answered", "use GROUP BY"),
-    exp.Subquery: _Explained(
-        Code.NESTED_QUERY, "nested queries are not answered", "send each SELECT by itself"
+    exp.Lateral: _Explained(Code.NESTED_QUERY, "LATERAL is not answered", "join, or use a window function"),
+    exp.Lambda: _Explained(Code.FUNCTION, "lambda functions are not answered", "use unnest in your own tool"),
+    exp.Placeholder: _Explained(Code.CONSTANT, "a parameter has no value", "write the value"),
+    exp.Parameter: _Explained(Code.CONSTANT, "a parameter has no value", "write the value"),
+}
+_PERSONAL_NODES: dict[type[exp.Expr], _Explained] = {
+    exp.Window: _Explained(
+        Code.WINDOW,
+        "a window function stands over rows about persons",
+        "aggregate first; windows may stand over the groups",
     ),
-    exp.Exists: _Explained(
-        Code.NESTED_QUERY, "nested queries are not answered", "send each SELECT by itself"
+    exp.Placeholder: _Explained(
+        Code.NESTED_QUERY,
+        "a nested query stands beneath an aggregate about persons",
+        "ask it first and write its value here, or compare after the aggregation",
     ),
-    exp.With: _Explained(Code.NESTED_QUERY, "WITH is not answered", "send each SELECT by itself"),
 }
 _EXPLAINED_ARGUMENTS: dict[tuple[type[exp.Expr], str], _Explained] = {
-    (exp.Select, "with_"): _EXPLAINED_NODES[exp.With],
     (exp.Select, "sample"): _EXPLAINED_NODES[exp.TableSample],
     (exp.Table, "sample"): _EXPLAINED_NODES[exp.TableSample],
-    (exp.Select, "qualify"): _Explained(Code.WINDOW, "QUALIFY is not answered", "use HAVING"),
-    (exp.Select, "windows"): _EXPLAINED_NODES[exp.Window],
-    (exp.Select, "distinct"): _Explained(
-        Code.NOT_IN_SUBSET, "SELECT DISTINCT is not answered", "use GROUP BY, or count(DISTINCT sample_id)"
-    ),
-    (exp.In, "query"): _EXPLAINED_NODES[exp.Subquery],
-    (exp.Join, "side"): _Explained(Code.JOIN_KIND, "outer joins are not answered", "use JOIN"),
+    (exp.Subquery, "sample"): _EXPLAINED_NODES[exp.TableSample],
     (exp.Table, "db"): _Explained(
         Code.UNKNOWN_TABLE, "tables have no schema", "write the table's name alone"
     ),
 }
+_GROUPINGS: Final = _Explained(
+    Code.NOT_IN_SUBSET,
+    "ROLLUP, CUBE and GROUPING SETS stand over rows about persons",
+    "write one SELECT for each grouping, and UNION ALL them",
+)
+_PERSONAL_NODES |= dict.fromkeys((exp.Rollup, exp.Cube, exp.GroupingSets), _GROUPINGS)
+_EXPLAINED_ARGUMENTS |= {(exp.Group, name): _GROUPINGS for name in ("rollup", "cube", "grouping_sets")}
+_EXPLAINED_ARGUMENTS[exp.Join, "side"] = _Explained(
+    Code.JOIN_KIND, "outer joins of tables about persons are not answered", "use JOIN"
+)
+NOTHING: Final[tuple[object, ...]] = (None, False, [])
+MOST_WIDTH: Final = 100
+JOIN_KINDS: Final = ("INNER", "CROSS", "OUTER", "SEMI", "ANTI")
 
 
-def check_subset(query: exp.Select, catalog: Catalog) -> exp.Select:
-    """Every node of *query*, and every argument of it, is on the allow-list."""
+def check_syntax(query: exp.Query) -> exp.Query:
+    """Every node of *query*, at any depth, and every argument of it, is on one of the two allow-lists."""
     for node in query.walk():
-        if node is not query and isinstance(node, exp.Select):
-            raise _explained(_EXPLAINED_NODES[exp.Subquery], node)
+        kind = type(node)
+        if kind not in FUNCTIONS and kind not in STRUCTURE and kind not in SUBSET:
+            raise _unlisted(node)
+        if isinstance(node, exp.Anonymous) and node.name.lower() not in NAMES:
+            raise _unlisted(node)
+        _check_arguments(node)
+        if kind in FUNCTIONS:
+            continue
+        allowed = STRUCTURE.get(kind, frozenset()) | SUBSET.get(kind, frozenset())
+        for name, value in node.args.items():
+            if name not in allowed and value not in NOTHING:
+                raise _unlisted_argument(node, name)
+    return query
+
+
+def _check_arguments(node: exp.Expr) -> None:
+    if isinstance(node, exp.Cast) and node.to.this not in CASTS:
+        message = f"a cast to {node.to.sql('duckdb')} is not answered"
+        raise refusal(Code.FUNCTION, node, message, "cast to a number, BOOLEAN, VARCHAR, DATE or TIMESTAMP")
+    if isinstance(node, exp.Identifier) and "$" in node.name:
+        raise refusal(Code.NOT_IN_SUBSET, node, "a name holds $", "use letters, digits and _")
+    if isinstance(node, exp.Join):
+        kind, method = node.args.get("kind") or "INNER", node.args.get("method") or ""
+        if kind not in JOIN_KINDS or method not in ("", "NATURAL"):
+            raise refusal(
+                Code.JOIN_KIND, node, f"{method or kind} JOIN is not answered", "use JOIN or LEFT JOIN"
+            )
+    if isinstance(node, exp.Format) or (isinstance(node, exp.Anonymous) and node.name.lower() == "printf"):
+        _check_format(node)
+
+
+def _check_format(node: exp.Expr) -> None:
+    """A format is a text, so that how long its result may be is known."""
+    first = node.this if isinstance(node, exp.Format) else (node.expressions or [None])[0]
+    if not isinstance(first, exp.Literal) or not first.is_string:
+        raise refusal(
+            Code.CONSTANT, node, "the format is not a text", "write it out, e.g. format('{:.2f}', x)"
+        )
+    widths = [int(digits) for digits in re.findall(r"[0-9]+", first.name) if len(digits) < 10] or [0]
+    if "*" in first.name or max(widths) > MOST_WIDTH or re.search(r"[0-9]{10}|{[^}]*{", first.name):
+        raise refusal(Code.CONSTANT, first, f"a width is above {MOST_WIDTH}", "use a smaller one")
+
+
+def check_subset(query: exp.Expr, catalog: Catalog) -> exp.Expr:
+    """Every node of *query*, which is computed from rows about persons, is on the list for those."""
+    for node in query.walk():
         allowed = SUBSET.get(type(node))
         if allowed is None:
-            raise _unlisted(node)
+            raise _unlisted_for_persons(node)
         for name, value in node.args.items():
-            if name not in allowed and value not in (None, False, []):
+            if name not in allowed and value not in NOTHING:
                 raise _unlisted_argument(node, name)
     return query
 
@@ -155,17 +217,19 @@ def _explained(reason: _Explained, node: exp.Expr) -> Exception:
     return refusal(reason.code, node, reason.what, reason.instead)
 
 
+def name_of(node: exp.Expr) -> str:
+    """A node as DuckDB spells it, not as the parser calls it."""
+    return node.sql("duckdb").partition("(")[0].lower() if isinstance(node, exp.Func) else node.key
+
+
 def _unlisted(node: exp.Expr) -> Exception:
     for kind, reason in _EXPLAINED_NODES.items():
         if isinstance(node, kind):
             return _explained(reason, node)
-    if isinstance(node, exp.IgnoreNulls):  # the parser puts it around any_value and the like
-        node = node.this
-    # as DuckDB spells a function, not as the parser calls it
-    name = node.sql("duckdb").partition("(")[0].lower() if isinstance(node, exp.Func) else node.key
-    if isinstance(node, exp.AggFunc):
-        hint = "answered are count, count_if, sum and avg, with FILTER"
-        return refusal(Code.AGGREGATE, node, f"the aggregate {name} is not answered", hint)
+    name = name_of(node)
+    if isinstance(node, exp.Func) and isinstance(node.parent, exp.Table):
+        hint = "read a table of the contract, or range(…) or VALUES"
+        return refusal(Code.UNKNOWN_TABLE, node, f"the table function {name} is not answered", hint)
     if isinstance(node, exp.Func):
         return refusal(
             Code.FUNCTION, node, f"the function {name} is not answered", "compute it from the answer"
@@ -173,6 +237,31 @@ def _unlisted(node: exp.Expr) -> Exception:
     return refusal(
         Code.NOT_IN_SUBSET, node, f"{name} is not understood here", "write it in plain SELECT syntax"
     )
+
+
+def _unlisted_for_persons(node: exp.Expr) -> Exception:
+    for kind, reason in _PERSONAL_NODES.items():
+        if isinstance(node, kind):
+            return _explained(reason, node)
+    if isinstance(node, exp.IgnoreNulls):  # the parser puts it around any_value and the like
+        node = node.this
+    name = name_of(node)
+    if is_aggregate(node) or isinstance(node, exp.AggFunc):
+        return refused_aggregate(node)
+    if isinstance(node, exp.Func):
+        message = f"the function {name} is not answered over rows about persons"
+        return refusal(Code.FUNCTION, node, message, "compute it from the aggregates")
+    hint = "write it in plain SELECT syntax"
+    return refusal(Code.NOT_IN_SUBSET, node, f"{name} is not understood over rows about persons", hint)
+
+
+def refused_aggregate(node: exp.Expr) -> Exception:
+    """The refusal of an aggregate that no node computes."""
+    name = name_of(node)
+    hint = "answered are count, count_if, sum and avg, with FILTER"
+    if isinstance(node, exp.Min | exp.Max | exp.ArgMax | exp.ArgMin):
+        hint = "the extreme value is that of one person; count the persons beyond a bound instead"
+    return refusal(Code.AGGREGATE, node, f"the aggregate {name} over persons is not answered", hint)
 
 
 def _unlisted_argument(node: exp.Expr, name: str) -> Exception:
@@ -185,7 +274,7 @@ def _unlisted_argument(node: exp.Expr, name: str) -> Exception:
     return refusal(Code.NOT_IN_SUBSET, at, f"{what} is not understood here", "leave it out")
 
 
-def check_cast_types(query: exp.Select, catalog: Catalog) -> exp.Select:
+def check_cast_types(query: exp.Expr, catalog: Catalog) -> exp.Expr:
     """Casts go to whole numbers, doubles, booleans and text."""
     for node in query.find_all(exp.Cast):
         if node.to.this not in CAST_TYPES:
@@ -207,7 +296,7 @@ CAST_TYPES = {
 }
 
 
-def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
+def spell(query: exp.Query) -> exp.Query:
     """Give functions and operators that DuckDB knows by two names the one name that later passes read."""
     query = query.copy()
     for node in list(query.find_all(exp.Like, exp.ILike)):
@@ -224,9 +313,8 @@ def spell(query: exp.Select, catalog: Catalog) -> exp.Select:
     return query
 
 
-def select_first(query: exp.Select, catalog: Catalog) -> exp.Select:
+def select_first(query: exp.Select) -> exp.Select:
     """Write `FROM a JOIN b … SELECT …` with SELECT first: the parser hangs those joins beneath table a."""
-    query = query.copy()
     first = query.args.get("from_")
     table = first.this if first is not None else None
     if isinstance(table, exp.Table) and table.args.get("joins"):

@@ -60,11 +60,9 @@ REFUSED = {
         "SELECT count(*) FROM samples s WHERE EXISTS (SELECT 1 FROM scores c WHERE c.sample_id = "
         "s.sample_id AND score > 4)",
         "SELECT count(*) FROM samples s, LATERAL (SELECT s.bmi) x",
-        "WITH one AS (SELECT * FROM samples WHERE birth_year = 1903) SELECT count(*), avg(ldl) FROM one",
     ),
     "set_operation": (
         "SELECT bmi FROM samples UNION SELECT ldl FROM samples",
-        "SELECT count(*) FROM samples EXCEPT SELECT count(*) FROM samples WHERE t2d",
         "SELECT bmi FROM samples INTERSECT SELECT 61.37",
     ),
     "file_function": (
@@ -133,6 +131,24 @@ REFUSED = {
     ),
 }
 HIDDEN = {
+    "subquery_lateral": (
+        "WITH one AS (SELECT * FROM samples WHERE birth_year = 1903) SELECT count(*), avg(ldl) FROM one",
+        "SELECT coalesce((SELECT count(*) FROM samples WHERE ldl > 9), 0) AS n",
+        "SELECT country, count(*) FROM samples GROUP BY country HAVING EXISTS (SELECT 1 FROM (SELECT "
+        "ldl > 9 AS high, count(*) AS n FROM samples GROUP BY 1) AS x WHERE high)",
+        "SELECT count(*) FROM (SELECT birth_year, count(*) AS n FROM samples GROUP BY 1) AS x "
+        "WHERE birth_year < 1910",
+        "SELECT sum(n) FROM (SELECT sex, t2d, count(*) AS n FROM samples WHERE ldl > 9 GROUP BY ALL) AS x",
+    ),
+    "set_operation": (
+        "SELECT count(*) FROM samples EXCEPT SELECT count(*) FROM samples WHERE t2d",
+        "SELECT count(*) FROM samples WHERE ldl > 9 UNION SELECT 0",
+    ),
+    "window_function": (
+        "SELECT country, rank() OVER (ORDER BY count_if(ldl > 9) DESC) AS r FROM samples GROUP BY country",
+        "SELECT birth_year, sum(count(*)) OVER () - sum(count(*)) OVER (PARTITION BY birth_year) "
+        "FROM samples WHERE birth_year < 1945 GROUP BY birth_year",
+    ),
     "singleton_group": (
         "SELECT ldl, count(*), avg(bmi) FROM samples GROUP BY ldl HAVING ldl > 8",
         "SELECT birth_year, t2d, count(*) FROM samples WHERE birth_year < 1910 GROUP BY ALL",

@@ -216,7 +216,9 @@ def test_query_writes_a_file(folder: Path, ran: Mapping[str, Ran], in_process: A
 def test_a_refusal_points_at_the_text(name: str, ran: Mapping[str, Ran]) -> None:
     """Exit code 3; on stderr the rule, the line and a caret below the aggregate; nothing on stdout."""
     assert (ran[name].code, ran[name].out) == (3, b"")
-    assert ran[name].err.startswith("G401 line 2 col 3: the aggregate array_agg is not answered. ")
+    assert ran[name].err.startswith(
+        "G401 line 2 col 3: the aggregate array_agg over persons is not answered. "
+    )
     assert ran[name].err.splitlines()[-2:] == ["    array_agg(sex) AS sexes", "    ^"]
 
 

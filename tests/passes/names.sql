@@ -18,16 +18,16 @@ refused: G203 line 1 col 71
 SELECT sex, count(*) AS n FROM samples GROUP BY ALL ORDER BY ALL
 -- =>
 release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
-final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells ORDER BY (k0) NULLS LAST, (CAST(m0 AS BIGINT)) NULLS LAST
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells ORDER BY (k0), (CAST(m0 AS BIGINT))
 ---
 -- title: FROM may come first, places and output names may stand for expressions
 FROM samples SELECT birth_year // 10 * 10 AS decade, count(*) AS n GROUP BY decade HAVING n >= 2 ORDER BY 1
 -- =>
 release: rows (samples) keys (((samples.birth_year // 10) * 10): open) measures (rows as m0)
-final: SELECT k0 AS "decade", CAST(m0 AS BIGINT) AS "n" FROM cells WHERE (CAST(m0 AS BIGINT) >= 2) ORDER BY (k0) NULLS LAST
+final: SELECT k0 AS "decade", CAST(m0 AS BIGINT) AS "n" FROM cells WHERE CAST(m0 AS BIGINT) >= 2 ORDER BY (k0)
 ---
 -- title: an output named like its column is what ORDER BY means, and the column is what an aggregate means
 SELECT sex, avg(bmi) AS bmi FROM samples GROUP BY sex HAVING avg(bmi) > 20 ORDER BY bmi
 -- =>
 release: rows (samples) keys (samples.sex: labels) measures (sum samples.bmi in steps of 0.01 as m0, rows samples.bmi as m1)
-final: SELECT k0 AS "sex", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "bmi" FROM cells WHERE ((CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) > 20) ORDER BY ((CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0))) NULLS LAST
+final: SELECT k0 AS "sex", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "bmi" FROM cells WHERE (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) > 20 ORDER BY ((CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)))

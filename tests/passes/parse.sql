@@ -13,10 +13,12 @@ COPY samples TO 'out.csv'
 -- =>
 refused: G103
 ---
--- title: a union is more than one SELECT
+-- title: a union of two questions is two releases
 SELECT count(*) FROM samples UNION ALL SELECT count(*) FROM scores
 -- =>
-refused: G304
+release: rows (samples) keys () measures (rows as m0)
+release: rows (scores) keys () measures (rows as m0)
+final: WITH s1 AS (SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells), s2 AS (SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells2) SELECT * FROM s1 UNION ALL SELECT * FROM s2
 ---
 -- title: broken text is refused where it breaks
 SELECT count(*) FROM samples WHERE (sex = 'F'

@@ -1,7 +1,7 @@
 -- title: an identifier is never shown
 SELECT sample_id FROM samples
 -- =>
-refused: G501 line 1 col 8
+refused: G303 line 1 col 8
 ---
 -- title: an identifier is never grouped
 SELECT sample_id, count(*) FROM scores GROUP BY sample_id

@@ -34,6 +34,16 @@ ANSWERED = [
     "WHERE g.contig = 'chr19' GROUP BY s.sex",
     "SELECT country, sex, avg(ldl) / avg(bmi) AS ratio FROM samples GROUP BY ALL",
     "SELECT country, sex, avg(ldl) / avg(bmi) AS ratio FROM samples GROUP BY country, sex",
+    "SELECT variant_id, gene FROM variants WHERE contig = 'chr19' ORDER BY pos, variant_id LIMIT 20",
+    "SELECT g.gene, count(*) AS sites, rank() OVER (ORDER BY count(*) DESC, g.gene) AS place "
+    "FROM variants AS v JOIN genes AS g USING (gene) GROUP BY g.gene",
+    "SELECT n.node_id, x.n FROM nodes AS n JOIN (SELECT country, count(*) AS n FROM samples GROUP BY 1) AS x "
+    "USING (country) ORDER BY n.node_id",
+    "WITH c AS (SELECT population, sex, count(*) AS n FROM samples GROUP BY ALL) "
+    "SELECT population, sum(n) AS n, count(*) AS groups FROM c GROUP BY population ORDER BY population",
+    "SELECT birth_year, count(*) AS n, sum(count(*)) OVER () AS total FROM samples GROUP BY birth_year",
+    "SELECT variant_id, ac, an, af, n_het, status FROM allele_frequencies "
+    "WHERE contig = 'chr19' AND country = 'all' AND population = 'all' AND sex = 'all'",
 ]
 REFUSED = [
     "SELECT sample_id FROM samples",
@@ -41,6 +51,7 @@ REFUSED = [
     "SELECT count(*) FROM '/etc/passwd'",
     "SELECT count(*)\nFROM samples\nWHERE nothing = 1",
     "DROP TABLE samples",
+    "SELECT count(*) FROM samples WHERE bmi > (SELECT avg(bmi) FROM samples)",
     "SELEC",
 ]
 

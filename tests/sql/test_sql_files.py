@@ -9,7 +9,7 @@ import duckdb
 import jsonschema
 import pytest
 
-from goe_lake.catalog import SQL_TYPES, Catalog, node_catalog
+from goe_lake.catalog import SQL_TYPES, Catalog, node_catalog, with_public_tables
 from goe_lake.federation import Federation
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ SCHEMA = ROOT / "goe_lake" / "schemas" / "envelope-1.schema.json"
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
     """The tables of the contract, without phenotypes."""
-    return node_catalog("GRCh38", "EE", [], [])
+    return with_public_tables(node_catalog("GRCh38", "EE", [], []))
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)

@@ -1,0 +1,455 @@
+"""From a checked tree to releases and steps: every SELECT, at any depth, becomes one or the other.
+
+A SELECT whose FROM reads a table about persons is a *release select*: it is a release, and a step over
+the release's cells. One that merely projects and filters rows about persons is merged into the SELECT
+that reads it. Everything else is a step over released and public rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from goe_lake.catalog import Catalog, TableKind
+from goe_lake.query.checks import check_joins, check_limit
+from goe_lake.query.constants import constant_rows
+from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
+from goe_lake.query.language import aggregates_in
+from goe_lake.query.personal import distinct_as_groups, is_row_wise, release_of
+from goe_lake.query.pivot import pivoted
+from goe_lake.query.plan import cells_name
+from goe_lake.query.qualify import expand_all, qualify_in
+from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.rows import Rows, check_row_wise, merge_rows
+from goe_lake.query.steps import (
+    DIALECT,
+    Nested,
+    PlainStep,
+    SelectStep,
+    SetStep,
+    Step,
+    Use,
+    marks_of,
+    named_table,
+)
+from goe_lake.query.subset import select_first
+from goe_lake.release import KeyDomain, Release
+
+MOST_STEPS = 60
+MOST_RELEASES = 20
+MODIFIERS = ("order", "limit", "offset")
+
+
+@dataclass
+class Cte:
+    """A WITH query, built when it is first read, in the scope where it stands."""
+
+    node: exp.CTE
+    scope: Mapping[str, Cte]
+    recursive: bool
+    built: Rows | None = None
+
+
+Scope = Mapping[str, Cte]
+
+
+@dataclass
+class Builder:
+    """Collects the releases, steps and public tables of one query."""
+
+    catalog: Catalog
+    releases: list[Release] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    tables: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    nested: dict[str, Nested] = field(default_factory=dict)
+
+    def answer(self, query: exp.Query) -> None:
+        """Plan the whole query; its rows are those of the last step."""
+        rows = self.query(query, {})
+        if rows.personal:
+            at = next(iter(query.expressions), query)
+            hint = "use count, sum or avg"
+            raise refusal(Code.ROWS_OF_PERSONS, at, "the query asks for rows about persons", hint)
+
+    def query(self, node: exp.Expr, scope: Scope) -> Rows:
+        """The rows of a query."""
+        scope = self._with(node, scope)
+        if isinstance(node, exp.Select):
+            return self.select(node, scope)
+        if any(node.args.get(name) is not None for name in MODIFIERS):
+            return self.select(_wrapped(node), scope)
+        if isinstance(node, exp.Subquery):
+            return self.query(node.this, scope)
+        if isinstance(node, exp.SetOperation):
+            return self._set_operation(node, scope)
+        raise refusal(Code.NOT_IN_SUBSET, node, f"{node.key} is not understood here", "write a SELECT")
+
+    def select(self, node: exp.Select, scope: Scope) -> Rows:
+        """The rows of one SELECT."""
+        node = select_first(node.copy())
+        node.set("with_", None)
+        check_limit(node, self.catalog)
+        sources = self._sources(node, scope)
+        self._nested(node, scope, sources)
+        persons = {alias: rows for alias, rows in sources.items() if rows.personal}
+        if persons:
+            self._check_unmixed(node, sources)
+            return self._over_persons(node, sources)
+        return self._over_released(node, sources)
+
+    def add(self, step: Step) -> Rows:
+        """Take *step*, and return its rows."""
+        if len(self.steps) >= MOST_STEPS:
+            hint = "ask for it in parts"
+            raise refusal(Code.TOO_MUCH_WORK, None, f"the query has more than {MOST_STEPS} steps", hint)
+        self.steps.append(step)
+        return Rows(step.columns, step.units, step.name)
+
+    def _name(self) -> str:
+        return f"s{len(self.steps) + 1}"
+
+    # ------------------------------------------------------------------ names
+
+    def _with(self, node: exp.Expr, scope: Scope) -> Scope:
+        clause = node.args.get("with_")
+        if clause is None:
+            return scope
+        known = dict(scope)
+        recursive = bool(clause.args.get("recursive"))
+        for cte in clause.expressions:
+            known[cte.alias.lower()] = Cte(cte, dict(known), recursive)
+        return known
+
+    def _cte(self, name: str, cte: Cte) -> Rows:
+        if cte.built is None:
+            columns = _alias_columns(cte.node)
+            if cte.recursive and _reads(cte.node.this, name):
+                cte.built = self._recursion(name, cte, columns)
+            else:
+                cte.built = self._renamed(self.query(cte.node.this, cte.scope), columns, cte.node)
+        return cte.built
+
+    def _renamed(self, rows: Rows, names: tuple[str, ...], at: exp.Expr) -> Rows:
+        """*rows* with its first columns called *names*."""
+        if not names:
+            return rows
+        if len(names) > len(rows.columns) or rows.table is not None:
+            raise refusal(
+                Code.UNKNOWN_COLUMN, at, "there are more names than columns", "name each column once"
+            )
+        columns = unique((*names, *rows.columns[len(names) :]))
+        if rows.persons is not None:
+            select = rows.persons.copy()
+            for item, name in zip(select.expressions, columns, strict=True):
+                item.set("alias", exp.to_identifier(name, quoted=True))
+            return Rows(columns, rows.units, persons=select)
+        shown = [
+            exp.alias_(exp.column(exp.to_identifier(old, quoted=True), table="_r"), new, quoted=True)
+            for old, new in zip(rows.columns, columns, strict=True)
+        ]
+        assert rows.step is not None
+        select = exp.select(*shown).from_(named_table(rows.step, "_r"))
+        return self.add(SelectStep(self._name(), select, columns, rows.units, {}))
+
+    def _sources(self, node: exp.Select, scope: Scope) -> dict[str, Rows]:
+        """The rows behind every name of FROM; each holder then reads a table of that name."""
+        found: dict[str, Rows] = {}
+        first = node.args.get("from_")
+        holders = [*([first] if first is not None else []), *(node.args.get("joins") or ())]
+        for holder in holders:
+            item = holder.this
+            rows = self._source(item, scope)
+            alias = item.alias_or_name.lower() or f"_q{len(found) + 1}"
+            if alias in found:
+                hint = "read it once, or give each its own alias"
+                raise refusal(Code.TABLE_TWICE, item, f"{alias} stands twice", hint)
+            found[alias] = rows
+            if rows.table is None:
+                holder.set("this", named_table(rows.step or f"p_{alias}", alias))
+        return found
+
+    def _source(self, item: exp.Expr, scope: Scope) -> Rows:
+        pivots = item.args.get("pivots") or []
+        if pivots:
+            return self._pivot(item, pivots, scope)
+        columns = _alias_columns(item)
+        if isinstance(item, exp.Values) or (
+            isinstance(item, exp.Table) and isinstance(item.this, exp.GenerateSeries)
+        ):
+            name = self._name()
+            return self.add(constant_rows(item, name, columns))
+        if isinstance(item, exp.Subquery):
+            return self._renamed(self.query(item, scope), columns, item)
+        if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
+            raise refusal(Code.UNKNOWN_TABLE, item, "a table is wanted here", "read a table by its name")
+        name = item.name.lower()
+        if name in scope:
+            return self._renamed(self._cte(name, scope[name]), columns, item)
+        table = self.catalog.table(name)
+        if table is None:
+            known = ", ".join([*scope, *self.catalog.tables])
+            raise refusal(
+                Code.UNKNOWN_TABLE, item, f"there is no table {item.name}", f"the tables are {known}"
+            )
+        if columns:
+            raise refusal(Code.NOT_IN_SUBSET, item, "columns are renamed in FROM", "rename them in SELECT")
+        return Rows(
+            tuple(column.name for column in table.columns),
+            tuple(column.unit for column in table.columns),
+            None if table.kind is TableKind.PERSONAL else name,
+            table=name,
+        )
+
+    def _pivot(self, item: exp.Expr, pivots: list[exp.Pivot], scope: Scope) -> Rows:
+        bare = item.copy()
+        bare.set("pivots", None)
+        if isinstance(bare, exp.Subquery):
+            bare.set("alias", None)
+        rows = self._source(bare, scope)
+        if len(pivots) != 1:
+            raise refusal(Code.NOT_IN_SUBSET, item, "there are two PIVOTs", "write one in a nested query")
+        if rows.personal:
+            hint = "count or average by the columns first, then PIVOT the groups"
+            raise refusal(Code.ROWS_OF_PERSONS, item, "PIVOT stands over rows about persons", hint)
+        assert rows.step is not None
+        source = Cte(exp.CTE(this=exp.select("*")), {}, recursive=False, built=rows)
+        return self.query(pivoted(pivots[0], rows.columns, "_pivot"), {"_pivot": source})
+
+    # ------------------------------------------------------------------ nested queries in expressions
+
+    def _nested(self, node: exp.Select, scope: Scope, sources: Mapping[str, Rows]) -> None:
+        """Build each nested query in an expression of *node*, and leave its mark there."""
+        for holder in _nested_in(node):
+            if isinstance(holder, exp.In):
+                query, use = holder.args["query"], Use.IN
+            else:
+                query, use = holder.this, Use.EXISTS if isinstance(holder, exp.Exists) else Use.SCALAR
+            _check_uncorrelated(query, sources)
+            rows = self.query(query, scope)
+            if rows.personal:
+                hint = "aggregate in it, or join on sample_id"
+                raise refusal(
+                    Code.NESTED_QUERY,
+                    query,
+                    "a nested query in an expression asks for rows about persons",
+                    hint,
+                )
+            if use is not Use.EXISTS and len(rows.columns) != 1:
+                raise refusal(Code.TYPES, query, "a nested query has several columns here", "select one")
+            assert rows.step is not None
+            mark = f"n{len(self.nested) + 1}"
+            self.nested[mark] = Nested(rows.step, use)
+            if isinstance(holder, exp.In):
+                holder.set("query", None)
+                holder.set("expressions", [exp.Placeholder(this=mark)])
+            else:
+                holder.replace(exp.Placeholder(this=mark))
+
+    def _marks(self, select: exp.Select) -> dict[str, Nested]:
+        return {mark: self.nested[mark] for mark in marks_of(select)}
+
+    # ------------------------------------------------------------------ SELECTs over persons
+
+    def _check_unmixed(self, node: exp.Select, sources: Mapping[str, Rows]) -> None:
+        for alias, rows in sources.items():
+            if rows.personal or rows.table == "variants":
+                continue
+            holders = [node.args["from_"], *(node.args.get("joins") or ())]
+            at = next((holder for holder in holders if holder.this.alias_or_name == alias), None)
+            hint = "aggregate over persons in a nested query first, then join its groups"
+            raise refusal(Code.MIXED_TABLES, at, f"{alias} is joined with rows about persons", hint)
+
+    def _over_persons(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows:
+        names = output_names(node)
+        distinct = node.args.get("distinct")
+        node = expand_all(distinct_as_groups(node))
+        derived = {alias: rows.persons for alias, rows in sources.items() if rows.persons is not None}
+        row_wise = is_row_wise(node)
+        if row_wise:
+            check_row_wise(node)
+        if derived or row_wise:
+            check_joins(node, self.catalog)
+            node = qualify_in(
+                node, {rows.table or f"p_{alias}": rows.schema() for alias, rows in sources.items()}
+            )
+            node = merge_rows(node, derived)
+        if row_wise:
+            units = tuple("" for _ in node.expressions)
+            columns = with_names(node, names)
+            return Rows(columns, units, persons=node)
+        if len(self.releases) >= MOST_RELEASES:
+            hint = "group by a column instead of asking for each group by itself"
+            raise refusal(Code.TOO_MUCH_WORK, node, f"the query has more than {MOST_RELEASES} releases", hint)
+        cells = cells_name(len(self.releases))
+        release, final, query, units = release_of(node, self.catalog, cells)
+        if distinct is not None and final.args.get("distinct") is None:
+            _check_labels(release, distinct)
+        if release in self.releases:
+            cells = cells_name(self.releases.index(release))
+            final.args["from_"].set("this", exp.to_table(cells))
+        else:
+            self.releases.append(release)
+        columns = with_names(final, names)
+        marks = self._marks(final)
+        keys = tuple(key.name for key in release.keys)
+        typed = query.sql(DIALECT) if not marks else None
+        return self.add(SelectStep(self._name(), final, columns, units, marks, cells, typed, keys))
+
+    # ------------------------------------------------------------------ SELECTs over released and public rows
+
+    def _over_released(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows:
+        names = output_names(node)
+        schema = {rows.step: rows.schema() for rows in sources.values() if rows.step is not None}
+        query = qualify_in(expand_all(node), schema)
+        for alias, rows in sources.items():
+            if rows.table is not None:
+                self._note_table(rows.table, contigs_asked(query, alias))
+        units = tuple(_unit(item.unalias(), sources) for item in query.expressions)
+        columns = with_names(query, names)
+        inner = split_windows(query) if query.find(exp.Window) and _groups(query) else None
+        if inner is not None:
+            name = self._name()
+            made = tuple(item.alias for item in inner.expressions)
+            self.add(SelectStep(name, inner, made, tuple("" for _ in made), self._marks(inner)))
+            query.set("from_", exp.From(this=named_table(name, "_g")))
+        return self.add(SelectStep(self._name(), query, columns, units, self._marks(query)))
+
+    def _note_table(self, table: str, contigs: tuple[str, ...] | None) -> None:
+        known = self.tables.get(table, ())
+        both = None if known is None or contigs is None else tuple(dict.fromkeys((*known, *contigs)))
+        self.tables[table] = both
+
+    def _set_operation(self, node: exp.SetOperation, scope: Scope) -> Rows:
+        distinct = node.args.get("distinct") is not False
+        if not distinct and not isinstance(node, exp.Union):
+            raise refusal(
+                Code.NOT_IN_SUBSET, node, f"{node.key} ALL is not answered", f"write {node.key.upper()}"
+            )
+        parts = [self.query(part, scope) for part in (node.this, node.expression)]
+        for rows, part in zip(parts, (node.this, node.expression), strict=True):
+            if rows.personal:
+                hint = "aggregate in each part"
+                raise refusal(Code.ROWS_OF_PERSONS, part, f"{node.key} of rows about persons", hint)
+        left, right = parts
+        if len(left.columns) != len(right.columns):
+            message = f"the parts have {len(left.columns)} and {len(right.columns)} columns"
+            raise refusal(Code.TYPES, node, message, "give both the same columns")
+        assert left.step is not None
+        assert right.step is not None
+        for rows in parts:
+            if rows.step in self.catalog.tables:
+                self._note_table(str(rows.step), None)
+        operation = node.key.upper()
+        return self.add(
+            SetStep(self._name(), operation, distinct, left.step, right.step, left.columns, left.units)
+        )
+
+    def _recursion(self, name: str, cte: Cte, columns: tuple[str, ...]) -> Rows:
+        """A recursive query: it reads itself, public tables and earlier steps, and is run as it is."""
+        if name in self.catalog.tables or re.fullmatch(r"(s|cells)[0-9]*", name):
+            raise refusal(Code.TABLE_TWICE, cte.node, f"{name} is the name of another table", "rename it")
+        body = cte.node.this.copy()
+        if not isinstance(body, exp.Union) or body.find(exp.With, exp.Subquery, exp.Exists, exp.Window):
+            hint = "write SELECT … UNION ALL SELECT … FROM itself, over public tables or earlier WITH queries"
+            raise refusal(Code.NESTED_QUERY, cte.node, "this form of recursion is not answered", hint)
+        reads: set[str] = set()
+        for table in list(body.find_all(exp.Table)):
+            if table.name.lower() == name:
+                continue
+            rows = self._source(table, cte.scope)
+            if rows.personal:
+                hint = "aggregate over persons in an earlier WITH query"
+                raise refusal(Code.NESTED_QUERY, table, "a recursion reads a table about persons", hint)
+            assert rows.step is not None
+            if rows.table is not None:
+                self._note_table(rows.table, None)
+            reads.add(rows.step)
+            table.replace(named_table(rows.step, table.alias_or_name))
+        names = columns or unique(output_names(_first(body)))
+        listed = ", ".join(exp.to_identifier(part, quoted=True).sql(DIALECT) for part in names)
+        own = exp.to_identifier(name, quoted=True).sql(DIALECT)
+        text = f"WITH RECURSIVE {own}({listed}) AS ({body.sql(DIALECT)}) SELECT * FROM {own}"
+        return self.add(PlainStep(self._name(), text, frozenset(reads), names, tuple("" for _ in names)))
+
+
+def _check_labels(release: Release, distinct: exp.Expr) -> None:
+    """SELECT DISTINCT lists labels and sites; other values of persons are rows about them."""
+    if any(key.domain is KeyDomain.OPEN for key in release.keys):
+        hint = "use GROUP BY with count(*), which shows the values that enough persons share"
+        raise refusal(Code.ROWS_OF_PERSONS, distinct, "DISTINCT lists values of persons", hint)
+
+
+def _wrapped(node: exp.Expr) -> exp.Select:
+    """A set operation or nested query with ORDER BY or LIMIT as a SELECT of it."""
+    inner = node.copy()
+    inner.set("with_", None)
+    outer = exp.select("*")
+    for name in MODIFIERS:
+        if inner.args.get(name) is not None:
+            outer.set(name, inner.args[name].copy())
+            inner.set(name, None)
+    body = inner.this if isinstance(inner, exp.Subquery) else inner
+    return outer.from_(exp.Subquery(this=body, alias=exp.TableAlias(this=exp.to_identifier("_u"))))
+
+
+def _alias_columns(item: exp.Expr) -> tuple[str, ...]:
+    alias = item.args.get("alias")
+    columns = alias.args.get("columns") if isinstance(alias, exp.TableAlias) else None
+    return tuple(column.name for column in columns or ())
+
+
+def _reads(node: exp.Expr, name: str) -> bool:
+    return any(table.name.lower() == name for table in node.find_all(exp.Table))
+
+
+def _first(node: exp.Expr) -> exp.Select:
+    while not isinstance(node, exp.Select):
+        node = node.this
+    return node
+
+
+def _groups(query: exp.Select) -> bool:
+    clauses = [*query.expressions, *(query.args.get(name) for name in ("having", "qualify", "order"))]
+    return bool(query.args.get("group")) or any(
+        aggregates_in(clause) for clause in clauses if clause is not None
+    )
+
+
+def _nested_in(node: exp.Select) -> list[exp.Expr]:
+    """The outermost nested queries in expressions of *node*: EXISTS, IN and scalar ones."""
+    found: list[exp.Expr] = []
+
+    def look(part: exp.Expr) -> None:
+        if isinstance(part, exp.Exists | exp.Subquery):
+            found.append(part)
+            return
+        if isinstance(part, exp.In) and part.args.get("query") is not None:
+            look(part.this)
+            found.append(part)
+            return
+        for child in part.iter_expressions():
+            look(child)
+
+    for child in node.iter_expressions():
+        look(child)
+    return found
+
+
+def _check_uncorrelated(query: exp.Expr, sources: Mapping[str, Rows]) -> None:
+    """A nested query reads nothing of the row around it: that would be one question a row."""
+    own = {table.alias_or_name.lower() for table in query.find_all(exp.Table, exp.Subquery)}
+    for column in query.find_all(exp.Column):
+        if column.table.lower() in sources and column.table.lower() not in own:
+            hint = "join the two on that column instead"
+            message = f"a nested query reads {column.sql(DIALECT)} of the query around it"
+            raise refusal(Code.NESTED_QUERY, column, message, hint)
+
+
+def _unit(node: exp.Expr, sources: Mapping[str, Rows]) -> str:
+    if not isinstance(node, exp.Column) or node.table not in sources:
+        return ""
+    rows = sources[node.table]
+    return rows.units[rows.columns.index(node.name)] if node.name in rows.columns else ""

@@ -1,0 +1,104 @@
+"""What a FROM may name, as the builder knows it, and how row-wise nested queries about persons are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from goe_lake.query.refusals import Code, refusal
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows behind one name: a table at the gateway (*step*), or rows about persons.
+
+    *persons* is a SELECT in full names that projects and filters rows about persons; *table* is the
+    table of the contract that the name stands for.
+    """
+
+    columns: tuple[str, ...]
+    units: tuple[str, ...]
+    step: str | None = None
+    persons: exp.Select | None = None
+    table: str | None = None
+
+    @property
+    def personal(self) -> bool:
+        """Whether the rows are about persons."""
+        return self.step is None
+
+    def schema(self) -> dict[str, str]:
+        """The columns as sqlglot's optimizer takes them."""
+        return dict.fromkeys(self.columns, "UNKNOWN")
+
+
+def merge_rows(select: exp.Select, derived: Mapping[str, exp.Select]) -> exp.Select:
+    """*select*, in full names, with each name of *derived* replaced by the rows behind it.
+
+    Every join is an inner join, so that conditions may move into WHERE.
+    """
+    select = select.copy()
+    for name, query in derived.items():
+        rows = _own_names(query, name)
+        values = {item.alias: item.unalias() for item in rows.expressions}
+        for column in list(select.find_all(exp.Column)):
+            if column.table == name:
+                column.replace(_bracketed(values[column.name]))
+        _replace_source(select, name, rows)
+    return select
+
+
+def _bracketed(value: exp.Expr) -> exp.Expr:
+    return value.copy() if isinstance(value, exp.Column | exp.Literal) else exp.Paren(this=value.copy())
+
+
+def _own_names(rows: exp.Select, name: str) -> exp.Select:
+    """*rows* with tables named after the nested query, so that two of them do not collide."""
+    rows = rows.copy()
+    for column in list(rows.find_all(exp.Column)):
+        if column.table:
+            column.set("table", exp.to_identifier(f"{name}_{column.table}"))
+    for table in list(rows.find_all(exp.Table)):
+        alias = exp.TableAlias(this=exp.to_identifier(f"{name}_{table.alias_or_name}"))
+        table.set("alias", alias)
+    return rows
+
+
+def _replace_source(select: exp.Select, name: str, rows: exp.Select) -> None:
+    first = select.args["from_"]
+    joins: list[exp.Expr] = list(select.args.get("joins") or ())
+    conditions = [rows.args["where"].this] if rows.args.get("where") is not None else []
+    if first.this.alias_or_name == name:
+        first.set("this", rows.args["from_"].this)
+        joins = [*(rows.args.get("joins") or ()), *joins]
+    else:
+        place = next(place for place, join in enumerate(joins) if join.this.alias_or_name == name)
+        if joins[place].args.get("on") is not None:
+            conditions.append(joins[place].args["on"])
+        entry = exp.Join(this=rows.args["from_"].this, kind="CROSS")
+        joins[place : place + 1] = [entry, *(rows.args.get("joins") or ())]
+    select.set("joins", joins)
+    where = select.args.get("where")
+    parts = [*conditions, *([where.this] if where is not None else [])]
+    if parts:
+        select.set("where", exp.Where(this=exp.and_(*parts, copy=True)))
+
+
+def check_row_wise(select: exp.Select) -> None:
+    """A nested query about persons is a plain projection and filter: cutting or ordering needs the rows."""
+    for name, clause in (
+        ("limit", "LIMIT"),
+        ("offset", "OFFSET"),
+        ("order", "ORDER BY"),
+        ("qualify", "QUALIFY"),
+    ):
+        part = select.args.get(name)
+        if part is not None:
+            hint = "rows about persons are filtered by conditions on their columns"
+            raise refusal(Code.NESTED_QUERY, part, f"{clause} stands over rows about persons", hint)
+    window = select.find(exp.Window)
+    if window is not None:
+        hint = "aggregate first; windows may stand over the groups"
+        raise refusal(Code.WINDOW, window, "a window function stands over rows about persons", hint)
