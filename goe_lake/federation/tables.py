@@ -18,6 +18,7 @@ from goe_lake.engine.sql import identifier
 from goe_lake.federation.held import Held, Worth, level_of, looked_at, lower_of, upper_of
 from goe_lake.federation.node import NodeDescription
 from goe_lake.genome import ASSEMBLIES, CONTIGS
+from goe_lake.vcf.arrow import nulls
 
 ARROW_TYPES: Final[Mapping[ColumnType, pa.DataType]] = {
     ColumnType.DOUBLE: pa.float64(),
@@ -98,7 +99,7 @@ def _variants(tables: FederationTables) -> pa.Table:
     sites = tables.site_list.sites
     columns = tables.catalog.tables["variants"].columns
     lacking = {
-        column.name: pa.nulls(sites.num_rows, ARROW_TYPES[column.type])
+        column.name: nulls(sites.num_rows, ARROW_TYPES[column.type])
         for column in columns
         if column.name not in sites.column_names
     }
