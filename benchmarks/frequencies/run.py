@@ -130,7 +130,7 @@ class Bench:
         self.opened = cost(self._open)
         self.protected, self.open = self._engine(Policy()), self._engine(Policy(protection="off"))
         self.releases = {
-            where: prepare(FREQUENCIES.format(where=where), self.snapshot.catalog).release
+            where: prepare(FREQUENCIES.format(where=where), self.snapshot.catalog).releases[0]
             for where in (BY_STRATA, BY_PHENOTYPE)
         }
         self.connection = duckdb.connect()

@@ -75,7 +75,7 @@ def ask(snapshot: Snapshot) -> Callable[[str], pa.Table]:
     def answer(text: str) -> pa.Table:
         engine = NodeEngine("NODE", snapshot, Policy(protection="off"))
         engine.lay(unite([engine.offer_sites()]))
-        cells = engine.answer(prepare(text, snapshot.catalog).release, "any", "query").cells
+        cells = engine.answer(prepare(text, snapshot.catalog).releases[0], "any", "query").cells
         engine.close()
         return cells
 

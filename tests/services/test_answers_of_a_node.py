@@ -107,7 +107,7 @@ def test_what_was_altered_on_the_way_is_no_answer(services: Running, embedded: F
     context = services.identity(GATEWAY).client_context(member.ca)
     channel = Channel(replace(member, address=address), services.gateway_signer(), context)
     node = RemoteNode(channel, services.membership)
-    release = prepare("SELECT sex, count(*) AS n FROM samples GROUP BY sex", embedded.catalog).release
+    release = prepare("SELECT sex, count(*) AS n FROM samples GROUP BY sex", embedded.catalog).releases[0]
     node.describe()
     node.lay(embedded.site_list)
     assert node.answer(release, "demo", QUERY_ID).cells.num_rows == 2

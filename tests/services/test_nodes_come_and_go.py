@@ -181,7 +181,7 @@ def test_a_release_without_time_is_late_and_does_no_harm(services: Running, embe
     service.lay(embedded.site_list)
     release = prepare(
         "SELECT variant_id, sum(dosage) AS ac FROM genotypes GROUP BY variant_id", embedded.catalog
-    ).release
+    ).releases[0]
     digest = service.describe().digest()
     question = Question(release, "demo", "0" * 32, digest, embedded.site_list.digest)
     expected = service.answer(question, 60)

@@ -92,7 +92,7 @@ def line(services: Running, embedded: Federation) -> Iterator[Line]:
 @pytest.fixture
 def release(embedded: Federation) -> Release:
     """A release that the node answers."""
-    return prepare("SELECT sex, count(*) AS n FROM samples GROUP BY sex", embedded.catalog).release
+    return prepare("SELECT sex, count(*) AS n FROM samples GROUP BY sex", embedded.catalog).releases[0]
 
 
 def problem(response: httpx.Response, kind: str) -> dict[str, Any]:
