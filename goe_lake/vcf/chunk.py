@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goe_lake.vcf.alleles import Record, Row
+from goe_lake.vcf.blocks import Blocks
 
 Alleles = npt.NDArray[np.int16]
 Values = npt.NDArray[np.int32]
@@ -38,6 +39,8 @@ class Chunk:
     where they are not kept, with MISSING where a person has no value; *has_gq* and *has_dp* say
     which records carry the field. *info* is None where nobody asked for INFO, else one text a record:
     the fields that were asked for as a VCF writes them (`AA=C;DB`, "" for none), others may be there.
+    *blocks* are the records that have no row because they only say who matches the reference, in as
+    many parts as is handy; `without_alt` counts them.
     """
 
     alleles: Alleles
@@ -49,6 +52,7 @@ class Chunk:
     has_dp: list[bool] = field(default_factory=list)
     info: list[str] | None = None
     quarantined: list[Quarantined] = field(default_factory=list)
+    blocks: list[Blocks] = field(default_factory=list)
     seen: int = 0
     without_alt: int = 0
     last_pos: int = 0

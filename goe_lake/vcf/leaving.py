@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from goe_lake.vcf.arrow import Bits, Indexes
+from goe_lake.vcf.blocks import Blocks
 from goe_lake.vcf.chunk import Alleles, Chunk
 
 
@@ -26,6 +27,10 @@ def keep_persons(chunk: Chunk, kept: Indexes) -> Chunk:
         alleles=staying,
         gq=None if chunk.gq is None else chunk.gq[:, kept],
         dp=None if chunk.dp is None else chunk.dp[:, kept],
+        blocks=[
+            Blocks(part.pos, part.end_pos[:, kept], part.called[:, kept], part.spanning)
+            for part in chunk.blocks
+        ],
         rows=[row for row, gone in zip(chunk.rows, lost.tolist(), strict=True) if not gone],
     )
 

@@ -25,6 +25,7 @@ from goe_lake.vcf.alleles import (
     rs_identifier,
     whole_number,
 )
+from goe_lake.vcf.blocks import BLOCK_QUALITY, GOOD_FILTERS, block_of
 from goe_lake.vcf.chunk import MISSING, MISSING_ALLELE, NO_ALLELE, Alleles, Chunk, Quarantined, Values
 from goe_lake.vcf.container import Container, Cutter, Place
 from goe_lake.vcf.scan import Run
@@ -43,6 +44,8 @@ class Piece:
     the same; *whole* says that the file holds nothing else. *bytes* and *changed* (nanoseconds) are
     the file's size and time when it was scanned. *kept* are the 0-based places, in that order of
     persons, of those who are not left out afterwards; None where nobody is.
+    *first_person* is the index in the batch of the file's first person; in a reference block a person
+    whose quality is below *min_block_gq* is not called.
     """
 
     path: Path
@@ -56,6 +59,8 @@ class Piece:
     bytes: int
     changed: int
     kept: tuple[int, ...] | None = None
+    first_person: int = 0
+    min_block_gq: int = 1
 
     @property
     def records(self) -> int:
@@ -121,7 +126,11 @@ def _chunks(piece: Piece, source: Path, contig: str, assembly: Assembly, wanted:
     chunk = _new_chunk(height, piece.persons, wanted)
     order = np.array(piece.order) if piece.order is not None else None
     for number, variant in _variants(piece, source):
-        enough = len(chunk.records) >= height or chunk.seen >= MOST_SEEN
+        enough = (
+            len(chunk.records) >= height
+            or len(chunk.blocks) * piece.persons >= CHUNK_GENOTYPES
+            or chunk.seen >= MOST_SEEN
+        )
         # a trimmed allele may start after the next record: the chunk ends where no row can overtake
         if enough and (not piece.ordered or chunk.last_pos < variant.POS):
             yield chunk
@@ -180,12 +189,15 @@ def _add(
     rows, refused = rows_of(record, assembly, contig)
     for item in refused:
         _put_aside(chunk, piece, record, item)
-    if not rows:
-        chunk.without_alt += not refused
+    if not rows and refused:
         return False
+    chunk.without_alt += not rows
     alleles = _alleles(piece, record, variant)
     if alleles is None:
         _put_aside(chunk, piece, record, Refused("ploidy_above_2"))
+        return False
+    if not rows:
+        _add_block(chunk, piece, record, variant, alleles, order, assembly.lengths[contig])
         return False
     place = len(chunk.records)
     chunk.alleles[place] = alleles if order is None else alleles[order]
@@ -214,6 +226,47 @@ def _info_value(value: object) -> str:
         # htslib keeps 32 bits of a number with a point: their shortest spelling is what was written
         return np.format_float_positional(np.float32(value), trim="-")
     return "." if value is None else str(value)
+
+
+def _add_block(
+    chunk: Chunk,
+    piece: Piece,
+    record: Record,
+    variant: Any,
+    alleles: Alleles,
+    order: npt.NDArray[Any] | None,
+    last: int,
+) -> None:
+    """Add a record without an alternate allele of its own: a reference block, or one reference site."""
+    site_end = record.pos + len(record.ref) - 1
+    ends = np.full(piece.persons, max(site_end, whole_number(variant.INFO.get("END")) or 0), np.int32)
+    lengths = _numbers(variant, "LEN")
+    if lengths is not None:
+        ends = np.maximum(ends, record.pos + np.maximum(lengths, 1) - 1)
+    if ends.max() > last:
+        _put_aside(chunk, piece, record, Refused("end_outside_contig"))
+        return
+    called = np.count_nonzero(alleles >= 0, axis=1).astype(np.int8)
+    if not set(variant.FILTERS) <= GOOD_FILTERS:
+        called[:] = 0
+    name = next((name for name in BLOCK_QUALITY if name in variant.FORMAT), None)
+    quality = _numbers(variant, name) if name else None
+    if quality is not None:
+        called[(quality != MISSING) & (quality < piece.min_block_gq)] = 0
+    if order is not None:
+        ends, called = ends[order], called[order]
+    spanning = bool(record.alts) or bool(ends.max() > site_end)
+    chunk.blocks.append(block_of(record.pos, ends, called, spanning=spanning))
+
+
+def _numbers(variant: Any, name: str) -> npt.NDArray[np.int64] | None:
+    """FORMAT field *name* as one whole number a person, MISSING where absent; None where it is no such."""
+    values = variant.format(name) if name in variant.FORMAT else None
+    if values is None or values.dtype.kind not in "if" or values.shape[1] != 1:
+        return None
+    numbers = np.where(np.isfinite(values[:, 0]), values[:, 0], MISSING).astype(np.int64)
+    # htslib marks an absent value with the least number, and one cut short with the next
+    return np.where(numbers <= MISSING + 1, MISSING, numbers)
 
 
 def _put_aside(chunk: Chunk, piece: Piece, record: Record, refused: Refused) -> None:
