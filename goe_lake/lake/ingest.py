@@ -17,6 +17,7 @@ from goe_lake.lake.plan import IngestPlan, Partition, plan
 from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.lake.publish import publish
 from goe_lake.lake.snapshot import Snapshot
+from goe_lake.lake.worker import prepare_worker
 
 #: Partitions that are decoded at the same time, each in a process of its own.
 WORKERS: Final = 2
@@ -116,6 +117,7 @@ def _compare(snapshot: Snapshot, steps: OneAtATime) -> DuplicateCheck:
 def _ingest(
     config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int
 ) -> tuple[IngestReport, Snapshot]:
+    prepare_worker(path for delivery in config.genotypes for path in delivery.files)
     planned = plan(config, min_label_persons=min_label_persons, progress=steps)
     reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
     rest = [part for part in planned.partitions if part not in reused]

@@ -24,7 +24,7 @@ QUARANTINE: Final = "quarantine"
 #: Rows of a row group of `variants`, `calls` and `strata`.
 ROW_GROUP: Final = 8192
 #: The most values of one list column that a row group of `calls` may hold (bounds memory).
-ROW_GROUP_VALUES: Final = 16_000_000
+ROW_GROUP_VALUES: Final = 8_000_000
 
 KEY_COLUMNS: Final = tuple(KEY.names)
 

@@ -26,7 +26,7 @@ from goe_lake.lake.ordering import Duplicate, follow_each_other, joined, sorted_
 from goe_lake.lake.parquet import TableWriter, Written, write_table
 from goe_lake.lake.ploidy import TALLY, Tally
 from goe_lake.lake.quarantine import RAISE_LIMIT, Entry, write_entries
-from goe_lake.vcf.chunk import Chunk
+from goe_lake.vcf.chunk import Chunk, EncodedChunk
 from goe_lake.vcf.encode import CALLS, SITES, encode
 from goe_lake.vcf.leaving import keep_persons
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
@@ -104,7 +104,7 @@ class _Counts:
     reasons: Counter[str] = field(default_factory=Counter)
     entries: list[Entry] = field(default_factory=list)
 
-    def add(self, source: int, chunk: Chunk) -> None:
+    def add(self, source: int, chunk: Chunk | EncodedChunk) -> None:
         """Count what *chunk* read and put aside."""
         self.records += chunk.seen
         self.without_alt += chunk.without_alt
@@ -213,7 +213,9 @@ def _rows(job: Job, counts: _Counts, report: Report) -> Iterator[pa.Table]:
         wanted = Wanted(job.fields, info.names)
         scratch = job.folder / "piece"
         for read in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], wanted, scratch):
-            chunk = read if piece.kept is None else keep_persons(read, np.array(piece.kept, np.int64))
+            chunk = read
+            if isinstance(read, Chunk) and piece.kept is not None:
+                chunk = keep_persons(read, np.array(piece.kept, np.int64))
             counts.add(source, chunk)
             if chunk.rows:
                 encoded = encode(chunk, source)
@@ -223,10 +225,14 @@ def _rows(job: Job, counts: _Counts, report: Report) -> Iterator[pa.Table]:
             report(source, chunk.seen)
 
 
-def _annotated(counts: _Counts, source: int, info: InfoReader, chunk: Chunk, rows: pa.Table) -> pa.Table:
+def _annotated(
+    counts: _Counts, source: int, info: InfoReader, chunk: Chunk | EncodedChunk, rows: pa.Table
+) -> pa.Table:
     """*rows* of *chunk* with what INFO says; a value that cannot be read is missing, and put aside."""
     if not info.names:
         return rows
+    # whoever wants INFO, or leaves persons out, gets chunks that are not encoded: see `read_piece`
+    assert isinstance(chunk, Chunk)
     noted, bad = info.annotate(chunk, rows)
     for place, name, text in bad:
         record = chunk.records[place]

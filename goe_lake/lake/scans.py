@@ -23,7 +23,7 @@ from goe_lake.vcf.scan import Run, Scan, scan
 
 #: The folder of the notes, beneath staging.
 SCANS: Final = "scans"
-SCAN_VERSION: Final = "scan3"
+SCAN_VERSION: Final = "scan4"
 READERS: Final = 2
 
 
@@ -64,10 +64,7 @@ def note_name(path: Path) -> str:
 
 
 def _from_json(path: Path, data: Mapping[str, Any]) -> Scan:
-    runs = tuple(
-        Run(**{**run, "start": (run["start"][0], run["start"][1]), "end": (run["end"][0], run["end"][1])})
-        for run in data["runs"]
-    )
+    runs = tuple(Run(**{**run, **_places(run)}) for run in data["runs"])
     return Scan(**{**data, "header": _header(path, data["container"], data["format"]), "runs": runs})
 
 
@@ -85,3 +82,12 @@ def _header(path: Path, container: Container, kind: str) -> Header:
             if end >= 0:
                 return parse_header(path, text[: end + 1])
     raise ValueError(f"{path} has no whole header")
+
+
+def _places(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The places of a run, which JSON keeps as lists."""
+    return {
+        "start": tuple(run["start"]),
+        "end": tuple(run["end"]),
+        "cuts": tuple((tuple(place), before) for place, before in run["cuts"]),
+    }

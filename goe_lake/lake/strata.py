@@ -20,7 +20,7 @@ from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS
 from goe_lake.lake.merge import Window
 from goe_lake.lake.samples import SampleTable
 from goe_lake.vcf.arrow import Bits, array, pc, table
-from goe_lake.vcf.encode import listed_persons, mapped_persons
+from goe_lake.vcf.encode import listed_persons, mapped_bytes, mapped_persons
 
 Counts = npt.NDArray[np.int64]
 Stratum = tuple[str | None, ...]
@@ -44,10 +44,10 @@ class BatchStrata:
     twins: Counts
 
     @cached_property
-    def one_hot(self) -> npt.NDArray[np.float32]:
-        """(persons, strata): 1 for each person's stratum."""
-        members: Bits = self.stratum[:, None] == np.arange(len(self.sizes))
-        return members.astype(np.float32)
+    def masks(self) -> npt.NDArray[np.uint8]:
+        """(strata, bytes): the persons of each stratum as a bitmap."""
+        members: Bits = self.stratum == np.arange(len(self.sizes))[:, None]
+        return np.packbits(members, axis=1)
 
     @cached_property
     def twin_columns(self) -> tuple[Counts, Counts, Counts]:
@@ -163,10 +163,9 @@ def _by_stratum(batch: BatchStrata, rows: pa.Table, name: str) -> Counts:
     site, person = listed_persons(rows[f"{name}_l"])
     cells = site * shape[1] + batch.stratum[person]
     counts: Counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
-    mapped, bits = mapped_persons(rows[f"{name}_b"], batch.persons)
-    if len(mapped):
-        # below 2^24 persons a 32-bit float counts exactly
-        counts[mapped] += np.rint(bits.astype(np.float32) @ batch.one_hot).astype(np.int64)
+    mapped, packed = mapped_bytes(rows[f"{name}_b"], batch.persons)
+    for number, mask in enumerate(batch.masks) if len(mapped) else ():
+        counts[mapped, number] += np.bitwise_count(packed & mask).sum(axis=1, dtype=np.int64)
     return counts
 
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -24,11 +25,15 @@ import duckdb
 
 from goe_lake.errors import InputError
 from goe_lake.lake.partition import Job, PartitionSummary, Report, convert_job
+from goe_lake.vcf.memory import keep_freed_memory
+from goe_lake.vcf.reader import FAST_FROM
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_START: Final = (
-    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from goe_lake.lake.worker import serve; serve()"
-)
+#: What pyarrow and numba load where it is installed, and no worker needs: half a second each.
+_UNUSED: Final = frozenset({"pandas", "scipy"})
+_PATH: Final = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
+_START: Final = f"{_PATH}from goe_lake.lake.worker import serve; serve()"
+_LOAD_FAST: Final = f"{_PATH}from goe_lake.vcf.reader import load_fast; load_fast(); "
 
 _idle: list[_Worker] = []
 _idle_lock = threading.Lock()
@@ -57,6 +62,14 @@ def end_idle_workers() -> None:
         _idle.clear()
 
 
+def prepare_worker(files: Iterable[Path]) -> None:
+    """Start a process that will be wanted soon for *files*, so that it loads what it needs meanwhile."""
+    fast = any(path.is_file() and path.stat().st_size >= FAST_FROM for path in files)
+    with _idle_lock:
+        if fast and not any(worker.usable() for worker in _idle):
+            _idle.append(_Worker(_LOAD_FAST + _START))
+
+
 def _borrow() -> _Worker:
     with _idle_lock:
         while _idle:
@@ -69,12 +82,12 @@ def _borrow() -> _Worker:
 class _Worker:
     """One process; it ends when the pipe to it closes, so it never outlives this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = _START) -> None:
         self._owner = os.getpid()
         # htslib's messages, read only when something went wrong
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
         self._process = subprocess.Popen(  # noqa: S603  the command is made of constants
-            [sys.executable, "-c", _START],
+            [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._messages,
@@ -143,11 +156,23 @@ def _error(kind: str, complaint: str, *content: Any) -> Exception:
     return RuntimeError(content[0])
 
 
+class _Absent:
+    """Lets imports of _UNUSED fail as if it were not installed."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        """See `importlib.abc.MetaPathFinder`."""
+        if name in _UNUSED:
+            raise ModuleNotFoundError(name)
+
+
 def serve() -> None:
     """The worker's side: convert jobs from standard input until it closes."""
+    sys.meta_path.insert(0, _Absent())
     answers = os.fdopen(os.dup(1), "wb")
     # whatever a library prints must not get between the answers
     os.dup2(2, 1)
+    keep_freed_memory()
     while True:
         try:
             job = _receive(sys.stdin.buffer)

@@ -53,6 +53,13 @@ def binary_column(width: int, data: bytes, present: Bits) -> Vector:
     return _pa.Array.from_buffers(pa.binary(), len(present), [pa.py_buffer(buffer) for buffer in buffers])
 
 
+def text_column(sizes: Indexes, data: npt.NDArray[np.uint8], present: Bits | None = None) -> Vector:
+    """A column of UTF-8 texts of *sizes* bytes, one after the other in *data*; NULL where not *present*."""
+    valid = None if present is None else pa.py_buffer(np.packbits(present, bitorder="little").tobytes())
+    buffers = [valid, pa.py_buffer(offsets_of(sizes).tobytes()), pa.py_buffer(data.tobytes())]
+    return _pa.Array.from_buffers(pa.string(), len(sizes), buffers)
+
+
 def offsets_of(sizes: Indexes) -> npt.NDArray[np.int32]:
     """Where pieces of *sizes* begin and the last one ends."""
     return np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
@@ -68,6 +75,15 @@ def bits_of(column: Vector) -> Bits:
     """A column of truths without NULLs as a numpy array."""
     found: Bits = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
     return found
+
+
+def bytes_of(column: Vector) -> npt.NDArray[np.uint8]:
+    """All bytes of a binary column in one piece and without NULLs, one value after the other."""
+    _, offsets, data = column.buffers()
+    if not len(column):
+        return np.zeros(0, np.uint8)
+    ends = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]]
+    return np.frombuffer(data, np.uint8)[ends[0] : ends[1]]
 
 
 def in_one_piece(column: Vector) -> Vector:

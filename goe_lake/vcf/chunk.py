@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from goe_lake.vcf.alleles import Record, Row
 from goe_lake.vcf.blocks import Blocks
@@ -60,3 +62,25 @@ class Chunk:
     def full(self) -> bool:
         """Whether no further record fits."""
         return len(self.records) == len(self.alleles)
+
+
+@dataclass(frozen=True)
+class EncodedChunk:
+    """Records that a decoder has turned into the columns of `encode.ROWS` itself, but for `source`.
+
+    *values* and *outside* count gq and dp values, and those out of bounds; the other fields are those
+    of Chunk.
+    """
+
+    table: pa.Table
+    values: Mapping[str, int]
+    outside: Mapping[str, int]
+    quarantined: list[Quarantined]
+    blocks: list[Blocks]
+    seen: int
+    without_alt: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.table)

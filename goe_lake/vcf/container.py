@@ -9,20 +9,30 @@ from __future__ import annotations
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol
+
+from isal import isal_zlib
 
 from goe_lake.errors import InputError
 
 Container = Literal["plain", "gzip", "bgzf"]
 Place = tuple[int, int]
 
-CHUNK: Final = 4 << 20
+CHUNK: Final = 1 << 20
 BGZF_END: Final = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 BLOCK_TEXT: Final = 0xFF00
+#: Groups of blocks that are unpacked at the same time, ahead of the reader.
+AHEAD: Final = 2
 RECOPY: Final = "copy it again from where it came from, or make it anew"
+
+
+#: What isal raises; its stubs do not say that it is an exception.
+_BAD: Final[type[Exception]] = isal_zlib.error  # type: ignore[assignment]
 
 
 class Digest(Protocol):
@@ -93,14 +103,14 @@ def _plain(_path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk
 
 
 def _gzip(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
-    offset, unpack, inside = 0, zlib.decompressobj(31), True
+    offset, unpack, inside = 0, isal_zlib.decompressobj(31), True
     while packed := file.read(CHUNK // 4):
         if digest is not None:
             digest.update(packed)
         while packed:
             try:
                 text = unpack.decompress(packed, CHUNK)
-            except zlib.error as error:
+            except _BAD as error:
                 raise InputError(path, f"its gzip stream is damaged: {error}", RECOPY) from None
             if text:
                 yield Chunk(text, ((0, (offset, 0)),))
@@ -108,30 +118,120 @@ def _gzip(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
             inside = not unpack.eof
             packed = unpack.unconsumed_tail if inside else unpack.unused_data
             if not inside:
-                unpack = zlib.decompressobj(31)
+                unpack = isal_zlib.decompressobj(31)
     if inside:
         raise InputError(path, "is cut off inside its gzip stream", RECOPY)
 
 
 def _bgzf(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
     """The blocks of a BGZF file, about CHUNK bytes of text at a time."""
-    texts: list[bytes] = []
-    marks: list[tuple[int, Place]] = []
+    groups = _groups(path, file, digest)
+    waiting: deque[Future[Chunk]] = deque()
+    problem: InputError | None = None
+    with ThreadPoolExecutor(AHEAD) as pool:
+        while True:
+            try:
+                group = next(groups, None)
+            except InputError as error:
+                # what lies before the damage comes first, and may be damaged too
+                group, problem = None, error
+            if group is None:
+                break
+            waiting.append(pool.submit(_unpacked, path, group))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
+    if problem is not None:
+        raise problem
+
+
+def _groups(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[list[tuple[int, bytes]]]:
+    """The blocks of a BGZF file as they lie there, so many together that they hold CHUNK bytes of text."""
+    group: list[tuple[int, bytes]] = []
     length, raw = 0, b""
     for offset, raw in _raw_blocks(path, file):
         if digest is not None:
             digest.update(raw)
-        text = _inflate(path, offset, raw)
-        marks.append((length, (offset, 0)))
-        texts.append(text)
-        length += len(text)
+        group.append((offset, raw))
+        length += _text_size(raw)
         if length >= CHUNK:
-            yield Chunk(b"".join(texts), tuple(marks))
-            texts, marks, length = [], [], 0
+            yield group
+            group, length = [], 0
+    if length:
+        yield group
     if raw != BGZF_END:
         raise InputError(path, "is cut off: the end-of-file block of bgzip is absent", RECOPY)
-    if length:
-        yield Chunk(b"".join(texts), tuple(marks))
+
+
+def _unpacked(path: Path, group: list[tuple[int, bytes]]) -> Chunk:
+    marks: list[tuple[int, Place]] = []
+    texts: list[bytes] = []
+    length = 0
+    for offset, raw in group:
+        marks.append((length, (offset, 0)))
+        texts.append(_inflate(path, offset, raw))
+        length += len(texts[-1])
+    return Chunk(b"".join(texts), tuple(marks))
+
+
+def _text_size(raw: bytes) -> int:
+    """The bytes of text in a block, as its end says."""
+    size: int = struct.unpack_from("<I", raw, len(raw) - 4)[0]
+    return size
+
+
+def read_between(path: Path, container: Literal["plain", "bgzf"], start: Place, end: Place) -> bytes:
+    """The text of the file at *path* from *start* up to *end*, the place of the byte after the last.
+
+    Raises InputError where the file is damaged or became shorter.
+    """
+    with path.open("rb") as file:
+        if container == "plain":
+            file.seek(sum(start))
+            text = file.read(sum(end) - sum(start))
+            _check_length(path, len(text), sum(end) - sum(start))
+            return text
+        file.seek(start[0])
+        packed = file.read(end[0] - start[0])
+        _check_length(path, len(packed), end[0] - start[0])
+        texts, offset = list[bytes](), 0
+        while offset < len(packed):
+            size = struct.unpack_from("<H", packed, offset + 16)[0] + 1
+            texts.append(_inflate(path, start[0] + offset, packed[offset : offset + size]))
+            offset += size
+        if end[1]:
+            head = file.read(18)
+            _check_length(path, len(head), 18)
+            size = struct.unpack_from("<H", head, 16)[0] + 1
+            texts.append(_inflate(path, end[0], head + file.read(size - 18))[: end[1]])
+    if texts:
+        # both places may lie in one block, and then the text was cut at its end first
+        texts[0] = texts[0][start[1] :]
+    return b"".join(texts)
+
+
+def read_in_order(path: Path, stretches: Sequence[tuple[Place, Place]]) -> Iterator[bytes]:
+    """The texts of *stretches* of a gzip file without blocks, which is read from its beginning."""
+    chunks = read_chunks(path, "gzip")
+    text, offset = b"", 0
+    for start, end in ((sum(first), sum(last)) for first, last in stretches):
+        parts: list[bytes] = []
+        while True:
+            parts.append(text[max(0, start - offset) : max(0, end - offset)])
+            if offset + len(text) >= end:
+                break
+            offset += len(text)
+            following = next(chunks, None)
+            _check_length(path, following is not None, True)
+            assert following is not None
+            text = following.text
+        yield b"".join(parts)
+
+
+def _check_length(path: Path, found: int, wanted: int) -> None:
+    if found < wanted:
+        raise InputError(path, "became shorter while it was read", "run the ingest again")
 
 
 def _raw_blocks(path: Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -150,6 +250,14 @@ def _raw_blocks(path: Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _inflate(path: Path, offset: int, raw: bytes) -> bytes:
+    try:
+        return isal_zlib.decompress(raw, 31, _text_size(raw) or 1)
+    except _BAD:
+        # zlib says more exactly what is wrong
+        return _inflate_slowly(path, offset, raw)
+
+
+def _inflate_slowly(path: Path, offset: int, raw: bytes) -> bytes:
     try:
         return zlib.decompress(raw, 31)
     except zlib.error as error:

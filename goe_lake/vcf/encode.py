@@ -22,6 +22,7 @@ from goe_lake.vcf.arrow import (
     array,
     binary_column,
     bits_of,
+    bytes_of,
     in_one_piece,
     list_column,
     nulls,
@@ -29,7 +30,7 @@ from goe_lake.vcf.arrow import (
     schema,
     table,
 )
-from goe_lake.vcf.chunk import MISSING, Alleles, Chunk, Values
+from goe_lake.vcf.chunk import MISSING, Alleles, Chunk, EncodedChunk, Values
 
 MOST_LISTED: Final = 32
 #: class -> code, which is 3 x called alleles + copies of the row's allele; hom-ref with two called is 6.
@@ -91,8 +92,12 @@ class Encoded:
     outside: Mapping[str, int]
 
 
-def encode(chunk: Chunk, source: int) -> Encoded:
+def encode(chunk: Chunk | EncodedChunk, source: int) -> Encoded:
     """The rows of *chunk* in the columns of ROWS; *source* is the number of the file they come from."""
+    if isinstance(chunk, EncodedChunk):
+        made = {name: chunk.table[name] for name in chunk.table.column_names}
+        made["source"] = array(np.full(len(chunk.table), source, np.int32))
+        return Encoded(table(made, ROWS), chunk.values, chunk.outside)
     rows = sorted(chunk.rows, key=lambda item: (*item[1].key, item[0]))
     records = np.fromiter((record for record, _ in rows), np.int64, len(rows))
     columns = _site_columns(chunk, rows, source)
@@ -104,7 +109,7 @@ def encode(chunk: Chunk, source: int) -> Encoded:
     for name, kept, has in (("gq", chunk.gq, chunk.has_gq), ("dp", chunk.dp, chunk.has_dp)):
         given = np.array(has, bool)
         values[name], outside[name] = _drop_outside(name, kept, given)
-        columns[name] = _field_column(name, kept, records, given)
+        columns[name] = field_column(name, kept, records, given)
     return Encoded(table(columns, ROWS), values, outside)
 
 
@@ -175,7 +180,7 @@ def _drop_outside(name: str, kept: Values | None, given: Bits) -> tuple[int, int
     return int(np.count_nonzero(present)), int(np.count_nonzero(outside))
 
 
-def _field_column(name: str, kept: Values | None, records: Indexes, given: Bits) -> Vector:
+def field_column(name: str, kept: Values | None, records: Indexes, given: Bits) -> Vector:
     """A gq or dp column: a list of one value a person, NULL where the record lacks the field."""
     element = FIELD_TYPES[name]
     if kept is None or not given.any():
@@ -197,8 +202,12 @@ def listed_persons(column: Vector) -> tuple[Indexes, Indexes]:
 
 def mapped_persons(column: Vector, persons: int) -> tuple[Indexes, Bits]:
     """The members in a bitmap column: the rows that have a bitmap, and (those rows, persons) bits."""
+    rows, packed = mapped_bytes(column, persons)
+    return rows, np.unpackbits(packed, axis=1, count=persons).view(bool)
+
+
+def mapped_bytes(column: Vector, persons: int) -> tuple[Indexes, npt.NDArray[np.uint8]]:
+    """The rows of a bitmap column that have a bitmap, and those bitmaps: (rows, bytes)."""
     bitmaps = in_one_piece(column)
     rows = np.flatnonzero(bits_of(bitmaps.is_valid()))
-    packed = np.frombuffer(b"".join(bitmaps.drop_null().to_pylist()), np.uint8)
-    bits = np.unpackbits(packed.reshape(len(rows), (persons + 7) // 8), axis=1, count=persons)
-    return rows, bits.view(bool)
+    return rows, bytes_of(bitmaps.drop_null()).reshape(len(rows), (persons + 7) // 8)

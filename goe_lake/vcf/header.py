@@ -60,6 +60,10 @@ class Header:
         """What the header says about an INFO field: Number, Type, Description; None where nothing."""
         return next((fields for fields in self._lines("INFO") if fields.get("ID") == field), None)
 
+    def declared(self, key: str) -> Iterator[dict[str, str]]:
+        """The attributes of each line `##key=<…>`, e.g. of INFO, FORMAT or FILTER, in order."""
+        yield from self._lines(key)
+
     def _lines(self, key: str) -> Iterator[dict[str, str]]:
         for line in self.text.splitlines():
             if line.startswith(f"##{key}=<"):

@@ -5,8 +5,11 @@ Nothing is done per genotype in Python: the genotypes of a chunk are one array o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,12 +29,23 @@ from goe_lake.vcf.alleles import (
     whole_number,
 )
 from goe_lake.vcf.blocks import BLOCK_QUALITY, GOOD_FILTERS, block_of
-from goe_lake.vcf.chunk import MISSING, MISSING_ALLELE, NO_ALLELE, Alleles, Chunk, Quarantined, Values
+from goe_lake.vcf.chunk import (
+    MISSING,
+    MISSING_ALLELE,
+    NO_ALLELE,
+    Alleles,
+    Chunk,
+    EncodedChunk,
+    Quarantined,
+    Values,
+)
 from goe_lake.vcf.container import Container, Cutter, Place
 from goe_lake.vcf.scan import Run
 
 CHUNK_GENOTYPES: Final = 1_500_000
 MOST_RECORDS: Final = 2048
+#: Files of so many bytes are worth the vectorised decoder.
+FAST_FROM: Final = 4 << 20
 #: A chunk also ends after so many records that made no row.
 MOST_SEEN: Final = 20_000
 
@@ -95,7 +109,7 @@ class Wanted:
 
 def read_piece(
     piece: Piece, contig: str, assembly: Assembly, wanted: Wanted, scratch: Path
-) -> Iterator[Chunk]:
+) -> Iterator[Chunk | EncodedChunk]:
     """The records of *piece* in file order, in chunks.
 
     Where the piece is ordered, no row of a later chunk sorts before a row of an earlier one.
@@ -104,6 +118,12 @@ def read_piece(
     stat = piece.path.stat()
     if (stat.st_size, stat.st_mtime_ns) != (piece.bytes, piece.changed):
         raise InputError(piece.path, "changed while it was ingested", "run the ingest again")
+    if decodes_fast(piece) and not wanted.info and piece.kept is None:
+        # compiled code takes half a second to load, which small files are not worth
+        from goe_lake.vcf.fast import read_fast
+
+        yield from read_fast(piece, contig, assembly, wanted.fields, scratch)
+        return
     source = piece.path
     if not piece.whole:
         cut_out(piece, scratch)
@@ -112,6 +132,26 @@ def read_piece(
         yield from _chunks(piece, source, contig, assembly, wanted)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@cache
+def load_fast() -> bool:
+    """Load the vectorised decoder; False where compiled code cannot be used here."""
+    try:
+        import goe_lake.vcf.fast  # noqa: F401
+    except ImportError:
+        return False
+    return sys.byteorder == "little"
+
+
+def decodes_fast(piece: Piece) -> bool:
+    """Whether *piece* is read by the vectorised decoder, and only what is unusual in it by cyvcf2.
+
+    GOE_DECODER in the environment may say `fast` or `cyvcf2` for all files.
+    """
+    wanted = os.environ.get("GOE_DECODER", "")
+    large = piece.bytes >= FAST_FROM or wanted == "fast"
+    return large and wanted != "cyvcf2" and piece.format == "vcf" and load_fast()
 
 
 def cut_out(piece: Piece, target: Path) -> None:
@@ -123,9 +163,9 @@ def cut_out(piece: Piece, target: Path) -> None:
 
 def _chunks(piece: Piece, source: Path, contig: str, assembly: Assembly, wanted: Wanted) -> Iterator[Chunk]:
     height = max(1, min(MOST_RECORDS, CHUNK_GENOTYPES // piece.persons))
-    chunk = _new_chunk(height, piece.persons, wanted)
+    chunk = new_chunk(height, piece.persons, wanted)
     order = np.array(piece.order) if piece.order is not None else None
-    for number, variant in _variants(piece, source):
+    for number, variant in variants_of(piece, source, piece.numbers(), piece.runs[0].first):
         enough = (
             len(chunk.records) >= height
             or len(chunk.blocks) * piece.persons >= CHUNK_GENOTYPES
@@ -134,15 +174,17 @@ def _chunks(piece: Piece, source: Path, contig: str, assembly: Assembly, wanted:
         # a trimmed allele may start after the next record: the chunk ends where no row can overtake
         if enough and (not piece.ordered or chunk.last_pos < variant.POS):
             yield chunk
-            chunk = _new_chunk(height, piece.persons, wanted)
+            chunk = new_chunk(height, piece.persons, wanted)
         if chunk.full():
             _grow(chunk)
-        if _add(chunk, piece, number, variant, contig, assembly, order) and chunk.info is not None:
+        if add_record(chunk, piece, number, variant, contig, assembly, order) and chunk.info is not None:
             chunk.info.append(_info_text(variant, wanted.info))
     yield chunk
 
 
-def _new_chunk(height: int, persons: int, wanted: Wanted) -> Chunk:
+def new_chunk(height: int, persons: int, wanted: Wanted) -> Chunk:
+    """A chunk without records that has room for *height* of them."""
+
     def values(name: str) -> Values | None:
         return np.empty((height, persons), np.int32) if name in wanted.fields else None
 
@@ -159,12 +201,15 @@ def _grow(chunk: Chunk) -> None:
     chunk.dp = longer(chunk.dp) if chunk.dp is not None else None
 
 
-def _variants(piece: Piece, source: Path) -> Iterator[tuple[int, Any]]:
-    """Each record as cyvcf2 sees it, with its number; exactly as many as the scan counted."""
-    number = piece.runs[0].first
+def variants_of(piece: Piece, source: Path, numbers: Iterable[int], first: int) -> Iterator[tuple[int, Any]]:
+    """Each record of *source*, some of *piece*, as cyvcf2 sees it, with its number; exactly so many.
+
+    *first* is the record to name where the header cannot be read.
+    """
+    number = first
     try:
         reader = VCF(str(source))
-        for number in piece.numbers():
+        for number in numbers:
             yield number, next(reader)
         reader.close()
     except Exception as error:  # noqa: BLE001  cyvcf2 raises nothing more exact
@@ -174,7 +219,7 @@ def _variants(piece: Piece, source: Path) -> Iterator[tuple[int, Any]]:
         ) from None
 
 
-def _add(
+def add_record(
     chunk: Chunk,
     piece: Piece,
     number: int,

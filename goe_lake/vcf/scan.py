@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,10 +20,13 @@ import numpy.typing as npt
 from goe_lake.errors import InputError
 from goe_lake.vcf.container import RECOPY, Chunk, Container, Place, container_of, read_chunks
 from goe_lake.vcf.header import Header, parse_header
+from goe_lake.vcf.memory import keep_freed_memory
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
+#: Bytes of text that are decoded together.
+UNIT: Final = 8 << 20
 LARGEST_POS: Final = 2**31 - 1
 MOST_RUNS: Final = 100_000
 BCF_MAGIC: Final = b"BCF\2"
@@ -36,7 +40,8 @@ class Run:
 
     *first* is the number of the first record: its line in a VCF, its count from 1 in a BCF.
     *start* and *end* are the places of its first byte and of the byte after its last. Positions are
-    1-based; *ordered* says that they never fall.
+    1-based; *ordered* says that they never fall. *cuts* are places at which the run can be cut into
+    units of about UNIT bytes of text, each with the number of the run's records before it.
     """
 
     contig: str
@@ -47,6 +52,13 @@ class Run:
     first_pos: int
     max_pos: int
     ordered: bool
+    cuts: tuple[tuple[Place, int], ...] = ()
+
+    def units(self) -> Iterator[tuple[int, int, Place, Place]]:
+        """The units of the run: number of the first record, records, start and end."""
+        places = ((self.start, 0), *self.cuts, (self.end, self.records))
+        for (start, before), (end, after) in pairwise(places):
+            yield self.first + before, after - before, start, end
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,7 @@ def scan(path: Path) -> Scan:
 
 def _scan(path: Path) -> Scan:
     state = path.stat()
+    keep_freed_memory()
     container = container_of(path)
     digest = hashlib.sha256()
     chunks = read_chunks(path, container, digest)
@@ -120,25 +133,42 @@ class _Runs:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._runs: list[Run] = []
+        self._cuts: list[tuple[Place, int]] = []
+        self._size = 0
 
-    def add(self, contig: str, first: int, start: Place, end: Place, positions: Numbers) -> None:
+    def add(
+        self, contig: str, first: int, places: tuple[Place, Place], positions: Numbers, size: int
+    ) -> None:
+        """Add records of *size* bytes that lie between *places*."""
         ordered = bool(np.all(positions[1:] >= positions[:-1]))
-        run = Run(contig, len(positions), first, start, end, int(positions[0]), int(positions.max()), ordered)
+        low, high = int(positions[0]), int(positions.max())
         last = self._runs[-1] if self._runs else None
         if last is not None and last.contig == contig:
+            cut = self._size >= UNIT
+            self._size = size if cut else self._size + size
+            if cut:
+                self._cuts.append((places[0], last.records))
             self._runs[-1] = replace(
                 last,
-                records=last.records + run.records,
-                end=end,
-                max_pos=max(last.max_pos, run.max_pos),
-                ordered=last.ordered and run.ordered and last.max_pos <= run.first_pos,
+                records=last.records + len(positions),
+                end=places[1],
+                max_pos=max(last.max_pos, high),
+                ordered=last.ordered and ordered and last.max_pos <= low,
             )
         elif len(self._runs) == MOST_RUNS:
             raise InputError(self._path, f"its contigs alternate more than {MOST_RUNS} times", SORT)
         else:
-            self._runs.append(run)
+            self._close()
+            self._runs.append(Run(contig, len(positions), first, *places, low, high, ordered))
+            self._size = size
+
+    def _close(self) -> None:
+        if self._runs:
+            self._runs[-1] = replace(self._runs[-1], cuts=tuple(self._cuts))
+        self._cuts = []
 
     def done(self) -> tuple[Run, ...]:
+        self._close()
         return tuple(self._runs)
 
 
@@ -211,10 +241,9 @@ def _scan_lines(
         count = _same_contig(text, starts[line:], name + b"\t")
         span = slice(line, line + count)
         positions = _positions(path, chunk.text, starts[span] + len(name) + 1, before + line)
-        end = chunk.place(int(ends[line + count - 1]) + (0 if missing_newline else 1))
-        runs.add(
-            name.decode("utf-8", "replace"), before + line + 1, chunk.place(int(starts[line])), end, positions
-        )
+        first, last = int(starts[line]), int(ends[line + count - 1])
+        places = chunk.place(first), chunk.place(last + (0 if missing_newline else 1))
+        runs.add(name.decode("utf-8", "replace"), before + line + 1, places, positions, last - first)
         line += count
     return total
 
@@ -223,8 +252,8 @@ def _check_lines(
     path: Path, header: Header, text: Bytes, starts: Numbers, ends: Numbers, before: int
 ) -> None:
     """Refuse lines with another number of columns than the header has."""
-    tabs = np.add.reduceat(text == ord("\t"), starts, dtype=np.int64)
     wanted = len(header.columns) - 1
+    tabs = _tabs_of_lines(text, starts, ends, wanted)
     for line in np.flatnonzero(tabs != wanted):
         record = f"line {before + int(line) + 1}"
         if ends[line] - starts[line] <= 1 and not tabs[line]:
@@ -237,6 +266,19 @@ def _check_lines(
             "the line is cut off or damaged: make the file anew",
             record,
         )
+
+
+def _tabs_of_lines(text: Bytes, starts: Numbers, ends: Numbers, wanted: int) -> Numbers:
+    """The tabs of each line."""
+    is_tab = text == ord("\t")
+    if wanted < 256:
+        # sums modulo 256 are much the fastest, and with the right total none can hide a multiple of 256
+        low = np.add.reduceat(is_tab.view(np.uint8), starts, dtype=np.uint8)
+        if np.count_nonzero(is_tab) == wanted * len(starts) and np.all(low == wanted):
+            return low.astype(np.int64)
+        return np.add.reduceat(is_tab, starts, dtype=np.int64)
+    counted = map(np.count_nonzero, map(is_tab.__getitem__, map(slice, starts.tolist(), ends.tolist())))
+    return np.fromiter(counted, np.int64, len(starts))
 
 
 def _same_contig(text: Bytes, starts: Numbers, name: bytes) -> int:
@@ -312,7 +354,8 @@ def _scan_records(path: Path, header: Header, chunk: Chunk, before: int, runs: _
         if positions:
             name = header.contig_numbers.get(number, "")
             first = before + count - len(positions) + 1
-            runs.add(name, first, chunk.place(start), chunk.place(offset), np.array(positions, np.int64))
+            places = chunk.place(start), chunk.place(offset)
+            runs.add(name, first, places, np.array(positions, np.int64), offset - start)
 
     while offset + 16 <= len(text):
         shared, individual, contig, pos = struct.unpack_from("<IIii", text, offset)
