@@ -237,6 +237,9 @@ def add_record(
     if not rows and refused:
         return False
     chunk.without_alt += not rows
+    if not rows and "GT" in variant.FORMAT and not _names_alleles(record, variant.genotype.array()[:, :-1]):
+        _put_aside(chunk, piece, record, Refused("allele_not_in_record"))
+        return False
     alleles = _alleles(piece, record, variant)
     if alleles is None:
         _put_aside(chunk, piece, record, Refused("ploidy_above_2"))
@@ -339,7 +342,7 @@ def _alleles(piece: Piece, record: Record, variant: Any) -> Alleles | None:
     numbers: Alleles = variant.genotype.array()[:, :-1]
     if numbers.shape[1] > 2 and np.any(numbers[:, 2:] != NO_ALLELE):
         return None
-    if numbers.max(initial=0) > len(record.alts) or numbers.min(initial=0) < NO_ALLELE:
+    if not _names_alleles(record, numbers):
         raise InputError(
             piece.path,
             f"a genotype names an allele that the record lacks (it has {len(record.alts)} alternate)",
@@ -350,6 +353,11 @@ def _alleles(piece: Piece, record: Record, variant: Any) -> Alleles | None:
     if numbers.shape[1] == 1:
         found[:, 1] = NO_ALLELE
     return found
+
+
+def _names_alleles(record: Record, numbers: Alleles) -> bool:
+    """Whether all allele *numbers* are of alleles that the record has; htslib wraps large ones around."""
+    return bool(numbers.max(initial=0) <= len(record.alts) and numbers.min(initial=0) >= NO_ALLELE)
 
 
 def _fill(
