@@ -5,8 +5,11 @@ Manichaikul et al. 2010 (Bioinformatics 26:2867, equation 11, in the form that p
 
     0.5 - (4 IBS0 + HetHom) / (4 min(Het_i, Het_j)),
 
-counted where both samples have two called alleles. Above 2^-1.5 (0.354) two samples are one person or
-identical twins. What is found names samples: it is for the node's own people, and is stored nowhere.
+counted where both samples have two called alleles. Two samples are one person or identical twins where
+it is above 2^-1.5 (0.354) and nine genotypes in ten are the same: over sites of a few genes only, which
+are inherited together, the coefficient alone also takes strangers with the same haplotypes for one.
+
+What is found names samples: it is for the node's own people, and is stored nowhere.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ Dosages = npt.NDArray[np.int8]
 Counts = npt.NDArray[np.float32]
 
 SAME_PERSON: Final = 2.0**-1.5
+SAME_GENOTYPES: Final = 0.9
 #: Sites are taken in small neighbouring groups, so that few row groups are read.
 GROUP: Final = 8
 MOST_SITES: Final = 4096
@@ -78,9 +82,16 @@ class DuplicateCheck:
 
 
 def find_duplicates(
-    snapshot: Snapshot, *, most_sites: int = MOST_SITES, above: float = SAME_PERSON
+    snapshot: Snapshot,
+    *,
+    most_sites: int = MOST_SITES,
+    above: float = SAME_PERSON,
+    alike: float = SAME_GENOTYPES,
 ) -> DuplicateCheck:
-    """Compare every pair of genotyped samples of *snapshot*; one person is a kinship *above* that."""
+    """Compare every pair of genotyped samples of *snapshot*.
+
+    One person has a kinship *above* that, and at least the share *alike* of genotypes the same.
+    """
     samples, persons = _samples(snapshot)
     pairs = len(samples) * (len(samples) - 1) // 2
     wanted = min(most_sites, max(LEAST_CHOSEN, MOST_COMPARISONS // max(1, pairs)))
@@ -90,10 +101,10 @@ def find_duplicates(
     compared = 0
     for block in _blocks(dosages):
         compared += block.compared
-        for left, right, kinship, same, sites in block.odd_pairs(persons, above):
+        for left, right, kinship, same, sites in block.odd_pairs(persons, above, alike):
             first, second = sorted((samples[left], samples[right]))
             pair = Pair(first, second, kinship, same, sites)
-            (duplicates if kinship > above else mismatched).append(pair)
+            (duplicates if kinship > above and same >= alike else mismatched).append(pair)
     return DuplicateCheck(
         len(samples), dosages.shape[1], compared, pairs - compared,
         tuple(sorted(duplicates)), tuple(sorted(mismatched)),
@@ -220,11 +231,14 @@ class _Block:
     def compared(self) -> int:
         return int(np.count_nonzero(self.usable))
 
-    def odd_pairs(self, persons: Indexes, above: float) -> Iterator[tuple[int, int, float, float, int]]:
+    def odd_pairs(
+        self, persons: Indexes, above: float, alike: float
+    ) -> Iterator[tuple[int, int, float, float, int]]:
         """Pairs whose genotypes and person numbers disagree about being one person."""
         left = persons[self.left : self.left + len(self.kinship), None]
         right = persons[None, self.right : self.right + self.kinship.shape[1]]
-        odd = self.usable & ((self.kinship > above) != (left == right))
+        one = (self.kinship > above) & (self.same >= alike)
+        odd = self.usable & (one != (left == right))
         for row, column in np.argwhere(odd):
             place = row, column
             yield (

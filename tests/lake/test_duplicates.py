@@ -46,7 +46,7 @@ def test_kinship_is_that_of_plink2(tmp_path: Path, test_data: Path) -> None:
         check=True, capture_output=True,
     )  # fmt: skip
     snapshot, _ = built(make_node(tmp_path / "node", [{"x.vcf.gz": cut.read_bytes()}], people=ids))
-    check = find_duplicates(snapshot, above=-100)
+    check = find_duplicates(snapshot, above=-100, alike=0)
     assert check.sites > 300
     assert (check.compared, check.too_few, len(check.duplicates)) == (70 * 69 // 2, 0, 70 * 69 // 2)
     sites = {
@@ -116,6 +116,23 @@ def test_samples_of_one_person_are_no_duplicates_and_swapped_ones_are_seen(tmp_p
     assert check.duplicates == ()
     assert [(pair.first, pair.second) for pair in check.mismatched] == [("s2", "s3")]
     assert check.mismatched[0].kinship < SAME_PERSON
+
+
+def test_strangers_of_the_same_haplotypes_are_two(tmp_path: Path) -> None:
+    """Over a few blocks that are inherited whole, kinship alone takes one stranger in dozens for another."""
+    draw = random.Random(5)
+    haplotypes = [[[draw.choice("01") for _ in range(40)] for _ in range(4)] for _ in range(8)]
+    people = []
+    for _ in range(60):
+        calls: list[str] = []
+        for kinds in haplotypes:
+            one, other = draw.choice(kinds), draw.choice(kinds)
+            calls += [f"{a}/{b}" for a, b in zip(one, other, strict=True)]
+        people.append(calls)
+    names = [f"s{number}" for number in range(60)]
+    snapshot, _ = built(make_node(tmp_path, [{"x.vcf": delivery(names, people)}], people=names))
+    assert find_duplicates(snapshot, alike=0).duplicates
+    assert find_duplicates(snapshot).duplicates == ()
 
 
 def test_too_few_common_sites_are_said(tmp_path: Path) -> None:
