@@ -105,6 +105,8 @@ def remarks(answer: Answer) -> list[str]:
     envelope = answer.envelope
     answered = [node.country for node in envelope.nodes if node.status == "answered"]
     nodes = f"{len(answered)} of {len(envelope.nodes)} nodes ({', '.join(answered)})"
+    if all(node.status == "not_asked" for node in envelope.nodes):
+        nodes = "public tables; no node was asked"
     lines = [f"{answer.table.num_rows} rows from {nodes}"]
     if envelope.rows is Status.PARTIAL:
         lines.append("rows may be missing or out of order: HAVING, ORDER BY or LIMIT read a withheld value")
