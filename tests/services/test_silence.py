@@ -183,7 +183,7 @@ def test_the_gateway_has_problems_like_a_node(services: Running):
         refused = http.post("/v1/query", json={"sql": "SELECT\n sample_id FROM samples"})
         assert refused.status_code == 422
         assert {name: refused.json()[name] for name in ("code", "line", "column", "status")} == {
-            "code": "G501",
+            "code": "G303",
             "line": 2,
             "column": 2,
             "status": 422,
