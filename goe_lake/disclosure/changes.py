@@ -8,7 +8,8 @@ site stood altogether told nothing of it, and is not compared with.
 **Who is behind a difference.** Of each atom somebody may subtract what any earlier release told, or
 nothing. Subtracting leaves those who joined or left since then; not subtracting leaves those who are
 there now, who may be few where many left. So an atom weighs as little as the least of these, and the
-margin rule (`margins.py`) is held with that weight.
+margin rule (`margins.py`) is held with that weight. Whoever went from one atom to another left the one
+and joined the other, and cancels where both are added: such a person weighs nothing anywhere.
 
 **Cells in step.** A combination of fresh cells in which nobody joined or left may pass if its cells were
 told and in step in every release before: then it tells what an earlier one told. A cell that once stood
@@ -26,8 +27,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goe_lake.disclosure.control import none_or_enough
 from goe_lake.disclosure.families import Counts, Mask
-from goe_lake.disclosure.frequencies import CARRIERS, CLASSES, PERSON, Told, beside_others, sum_of
+from goe_lake.disclosure.frequencies import (
+    CARRIERS,
+    CLASSES,
+    OTHERS,
+    PERSON,
+    REFERENCE,
+    Told,
+    beside_others,
+    sum_of,
+)
 from goe_lake.disclosure.margins import hold_margins, safe, with_margins
 
 
@@ -35,13 +46,27 @@ from goe_lake.disclosure.margins import hold_margins, safe, with_margins
 class Change:
     """Who joined or left since one earlier release, by site and atom (sites, rows, columns).
 
-    *classes* counts persons of each class by the calls that came or went; *carriers* and *others* count
-    each person once. All are in units of 1/`unit` persons and never more than there are.
+    *classes* counts persons of each class by the calls that came or went; *carriers*, *others* and those
+    with a *reference* allele count each person once. All are in units of 1/`unit` persons and never more
+    than there are. *touched* marks, by class, where somebody came or went at all, those too who went from
+    one atom to another and weigh nothing.
     """
 
     carriers: Counts
     others: Counts
+    reference: Counts
     classes: Mapping[str, Counts]
+    touched: Mapping[str, Mask]
+
+    def persons(self, names: tuple[str, ...]) -> Counts:
+        """Those of classes *names*: CARRIERS, OTHERS, REFERENCE, or one class."""
+        several = {CARRIERS: self.carriers, OTHERS: self.others, REFERENCE: self.reference}
+        return self.classes[names[0]] if len(names) == 1 else several[names]
+
+    def anybody(self, names: tuple[str, ...]) -> Mask:
+        """Where anybody of classes *names* came or went."""
+        found: Mask = np.logical_or.reduce([self.touched[name] for name in names])
+        return found
 
 
 @dataclass(frozen=True)
@@ -72,15 +97,17 @@ def fresh(
         return Fresh(nothing, nothing.copy(), nothing.copy())
     enough = least * unit
     weights = _Weights(now, since, unit)
-    carriers, others = weights.fewest(CARRIERS), weights.fewest(("ref2", "ref1"))
-    moved = [flagged(carriers, weights.moved(CARRIERS)), flagged(others, weights.moved(("ref2", "ref1")))]
+    carriers = weights.fewest(CARRIERS)
+    moved = [flagged(weights.fewest(names), weights.moved(names)) for names in (CARRIERS, OTHERS, REFERENCE)]
     cells: Mask = (with_margins(moved[0]) >= enough * PERSON) & told.groups
+    for weight in moved[1:]:
+        cells &= none_or_enough(with_margins(weight), enough * PERSON)
     sizes = with_margins(carriers)
     steady = hold_margins(cells & told.ac & in_step, moved, enough * PERSON, sizes)
     # whoever was ever a carrier here; of a catching cell, that nobody moved is not enough
     strict = flagged(carriers, weights.ever(CARRIERS))
     both: Mask = steady | (cells & told.ac)
-    fits = safe(both, strict, enough * PERSON) & safe(both, moved[1], enough * PERSON)
+    fits = np.logical_and.reduce([safe(both, weight, enough * PERSON) for weight in (strict, *moved[1:])])
     ac: Mask = np.where(fits[:, None, None], both, steady)
     # a fresh row without AC tells nothing that another row could be compared with
     cells = ac | (cells & ~told.ac)
@@ -101,28 +128,22 @@ class _Weights:
         """The fewest persons of classes *names* that a difference may leave of each atom."""
         found = sum_of(self.now, names) * self.unit
         for change, computed in self.since:
-            found = np.where(computed[:, None, None], np.minimum(found, _changed(change, names)), found)
+            found = np.where(computed[:, None, None], np.minimum(found, change.persons(names)), found)
         return found
 
     def moved(self, names: tuple[str, ...]) -> Mask:
         """Whether anybody of classes *names* joined or left since a release that is compared with."""
         found = np.zeros(sum_of(self.now, names).shape, dtype=bool)
         for change, computed in self.since:
-            found |= computed[:, None, None] & (_changed(change, names) > 0)
+            found |= computed[:, None, None] & change.anybody(names)
         return found
 
     def ever(self, names: tuple[str, ...]) -> Mask:
         """Whether anybody was in classes *names*, now or in an earlier release."""
         found: Mask = sum_of(self.now, names) > 0
         for change, _ in self.since:
-            found = found | (_changed(change, names) > 0)
+            found = found | change.anybody(names)
         return found
-
-
-def _changed(change: Change, names: tuple[str, ...]) -> Counts:
-    if names == CARRIERS:
-        return change.carriers
-    return change.classes[names[0]] if len(names) == 1 else change.others
 
 
 def flagged(persons: Counts, somebody: Mask) -> Counts:
@@ -140,7 +161,7 @@ def in_step_after(new: Fresh, before: Mask, total: Counts, changes: Mapping[int,
     """
     unchanged = np.zeros_like(before)
     for number, change in changes.items():
-        same = with_margins(change.carriers) == 0
+        same = with_margins(change.anybody(CARRIERS).astype(np.int64)) == 0
         unchanged |= same & (total == number)[:, None, None]
     anew = np.where(new.cells, new.ac, before & unchanged)
     after: Mask = np.where(new.cells[:, -1, -1][:, None, None], anew, before)

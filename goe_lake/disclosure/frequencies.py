@@ -1,7 +1,7 @@
 """Which counts of a table of allele frequencies may leave a node.
 
 A table has a row for each population, sex, and total of either (`margins.py` describes its shape).
-At each site and row AN is public, AC may be told, and beside AC the persons by genotype class. The rule
+At each site AN of a row of which nobody or k are called is public, AC may be told, and beside AC the persons by genotype class. The rule
 for one row by itself is that of a single question (`control.py`); between rows no sum or difference
 may rest on a few persons.
 
@@ -30,6 +30,8 @@ from goe_lake.disclosure.policy import Policy
 #: Genotype classes of called persons: ref2 and ref1 have two and one called alleles, none of them alt.
 CLASSES: Final = ("het", "hom_alt", "hemi", "ref2", "ref1")
 CARRIERS: Final = ("het", "hom_alt", "hemi")
+OTHERS: Final = ("ref2", "ref1")
+REFERENCE: Final = ("het", "ref2", "ref1")
 HAPLOID: Final = ("hemi", "ref1")
 #: A person weighs this much where being there at all is counted too, as 1.
 PERSON: Final = 1 << 24
@@ -37,7 +39,7 @@ PERSON: Final = 1 << 24
 
 @dataclass(frozen=True)
 class Told:
-    """What leaves: *groups* (rows + 1, columns + 1) that have rows; *ac* and *classes* by site and group."""
+    """What leaves, by site and group: *groups* that have rows, and of which *ac* and *classes* are told."""
 
     groups: Mask
     ac: Mask
@@ -54,8 +56,9 @@ def tell(classes: Mapping[str, Counts], persons: Counts, policy: Policy) -> Told
     if not policy.protects:
         groups = with_margins(persons[None])[0] > 0
         everything = np.broadcast_to(groups, (len(classes["het"]), *groups.shape)).copy()
-        return Told(groups, everything, everything.copy())
-    groups = shown_groups(persons, policy.min_persons)
+        return Told(everything, everything.copy(), everything.copy())
+    called = none_or_enough(with_margins(sum_of(classes, CLASSES)), policy.min_persons)
+    groups = shown_groups(persons, policy.min_persons) & called
     ac = allele_counts(classes, groups, policy)
     return Told(groups, ac, class_counts(classes, ac, policy.min_carriers))
 
@@ -71,10 +74,10 @@ def allele_counts(classes: Mapping[str, Counts], groups: Mask, policy: Policy) -
     """Where AC is told: the rule of a single question for each group, and then between the groups."""
     k = policy.min_carriers
     carriers = sum_of(classes, CARRIERS)
-    others = sum_of(classes, ("ref2", "ref1"))
-    sizes = with_margins(carriers)
+    # AN less AC is the number of reference alleles: it rests on those who have one
+    weights = [carriers, sum_of(classes, OTHERS), sum_of(classes, REFERENCE)]
     told = groups & told_alone(classes, replace(policy, min_contributors=k))
-    return hold_margins(told, [carriers, others], k, sizes)
+    return hold_margins(told, weights, k, with_margins(carriers))
 
 
 def told_alone(classes: Mapping[str, Counts], policy: Policy) -> Mask:

@@ -334,7 +334,7 @@ def _block(
     if len(again) and frequencies.policy.protects:
         here = sites.take(array(again))
         changes = _changes(frequencies, contig, here, atoms, earlier)
-        only = Told(told.groups, told.ac[again], told.classes[again])
+        only = Told(told.groups[again], told.ac[again], told.classes[again])
         present = {name: counts[again] for name, counts in table.persons.items()}
         steps = standing.in_step[again]
         computed = {number: _computed(release, here, contig) for number, release in earlier.numbered.items()}
@@ -349,8 +349,7 @@ def _block(
 
 
 def _everything(told: Told) -> Fresh:
-    cells = np.broadcast_to(told.groups, told.ac.shape).copy()
-    return Fresh(cells, told.ac.copy(), told.classes.copy())
+    return Fresh(told.groups.copy(), told.ac.copy(), told.classes.copy())
 
 
 def _changes(

@@ -1,9 +1,10 @@
 """Who joined or left between two snapshots, counted by site, atom and genotype class.
 
 Only persons who differ are looked at: a sample that stayed in its delivery and its group has the same
-calls. A sample that came in another delivery counts where its genotype differs; one that changed its
-group left the one and joined the other. Counts are in units of 1/UNIT person, so that a person with
-several samples, or in two groups, never weighs more than one person.
+calls. A person who came in another delivery, be it by another sample, counts where the genotype differs.
+One who changed group left the one and joined the other, and is in both sums of a total, where nothing
+changed by it: such a person is marked in either group and weighs nothing. Counts are in units of
+1/UNIT person, so that a person with several samples never weighs more than one person.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from goe_lake.disclosure.changes import Change
-from goe_lake.disclosure.frequencies import CARRIERS, CLASSES
+from goe_lake.disclosure.frequencies import CARRIERS, CLASSES, OTHERS, REFERENCE
 from goe_lake.engine.genotypes import CHUNK_CELLS, dense_calls
 from goe_lake.engine.group_classes import Atoms, Counts, Sample, filled_alleles, in_par
 from goe_lake.lake import Snapshot
@@ -32,6 +33,8 @@ _KEY: Final = ["pos", "ref", "alt", "end_pos"]
 #: 3 x called alleles + dosage -> place in CLASSES; -1 for not called
 _CODES: Final = {7: 0, 8: 1, 4: 2, 6: 3, 3: 4}
 _NOBODY: Final = -2
+#: what each person counts in once
+_ONCE: Final = {"carriers": CARRIERS, "others": OTHERS, "reference": REFERENCE}
 Codes = npt.NDArray[np.int8]
 
 
@@ -52,8 +55,11 @@ def joined_and_left(
     """
     left, joined = differing(before.samples, now.samples)
     shape = (sites.num_rows, *atoms.samples.shape)
-    found = {name: np.zeros(shape, np.int64) for name in (*CLASSES, "carriers", "others")}
-    weights = _weights(left, joined)
+    found = {name: np.zeros(shape, np.int64) for name in (*CLASSES, *_ONCE)}
+    touched = {name: np.zeros(shape, dtype=bool) for name in CLASSES}
+    # whose calls can not be compared may be as they were
+    unchanged = {sample.person_id for sample in before.samples} if only_joined else set()
+    weights = _weights(left, joined, unchanged)
     old_calls = Calls(before.snapshot, contig, sites, () if only_joined else left)
     new_calls = Calls(now.snapshot, contig, sites, joined)
     pairs = _pairs(old_calls.samples, new_calls.samples)
@@ -69,9 +75,11 @@ def joined_and_left(
             weights,
             atoms,
             found,
+            touched,
             rows,
         )
-    return Change(found["carriers"], found["others"], {name: found[name] for name in CLASSES})
+    classes = {name: found[name] for name in CLASSES}
+    return Change(found["carriers"], found["others"], found["reference"], classes, touched)
 
 
 def differing(before: Sequence[Sample], now: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
@@ -81,23 +89,31 @@ def differing(before: Sequence[Sample], now: Sequence[Sample]) -> tuple[list[Sam
 
 
 def _pairs(left: Sequence[Sample], joined: Sequence[Sample]) -> tuple[Counts, Counts]:
-    """The places of samples that came again in the same group."""
-    again = {(sample.sample_id, sample.atom): place for place, sample in enumerate(joined)}
-    matched = [
-        (place, again[sample.sample_id, sample.atom])
-        for place, sample in enumerate(left)
-        if (sample.sample_id, sample.atom) in again
-    ]
-    places = np.array(matched, np.int64).reshape(-1, 2)
+    """The places of samples that came again in the same group; else of another sample of the same person."""
+    matched: dict[int, int] = {}
+    for identity in ("sample_id", "person_id"):
+        again: dict[tuple[str, object], list[int]] = {}
+        for place in sorted({*range(len(joined))} - {*matched.values()}):
+            again.setdefault((getattr(joined[place], identity), joined[place].atom), []).append(place)
+        for place, sample in enumerate(left):
+            waiting = again.get((getattr(sample, identity), sample.atom))
+            if place not in matched and waiting:
+                matched[place] = waiting.pop(0)
+    places = np.array(sorted(matched.items()), np.int64).reshape(-1, 2)
     return places[:, 0], places[:, 1]
 
 
-def _weights(left: Sequence[Sample], joined: Sequence[Sample]) -> Mapping[str, int]:
-    """The weight of each person's samples: a person is parted among samples and groups."""
-    occurrences = Counter(
-        person for person, _, _ in {(s.person_id, s.sample_id, s.atom) for s in (*left, *joined)}
-    )
-    return {person: max(1, UNIT // times) for person, times in occurrences.items()}
+def _weights(left: Sequence[Sample], joined: Sequence[Sample], unchanged: set[str]) -> Mapping[str, int]:
+    """The weight of each person's samples, among which a person is parted.
+
+    It is 0 for one who changed group, and for those in *unchanged*.
+    """
+    samples = Counter(person for person, _ in {(s.person_id, s.sample_id) for s in (*left, *joined)})
+    groups = [Counter((s.person_id, s.atom) for s in part) for part in (left, joined)]
+    both = {s.person_id for s in left} & {s.person_id for s in joined}
+    moved = {person for person, atom in groups[0].keys() ^ groups[1].keys() if person in both}
+    nothing = moved | unchanged
+    return {person: 0 if person in nothing else max(1, UNIT // times) for person, times in samples.items()}
 
 
 class Calls:
@@ -176,6 +192,7 @@ def _count(
     weights: Mapping[str, int],
     atoms: Atoms,
     found: Mapping[str, Counts],
+    touched: Mapping[str, npt.NDArray[np.bool_]],
     rows: slice,
 ) -> None:
     """Add what changed at the sites *rows* to *found*."""
@@ -184,11 +201,15 @@ def _count(
     old[:, mine] = np.where(same, _NOBODY, old[:, mine])
     new[:, again] = np.where(same, _NOBODY, new[:, again])
     members = [_members(part.samples, weights, atoms) for part in calls]
+    present = [_members(part.samples, None, atoms) for part in calls]
     places = {name: place for place, name in enumerate(CLASSES)}
-    carriers = [places[name] for name in CARRIERS]
     for name, place in places.items():
-        _add(found[name][rows], (old == place) @ members[0] + (new == place) @ members[1])
-    for name, chosen in (("carriers", carriers), ("others", [places["ref2"], places["ref1"]])):
+        came, went = new == place, old == place
+        _add(found[name][rows], went @ members[0] + came @ members[1])
+        anybody = went @ present[0] + came @ present[1] > 0
+        touched[name][rows] |= anybody.reshape(touched[name][rows].shape)
+    for name, classes in _ONCE.items():
+        chosen = [places[one] for one in classes]
         before, after = np.isin(old, chosen), np.isin(new, chosen)
         # who is in both counts once
         before[:, mine] &= ~after[:, again]
@@ -199,11 +220,13 @@ def _add(found: Counts, counted: npt.NDArray[np.float64]) -> None:
     found += np.rint(counted).astype(np.int64).reshape(found.shape)
 
 
-def _members(samples: Sequence[Sample], weights: Mapping[str, int], atoms: Atoms) -> npt.NDArray[np.float64]:
-    """(samples, atoms): the weight of each sample in its atom."""
+def _members(
+    samples: Sequence[Sample], weights: Mapping[str, int] | None, atoms: Atoms
+) -> npt.NDArray[np.float64]:
+    """(samples, atoms): the weight of each sample in its atom, 1 without *weights*."""
     columns = len(atoms.sexes)
     members = np.zeros((len(samples), atoms.samples.size))
     for place, sample in enumerate(samples):
         row, column = atoms.places[sample.atom]
-        members[place, row * columns + column] = weights[sample.person_id]
+        members[place, row * columns + column] = 1 if weights is None else weights[sample.person_id]
     return members

@@ -185,6 +185,7 @@ def held_to(policy: Policy, floor: int) -> Policy:
         policy,
         min_persons=max(policy.min_persons, floor),
         min_contributors=max(policy.min_contributors, floor),
+        min_carriers=max(policy.min_carriers, floor),
     )
 
 

@@ -19,13 +19,16 @@ from hypothesis import strategies as st
 
 from goe_lake.disclosure import DEFAULT_POLICY
 from goe_lake.disclosure.changes import Change, Fresh, fresh, in_step_after
-from goe_lake.disclosure.frequencies import CLASSES, tell
+from goe_lake.disclosure.frequencies import CLASSES, REFERENCE, tell
 
 K = 5
 POLICY = replace(DEFAULT_POLICY, min_persons=1, min_contributors=K, min_carriers=K)
+REFERENCES = {"het": 1, "hom_alt": 0, "hemi": 0, "ref2": 2, "ref1": 1}
 COPIES = {"het": 1, "hom_alt": 2, "hemi": 1, "ref2": 0, "ref1": 0}
 #: All classes together give the number of called persons, which AN tells: that is public.
 WITH_ALT, WITH_REF = ("ac", "het", "hom_alt", "hemi"), ("het", "ref2", "ref1")
+#: AN less AC
+REFERENCE_ALLELES = ("rc",)
 CALLS = ("het", "hom_alt", "ref2")
 ZERO = 1e-7
 AS_DRAWN = (Phase.explicit, Phase.generate)  # a sequence of snapshots shrinks slowly
@@ -99,7 +102,7 @@ class Node:
     def change(self, before: Snapshot, now: Snapshot) -> Change:
         """Who joined, left or has another genotype, person by person."""
         shape = (1, self.rows, self.columns)
-        carriers, others = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        carriers, others, reference = (np.zeros(shape, np.int64) for _ in range(3))
         classes = {name: np.zeros(shape, np.int64) for name in CLASSES}
         for person in {*before, *now}:
             calls = {before.get(person), now.get(person)}
@@ -111,7 +114,9 @@ class Node:
                 classes[name][place] += 1
             carriers[place] += any(COPIES[name] for _, name in known)
             others[place] += any(not COPIES[name] for _, name in known)
-        return Change(carriers, others, classes)
+            reference[place] += any(name in REFERENCE for _, name in known)
+        touched = {name: counts > 0 for name, counts in classes.items()}
+        return Change(carriers, others, reference, classes, touched)
 
     def release(self, snapshot: Snapshot) -> None:
         """Publish the next table."""
@@ -119,8 +124,7 @@ class Node:
         counts = self.counts(snapshot)
         told = tell(counts, sum(counts.values())[0], POLICY)
         if self.in_step is None:
-            cells = np.broadcast_to(told.groups, told.ac.shape)
-            new, self.in_step = Fresh(cells, told.ac, told.classes), told.ac
+            new, self.in_step = Fresh(told.groups, told.ac, told.classes), told.ac
         else:
             changes = {n: self.change(before, snapshot) for n, before in enumerate(self.snapshots)}
             since = [(change, np.array([self.computed[n]])) for n, change in changes.items()]
@@ -156,7 +160,7 @@ class Node:
                 if row in (r, self.rows) and column in (c, self.columns)
             }
             for name in names:
-                computed = ac if name == "ac" else classes
+                computed = ac if name in ("ac", "rc") else classes
                 if computed is not None:
                     found[row, column, name] = np.array(
                         [weight(pattern[computed], inside, name) for pattern in patterns]
@@ -168,7 +172,8 @@ def weight(call: tuple[int, str] | None, inside: set[int], name: str) -> int:
     """What a person of that call adds to AC, or to the count of a class."""
     if call is None or call[0] not in inside:
         return 0
-    return COPIES[call[1]] if name == "ac" else int(call[1] == name)
+    copies = {"ac": COPIES, "rc": REFERENCES}.get(name)
+    return copies[call[1]] if copies else int(call[1] == name)
 
 
 @st.composite
@@ -195,7 +200,7 @@ def nodes(draw: st.DrawFn) -> Node:
     return node
 
 
-@pytest.mark.parametrize("names", [WITH_ALT, WITH_REF])
+@pytest.mark.parametrize("names", [WITH_ALT, WITH_REF, REFERENCE_ALLELES])
 @settings(phases=AS_DRAWN)
 @given(node=nodes())
 def test_no_difference_of_two_releases_rests_on_few(names: tuple[str, ...], node: Node) -> None:
@@ -207,14 +212,14 @@ def test_no_difference_of_two_releases_rests_on_few(names: tuple[str, ...], node
         assert not few(differences, persons, K)
 
 
-@pytest.mark.parametrize("names", [WITH_ALT, WITH_REF])
+@pytest.mark.parametrize("names", [WITH_ALT, WITH_REF, REFERENCE_ALLELES])
 @settings(phases=AS_DRAWN)
 @given(node=nodes())
 def test_all_releases_together_tell_nothing_of_few(names: tuple[str, ...], node: Node) -> None:
     """The same for every number that was ever told, of any release, added and subtracted as one likes."""
     _, persons = node.kinds()
     every = {
-        (key, node.tables[number][key[0], key[1]][key[2] != "ac"]): vector
+        (key, node.tables[number][key[0], key[1]][key[2] not in ("ac", "rc")]): vector
         for number in range(len(node.tables))
         for key, vector in node.numbers(number, names).items()
     }
