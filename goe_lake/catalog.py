@@ -19,6 +19,8 @@ from typing import Any, Final
 from goe_lake.errors import ConfigError
 
 LabelValue = str | bool | None
+#: Stands for the total of groups in released tables; no population may be called so.
+TOTAL_LABEL: Final = "all"
 
 
 class ColumnType(StrEnum):

@@ -10,7 +10,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal, cast
 
-from goe_lake.catalog import MEASURED, SAMPLE_COLUMNS, Catalog, Column, ColumnType, Score, node_catalog
+from goe_lake.catalog import (
+    MEASURED,
+    SAMPLE_COLUMNS,
+    TOTAL_LABEL,
+    Catalog,
+    Column,
+    ColumnType,
+    Score,
+    node_catalog,
+)
 from goe_lake.errors import ConfigError
 from goe_lake.genome import ASSEMBLIES
 from goe_lake.settings import Section, read_toml
@@ -222,6 +231,8 @@ def _sample_column(section: Section, name: str) -> Column:
         _labels(section, kind),
         section.truth("nullable", True, "true if the value may be missing"),
     )
+    if name == "population" and TOTAL_LABEL in (column.values or ()):
+        raise section.error("values", f"{TOTAL_LABEL!r} stands for the total of populations", "rename it")
     section.done()
     return _checked(section, column)
 

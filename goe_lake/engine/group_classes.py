@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from goe_lake.catalog import TOTAL_LABEL
 from goe_lake.disclosure.frequencies import CLASSES
 from goe_lake.engine.session import parquet
 from goe_lake.errors import LakeError
@@ -30,7 +31,7 @@ from goe_lake.vcf.arrow import pc
 
 Counts = npt.NDArray[np.int64]
 Label = str | None
-TOTAL: Final = "all"
+TOTAL: Final = TOTAL_LABEL
 STRETCHES: Final = ("nonpar", "par")
 
 

@@ -109,19 +109,19 @@ def _scopes(nodes: Sequence[NodeDescription]) -> pa.Table:
 
 
 def _expected(nodes: Sequence[NodeDescription], connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Each group that a node may hide, with the most alternate alleles that it may hide there."""
+    """Each group that a node may hide."""
     groups = connection.sql("SELECT DISTINCT population, sex FROM told").fetchall()
     rows = [
-        (place, population, sex, 2 * (node.min_persons - 1))
+        (place, population, sex)
         for place, node in enumerate(nodes)
         if node.protects
         for population, sex in groups
         if _may_hold(node, "population", population) and _may_hold(node, "sex", sex)
     ]
-    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-    kinds = (pa.int32(), pa.string(), pa.string(), pa.int64())
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    kinds = (pa.int32(), pa.string(), pa.string())
     arrays: list[Any] = [pa.array(list(column), kind) for column, kind in zip(columns, kinds, strict=True)]
-    return pa.table(arrays, names=["node", "population", "sex", "most"])
+    return pa.table(arrays, names=["node", "population", "sex"])
 
 
 def _may_hold(node: NodeDescription, column: str, label: LabelValue) -> bool:
@@ -137,38 +137,69 @@ _SUMS: Final = ", ".join(f"sum({name})::BIGINT AS {name}" for name in _COUNTS)
 _CLASS_SUMS: Final = ", ".join(
     f"CASE WHEN count({name}) = count(*) THEN sum({name})::BIGINT END AS {name}" for name in _CLASSES
 )
+_SITE: Final = ", ".join(_KEY)
+_SAME_SITE: Final = " AND ".join(f"t.{name} = a.{name}" for name in _KEY)
+_TOTAL: Final = f"population IS NOT DISTINCT FROM '{ALL}'", f"sex IS NOT DISTINCT FROM '{ALL}'"
+# A hidden group is of few persons, or guards one of few and may be large. Its persons are those whom the
+# told rows of its kind (populations, sexes, or either) leave of the total; `absent` has the most alternate
+# alleles that they can have.
 _MERGE: Final = f"""
 WITH parts AS (
-    SELECT t.*, s.country, e.node IS NOT NULL AS counted, coalesce(e.most, 0) AS most
+    SELECT t.*, s.country, e.node IS NOT NULL AS counted
     FROM told t JOIN scopes s ON s.node = t.node
     LEFT JOIN expected e ON e.node = t.node AND e.population IS NOT DISTINCT FROM t.population
         AND e.sex IS NOT DISTINCT FROM t.sex
 ), whole AS (
-    SELECT country, population, sex, count(*) AS nodes, sum(most) AS most
+    SELECT country, population, sex, count(*) AS nodes
     FROM expected JOIN scopes USING (node) GROUP BY ALL
 ), summed AS (
-    SELECT {", ".join(_KEY)}, any_value(variant_id) AS variant_id, {", ".join(_GROUP)},
+    SELECT {_SITE}, any_value(variant_id) AS variant_id, {", ".join(_GROUP)},
         sum(ac)::BIGINT AS told_ac, count(ac) AS telling, count(*) AS rows, {_SUMS}, {_CLASS_SUMS},
-        max(release) AS release, count(*) FILTER (counted) AS seen, sum(most) AS seen_most
-    FROM parts GROUP BY {", ".join(_KEY)}, {", ".join(_GROUP)}
+        max(release) AS release, count(*) FILTER (counted) AS seen
+    FROM parts GROUP BY {_SITE}, {", ".join(_GROUP)}
+), tops AS (
+    SELECT node, {_SITE}, n_persons, ac, release FROM told WHERE {" AND ".join(_TOTAL)}
+), rows_of AS (
+    SELECT node, population, sex, count(*) AS rows FROM told GROUP BY ALL
+), lacking AS (
+    SELECT e.*, e.{_TOTAL[0]} AS p, e.{_TOTAL[1]} AS s FROM expected e
+    JOIN (SELECT node, count(*) AS sites FROM tops GROUP BY node) n USING (node)
+    LEFT JOIN rows_of r ON r.node = e.node AND r.population IS NOT DISTINCT FROM e.population
+        AND r.sex IS NOT DISTINCT FROM e.sex
+    WHERE coalesce(r.rows, 0) < n.sites
+), kinds AS (
+    SELECT node, {_SITE}, {_TOTAL[0]} AS p, {_TOTAL[1]} AS s,
+        sum(told.n_persons) FILTER (told.release = tops.release) AS persons,
+        bool_and(told.release = tops.release) AS at_once
+    FROM told JOIN tops USING (node, {_SITE}) WHERE node IN (SELECT node FROM lacking) GROUP BY ALL
+), absent AS (
+    SELECT {_SITE}, country, a.population, a.sex, sum(a.most) AS most FROM (
+        SELECT node, {_SITE}, l.population, l.sex, least(coalesce(tops.ac, 2 * n_persons),
+            2 * (n_persons - CASE WHEN at_once THEN coalesce(persons, 0) ELSE 0 END)) AS most
+        FROM lacking l JOIN tops USING (node) LEFT JOIN kinds USING (node, {_SITE}, p, s)
+    ) a JOIN scopes USING (node)
+    WHERE NOT EXISTS (SELECT 1 FROM told t WHERE t.node = a.node AND {_SAME_SITE}
+        AND t.population IS NOT DISTINCT FROM a.population AND t.sex IS NOT DISTINCT FROM a.sex)
+    GROUP BY ALL
 ), judged AS (
-    SELECT m.*, coalesce(w.nodes, 0) - m.seen AS hidden,
-        (coalesce(w.most, 0) - m.seen_most)::BIGINT AS hidden_most
+    SELECT m.*, coalesce(w.nodes, 0) - m.seen AS hidden
     FROM summed m LEFT JOIN whole w ON w.country = m.country
         AND w.population IS NOT DISTINCT FROM m.population AND w.sex IS NOT DISTINCT FROM m.sex
 ), sites AS (
-    SELECT {", ".join(_KEY)}, country, hidden = 0 AS everywhere
-    FROM judged WHERE population = '{ALL}' AND sex = '{ALL}'
+    SELECT {_SITE}, country, hidden = 0 AS everywhere
+    FROM judged WHERE {" AND ".join(_TOTAL)}
 )
 SELECT {", ".join(f"j.{name}" for name in (*_KEY, "variant_id", *_GROUP, *_COUNTS, "release"))},
     CASE WHEN j.hidden = 0 AND telling = rows THEN told_ac END AS ac,
     CASE WHEN j.hidden > 0 OR telling < rows THEN told_ac END AS ac_lower,
     CASE WHEN j.hidden > 0 AND telling = rows AND coalesce(everywhere, false)
-        THEN told_ac + hidden_most END AS ac_upper,
+        THEN (told_ac + most)::BIGINT END AS ac_upper,
     {", ".join(f"CASE WHEN j.hidden = 0 THEN {name} END AS {name}" for name in _CLASSES)},
     CASE WHEN j.hidden = 0 AND telling = rows THEN '{OK}' WHEN telling > 0 THEN '{BOUNDED}'
         ELSE '{WITHHELD}' END AS status
-FROM judged j LEFT JOIN sites USING ({", ".join(_KEY)}, country)
+FROM judged j LEFT JOIN sites USING ({_SITE}, country)
+LEFT JOIN absent a ON a.country = j.country AND {" AND ".join(f"a.{name} = j.{name}" for name in _KEY)}
+    AND a.population IS NOT DISTINCT FROM j.population AND a.sex IS NOT DISTINCT FROM j.sex
 """
 
 

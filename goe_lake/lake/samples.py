@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from goe_lake.catalog import Column, ColumnType
+from goe_lake.catalog import TOTAL_LABEL, Column, ColumnType
 from goe_lake.config import NodeConfig
 from goe_lake.errors import ConfigError, InputError
 from goe_lake.lake.quarantine import Entry
@@ -144,6 +144,12 @@ def _with_labels(config: NodeConfig, column: Column, table: pa.Table, least: int
         for row in counted.to_pylist()
         if row[column.name] is not None
     }
+    if column.name == "population" and TOTAL_LABEL in held:
+        raise InputError(
+            config.samples,
+            f"a population is called {TOTAL_LABEL!r}, which stands for the total of populations",
+            "give it another name, or declare the labels that count in node.toml; others become NULL",
+        )
     rare = [label for label, persons in held.items() if persons < least]
     if rare:
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,6 @@ def planted(first: int, count: int, genotype: str = "0/0", **facts: str) -> list
     ]
 
 
-def changed(persons: Sequence[Planted], change: Callable[[Planted], Planted]) -> list[Planted]:
-    """*persons*, each *changed*."""
-    return [change(person) for person in persons]
-
-
 def moved(persons: Sequence[Planted], **facts: str) -> list[Planted]:
     """*persons* with other facts."""
     return [replace(person, **facts) for person in persons]
@@ -58,28 +53,27 @@ def moved(persons: Sequence[Planted], **facts: str) -> list[Planted]:
 
 @dataclass
 class World:
-    """A node in *folder*; each release is seen as {(site, group): row}."""
+    """A node in *folder*; each release is seen as {(site, group): row}. Its files lack *lacks*."""
 
     folder: Path
     country: str = "EE"
     policy: str = "version = 1\n"
     populations: Sequence[str] = ("A", "B", "C")
+    lacks: Key | None = None
     seen: list[dict[tuple[Key, Group], dict[str, Any]]] = field(default_factory=list)
 
-    def built(self, *deliveries: Sequence[Planted], names: Sequence[str] = ()) -> NodeConfig:
+    def built(self, *deliveries: Sequence[Planted]) -> NodeConfig:
         """The node's lake made of *deliveries*."""
-        files = [
-            {f"{names[place] if names else place}.vcf": self._vcf(part)}
-            for place, part in enumerate(deliveries)
-        ]
+        files = [{f"{place}.vcf": self._vcf(part)} for place, part in enumerate(deliveries)]
         rows = "".join(person.row for part in deliveries for person in part)
         labels = ", ".join(f'"{label}"' for label in self.populations)
+        declared = f"values = [{labels}]\n" if labels else ""
         make_node(
             self.folder,
             files,
             "sample_id\tperson_id\tsex\tpopulation\n" + rows,
             absent_sites=["hom_ref"] * len(deliveries),
-            toml=f'[samples.columns.population]\ntype = "label"\nvalues = [{labels}]\n',
+            toml=f'[samples.columns.population]\ntype = "label"\n{declared}',
             node='policy = "policy.toml"\n',
         )
         toml = self.folder / "node.toml"
@@ -94,6 +88,7 @@ class World:
         records = [
             f"{contig} {pos} A C | {' '.join(person.at[place] for person in part)}"
             for place, (contig, pos) in enumerate(sites)
+            if (contig, pos) != self.lacks
         ]
         return vcf_text([person.sample for person in part], records)
 
