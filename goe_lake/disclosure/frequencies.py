@@ -1,9 +1,10 @@
 """Which counts of a table of allele frequencies may leave a node.
 
 A table has a row for each population, sex, and total of either (`margins.py` describes its shape).
-At each site AN of a row of which nobody or k are called is public, AC may be told, and beside AC the persons by genotype class. The rule
-for one row by itself is that of a single question (`control.py`); between rows no sum or difference
-may rest on a few persons.
+At each site AN is public where nobody or k of the row are called, AC may be told, and beside AC the
+persons by genotype class. The rule for one row by itself is that of a single question (`control.py`);
+between rows no sum or difference may rest on a few persons: carriers, others, or those with a reference
+allele, whom AN less AC counts.
 
 **AC and classes together.** Where the classes of some rows are told and those of others are not, a
 combination may subtract, say, the het of one row and the hom-alt of another from an AC. Two classes of

@@ -74,9 +74,8 @@ def joined_and_left(
             (old_calls, new_calls),
             weights,
             atoms,
-            found,
-            touched,
-            rows,
+            {name: counts[rows] for name, counts in found.items()},
+            {name: mask[rows] for name, mask in touched.items()},
         )
     classes = {name: found[name] for name in CLASSES}
     return Change(found["carriers"], found["others"], found["reference"], classes, touched)
@@ -193,9 +192,8 @@ def _count(
     atoms: Atoms,
     found: Mapping[str, Counts],
     touched: Mapping[str, npt.NDArray[np.bool_]],
-    rows: slice,
 ) -> None:
-    """Add what changed at the sites *rows* to *found*."""
+    """Add what changed at some sites to *found* and *touched*, which are of those sites."""
     mine, again = pairs
     same = old[:, mine] == new[:, again]
     old[:, mine] = np.where(same, _NOBODY, old[:, mine])
@@ -205,15 +203,15 @@ def _count(
     places = {name: place for place, name in enumerate(CLASSES)}
     for name, place in places.items():
         came, went = new == place, old == place
-        _add(found[name][rows], went @ members[0] + came @ members[1])
+        _add(found[name], went @ members[0] + came @ members[1])
         anybody = went @ present[0] + came @ present[1] > 0
-        touched[name][rows] |= anybody.reshape(touched[name][rows].shape)
+        touched[name] |= anybody.reshape(touched[name].shape)
     for name, classes in _ONCE.items():
         chosen = [places[one] for one in classes]
         before, after = np.isin(old, chosen), np.isin(new, chosen)
         # who is in both counts once
         before[:, mine] &= ~after[:, again]
-        _add(found[name][rows], before @ members[0] + after @ members[1])
+        _add(found[name], before @ members[0] + after @ members[1])
 
 
 def _add(found: Counts, counted: npt.NDArray[np.float64]) -> None:

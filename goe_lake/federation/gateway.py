@@ -146,9 +146,12 @@ class Federation:
         return explained(plan, self.nodes)
 
     def _plan(self, text: str) -> tuple[Plan, tuple[BoundColumn, ...]]:
-        plan = prepare(text, self.catalog)
-        self._second.check(text, plan.source)
-        bound = self._second.bind(plan.source)
+        try:
+            plan = prepare(text, self.catalog)
+            self._second.check(text, plan.source)
+            bound = self._second.bind(plan.source)
+        except RecursionError:
+            raise QueryRefused("G104", "the query nests too deeply", hint="flatten it") from None
         if len(bound) != len(plan.last.columns):
             raise QueryRefused(
                 "G105", "two parsers count the output columns differently", hint="name each column"

@@ -55,6 +55,8 @@ def final_step() -> Iterator[None]:
             "the steps above the releases take more time or memory than the gateway gives",
             hint="filter or group further, or join on equal columns",
         ) from None
+    except RecursionError:
+        raise QueryRefused("G104", "the query nests too deeply", hint="flatten it") from None
     except duckdb.Error as error:
         raise QueryRefused(
             "G602",

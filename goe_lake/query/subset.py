@@ -152,6 +152,7 @@ _EXPLAINED_ARGUMENTS[exp.Join, "side"] = _Explained(
 )
 NOTHING: Final[tuple[object, ...]] = (None, False, [])
 MOST_WIDTH: Final = 100
+MOST_PLACES: Final = 10
 JOIN_KINDS: Final = ("INNER", "CROSS", "OUTER", "SEMI", "ANTI")
 
 
@@ -187,6 +188,19 @@ def _check_arguments(node: exp.Expr) -> None:
             )
     if isinstance(node, exp.Format) or (isinstance(node, exp.Anonymous) and node.name.lower() == "printf"):
         _check_format(node)
+    if isinstance(node, exp.Replace | exp.RegexpReplace):
+        _check_replacement(node)
+
+
+def _check_replacement(node: exp.Replace | exp.RegexpReplace) -> None:
+    """What is put in is no longer than what is taken out: else texts grow by themselves, beyond any limit."""
+    sought, put = node.args.get("expression"), node.args.get("replacement")
+    known = isinstance(sought, exp.Literal) and isinstance(put, exp.Literal) and sought.is_string
+    # a pattern may match nothing between any two characters
+    most = len(sought.name) if known and isinstance(node, exp.Replace) else 1
+    if not known or len(put.name) > most:
+        message = "the replacement is not a text as short as what it replaces"
+        raise refusal(Code.CONSTANT, node, message, "write out both, or use CASE WHEN x = '…' THEN '…' END")
 
 
 def _check_format(node: exp.Expr) -> None:
@@ -199,6 +213,10 @@ def _check_format(node: exp.Expr) -> None:
     widths = [int(digits) for digits in re.findall(r"[0-9]+", first.name) if len(digits) < 10] or [0]
     if "*" in first.name or max(widths) > MOST_WIDTH or re.search(r"[0-9]{10}|{[^}]*{", first.name):
         raise refusal(Code.CONSTANT, first, f"a width is above {MOST_WIDTH}", "use a smaller one")
+    if len(re.findall("[{%]", first.name)) > MOST_PLACES:
+        raise refusal(
+            Code.CONSTANT, first, f"the format has more than {MOST_PLACES} places", "write a shorter one"
+        )
 
 
 def check_subset(query: exp.Expr, catalog: Catalog) -> exp.Expr:
