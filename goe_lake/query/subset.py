@@ -195,10 +195,10 @@ def _check_arguments(node: exp.Expr) -> None:
 def _check_replacement(node: exp.Replace | exp.RegexpReplace) -> None:
     """What is put in is no longer than what is taken out: else texts grow by themselves, beyond any limit."""
     sought, put = node.args.get("expression"), node.args.get("replacement")
-    known = isinstance(sought, exp.Literal) and isinstance(put, exp.Literal) and sought.is_string
+    known = isinstance(sought, exp.Literal) and isinstance(put, exp.Literal)
     # a pattern may match nothing between any two characters
-    most = len(sought.name) if known and isinstance(node, exp.Replace) else 1
-    if not known or len(put.name) > most:
+    most = len(node.text("expression")) if isinstance(node, exp.Replace) else 1
+    if not known or len(node.text("replacement")) > most:
         message = "the replacement is not a text as short as what it replaces"
         raise refusal(Code.CONSTANT, node, message, "write out both, or use CASE WHEN x = '…' THEN '…' END")
 

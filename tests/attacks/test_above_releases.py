@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -137,10 +135,10 @@ def test_expensive_query_is_refused_at_once(name: str, both: tuple[Federation, F
 
 
 @pytest.fixture
-def short(both: tuple[Federation, Federation], monkeypatch: pytest.MonkeyPatch) -> Iterator[Federation]:
+def short(both: tuple[Federation, Federation], monkeypatch: pytest.MonkeyPatch) -> Federation:
     """A gateway that gives a statement one second."""
     monkeypatch.setattr(both[0], "limits", Limits(seconds=1))
-    yield both[0]
+    return both[0]
 
 
 @pytest.mark.parametrize(
