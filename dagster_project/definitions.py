@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_project import defs as modules
 from dagster_project.executors import chosen_executor
 from dagster_project.nodes import configured_nodes
+from dagster_project.reporting import configured_reporting
 
 
 @dg.definitions
@@ -22,7 +23,8 @@ def defs() -> dg.Definitions:
         warnings.simplefilter("ignore", dg.PreviewWarning)
         found = dg.ComponentTree.from_module(defs_module=modules, project_root=root).build_defs()
     # a contig is decoded in a process of its own already, so a step does not need one
-    shared = dg.Definitions(resources={"nodes": configured_nodes()}, executor=chosen_executor())
+    resources = {"nodes": configured_nodes(), "reporting": configured_reporting()}
+    shared = dg.Definitions(resources=resources, executor=chosen_executor())
     return dg.Definitions.merge(with_sources(found), shared)
 
 
