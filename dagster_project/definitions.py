@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_project import defs as modules
 from dagster_project.executors import chosen_executor
 from dagster_project.nodes import configured_nodes
+from dagster_project.reference.bench import configured_bench
 from dagster_project.reporting import configured_reporting
 
 
@@ -23,7 +24,11 @@ def defs() -> dg.Definitions:
         warnings.simplefilter("ignore", dg.PreviewWarning)
         found = dg.ComponentTree.from_module(defs_module=modules, project_root=root).build_defs()
     # a contig is decoded in a process of its own already, so a step does not need one
-    resources = {"nodes": configured_nodes(), "reporting": configured_reporting()}
+    resources = {
+        "nodes": configured_nodes(),
+        "reporting": configured_reporting(),
+        "bench": configured_bench(),
+    }
     shared = dg.Definitions(resources=resources, executor=chosen_executor())
     return dg.Definitions.merge(with_sources(found), shared)
 

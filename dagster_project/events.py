@@ -49,3 +49,13 @@ def evaluations(
             severity=result.severity,
             blocking=blocking[result.asset_key, result.check_name],
         )
+
+
+def stands(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, version: dg.DataVersion, partition: str | None
+) -> bool:
+    """Whether the newest materialization of the asset, or of the *partition* of it, has that data version."""
+    wanted = dg.AssetRecordsFilter(asset, asset_partitions=None if partition is None else [partition])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    made = records[0].asset_materialization if records else None
+    return made is not None and (made.tags or {}).get(DATA_VERSION) == version.value

@@ -15,17 +15,17 @@ _SQL: Final = Path(__file__).parent / "sql"
 
 def disordered_sites(file: Path) -> int:
     """The rows of a file of sites that do not come after the row before them."""
-    return _offending("sorted_unique_keys", {"file": str(file)})
+    return offending("sorted_unique_keys", {"file": str(file)})
 
 
 def impossible_sites(calls: Path, persons: int) -> int:
     """The sites of a file of `calls` with AC above AN, or with more than *persons* persons."""
-    return _offending("calls_within_persons", {"file": str(calls), "persons": persons})
+    return offending("calls_within_persons", {"file": str(calls), "persons": persons})
 
 
 def impossible_counts(strata: Path) -> int:
     """The rows of a file of `strata` with AC above AN, or with a count below 0."""
-    return _offending("ac_within_an", {"file": str(strata)})
+    return offending("ac_within_an", {"file": str(strata)})
 
 
 def persons_without_sample(persons: Sequence[Path], samples: Sequence[Path]) -> int:
@@ -33,7 +33,7 @@ def persons_without_sample(persons: Sequence[Path], samples: Sequence[Path]) -> 
     if not persons:
         return 0
     files = {"persons": [str(path) for path in persons], "samples": [str(path) for path in samples]}
-    return _offending("persons_without_sample", files)
+    return offending("persons_without_sample", files)
 
 
 def unknown_scores(scores: Sequence[Path], samples: Sequence[Path]) -> int:
@@ -41,7 +41,7 @@ def unknown_scores(scores: Sequence[Path], samples: Sequence[Path]) -> int:
     if not scores:
         return 0
     files = {"scores": [str(path) for path in scores], "samples": [str(path) for path in samples]}
-    return _offending("scores_of_known_samples", files)
+    return offending("scores_of_known_samples", files)
 
 
 def rows_of(file: Path) -> int:
@@ -58,7 +58,8 @@ def rows_from(query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
-def _offending(query: str, parameters: Mapping[str, Any]) -> int:
+def offending(query: str, parameters: Mapping[str, Any]) -> int:
+    """How many rows the query in `sql/` of that name gives: none where a check passes."""
     with _connection().cursor() as cursor:
         (row,) = cursor.execute(f"SELECT count(*) FROM ({_query(query)})", dict(parameters)).fetchall()
     return int(row[0])

@@ -74,7 +74,7 @@ def build_release(
     steps.start("nodes", len(sites) * len(federation.nodes))
     made = federation.release_frequencies(lambda node, contig: steps.advance("nodes", 1))
     steps.finish("nodes")
-    sources = [_source(node, release) for node, release in zip(federation.nodes, made, strict=True)]
+    sources = [source_of(node, release) for node, release in zip(federation.nodes, made, strict=True)]
     same = _same(sites, made, sources, previous)
 
     def contents() -> Iterator[tuple[str, ContigContent]]:
@@ -111,7 +111,8 @@ def _by_contig(sites: pa.Table) -> dict[str, pa.Table]:
     }
 
 
-def _source(node: NodeDescription, release: FrequencyRelease) -> NodeSource:
+def source_of(node: NodeDescription, release: FrequencyRelease) -> NodeSource:
+    """What the manifest of a European release says of one node and its own release."""
     return NodeSource(
         id=node.node_id,
         country=node.country,
