@@ -17,7 +17,7 @@ from dagster_project.partitions import Cell, add_contigs
 from dagster_project.place import HERE
 from dagster_project.progress import Logged
 from dagster_project.reference import cells, european, made
-from dagster_project.reference.bench import ELSEWHERE, Bench
+from dagster_project.reference.bench import ELSEWHERE, Bench, history_of
 from goe_lake.federation.node import FrequencyRelease
 
 Events = Iterator[Event | dg.Output[object] | dg.DynamicOutput[str]]
@@ -61,13 +61,14 @@ def judge_releases(
     """Judge what is new in the nodes' releases, cell by cell; one output for each contig."""
     contigs = made.listed_contigs(bench.site_list())
     with explained():
+        history = history_of(made.configs_of(nodes))
         judged = [
-            cells.released_cell(nodes, cell)
+            cells.released_cell(history, cell)
             for cell in (Cell(contig, part.node) for contig in contigs for part in released)
             if not stands(
                 context.instance,
                 cells.RELEASED,
-                dg.DataVersion(cells.version_of_cell(nodes.node(cell.node), cell.contig)),
+                dg.DataVersion(cells.version_of_cell(history, cell)),
                 cell.partition_key,
             )
         ]

@@ -12,7 +12,7 @@ from dagster_project.partitions import CONTIG_BY_NODE, CONTIGS, NODES, Cell, add
 from dagster_project.place import HERE
 from dagster_project.progress import Logged
 from dagster_project.reference import cells, european, made
-from dagster_project.reference.bench import ELSEWHERE, Bench
+from dagster_project.reference.bench import ELSEWHERE, Bench, history_of
 
 RELEASED = {"goe/data": "released"}
 #: An asset of the reference is made again only where what it is made of has another content.
@@ -89,7 +89,8 @@ def released_frequencies(context: dg.AssetExecutionContext, nodes: Nodes) -> Res
     """
     cell = Cell.of(context.partition_key)
     with explained(nodes.folder(cell.node)):
-        return cells.cell_result(cells.released_cell(nodes, cell))
+        released = cells.released_cell(history_of(nodes.found().nodes), cell)
+    return cells.cell_result(released, list(cells.cell_checks([released])))
 
 
 @dg.asset(
@@ -116,8 +117,9 @@ def union_frequencies(context: dg.AssetExecutionContext, nodes: Nodes, bench: Be
     """
     contig = context.partition_key
     with explained():
-        for key in made.configs_of(nodes):
-            released = cells.released_cell(nodes, Cell(contig, key))
+        history = history_of(made.configs_of(nodes))
+        for node in history:
+            released = cells.released_cell(history, Cell(contig, node))
             if not released.sound:
                 raise cells.unsound(released)
         return european.union_result(made.unite_contig(nodes, bench, contig), bench)

@@ -11,8 +11,9 @@ R/next/chr20/part.json       its files, and a digest of all that they were made 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
@@ -101,21 +102,23 @@ def configured_bench() -> Bench:
     )
 
 
+MEND: Final = "materialize frequency_release of the node, or run: goe release node NODE.toml"
+#: Every release of each node, the first one first; none where a node has made none.
+History: TypeAlias = Mapping[str, tuple[NodeRelease, ...]]
+
+
+def history_of(configs: Mapping[str, NodeConfig]) -> History:
+    """Every release of each node. Raises LakeError where one cannot be read."""
+    return {key: releases(_releases_folder(config)) for key, config in configs.items()}
+
+
 def standing(config: NodeConfig) -> NodeRelease:
     """The node's newest release of allele frequencies. Raises LakeError where it has made none."""
     release = latest(_releases_folder(config))
     if release is None:
-        raise LakeError(config.lake, "the node has released no allele frequencies yet", _MEND)
+        raise LakeError(config.lake, "the node has released no allele frequencies yet", MEND)
     return release
-
-
-def earlier(config: NodeConfig) -> tuple[NodeRelease, ...]:
-    """Every release of the node, the first one first."""
-    return releases(_releases_folder(config))
 
 
 def _releases_folder(config: NodeConfig) -> Path:
     return folder_of(config.lake, protects=read_policy(config.policy).protects)
-
-
-_MEND: Final = "materialize frequency_release of the node, or run: goe release node NODE.toml"

@@ -14,13 +14,11 @@ import numpy.typing as npt
 from dagster_project.drawing import bars, density, histogram
 from dagster_project.events import Facts, Result
 from dagster_project.evidence import offending, rows_from
-from dagster_project.nodes import Nodes
 from dagster_project.partitions import Cell
 from dagster_project.place import HERE
-from dagster_project.reference.bench import earlier, standing
-from goe_lake.config import NodeConfig
-from goe_lake.errors import LakeError
+from dagster_project.reference.bench import MEND, History
 from goe_lake.engine.frequency_store import NODE_ROWS, NodeRelease
+from goe_lake.errors import LakeError
 from goe_lake.products.frequencies.schema import DESCRIPTIONS
 
 RELEASED: Final = HERE.key("released_frequencies")
@@ -122,27 +120,25 @@ class Released:
         return not self.small and not self.impossible
 
 
-def version_of_cell(config: NodeConfig, contig: str) -> str:
+def version_of_cell(history: History, cell: Cell) -> str:
     """The data version of one contig of the node's standing release: a digest of its rows."""
-    files = standing(config).contig(contig)
-    return "" if files is None else files.sha256[files.rows][:16]
+    files = _standing(history, cell.node).contig(cell.contig)
+    return "empty" if files is None else files.sha256[files.rows][:16]
 
 
-def released_cell(nodes: Nodes, cell: Cell) -> Released:
+def released_cell(history: History, cell: Cell) -> Released:
     """Read what the node has released of the contig. Raises LakeError where it has released nothing."""
-    config = nodes.node(cell.node)
-    release, all_releases = standing(config), earlier(config)
-    version = version_of_cell(config, cell.contig)
+    release, all_releases = _standing(history, cell.node), history[cell.node]
+    version = version_of_cell(history, cell)
     files = release.contig(cell.contig)
     if files is None:
-        empty = Frequencies()
         return Released(
-            cell, release.number, 0, 0, 0, _least(release), 0, 0, (0, 0), (0, 0), (), empty, version
+            cell, release.number, 0, 0, 0, _least(release), 0, 0, (0, 0), (0, 0), (), Frequencies(), version
         )
     rows = release.folder / files.rows
     groups = rows_from("released_groups", {"file": str(rows)})
     before = next((_rows(old, cell.contig) for old in reversed(all_releases[:-1])), None)
-    frequencies = _frequencies(rows, _others(nodes, cell), before)
+    frequencies = _frequencies(rows, _others(history, cell), before)
     return Released(
         cell=cell,
         number=release.number,
@@ -158,6 +154,13 @@ def released_cell(nodes: Nodes, cell: Cell) -> Released:
         frequencies=frequencies,
         version=version,
     )
+
+
+def _standing(history: History, node: str) -> NodeRelease:
+    found = history.get(node, ())
+    if not found:
+        raise LakeError(node, "the node has released no allele frequencies yet", MEND)
+    return found[-1]
 
 
 def _least(release: NodeRelease) -> int:
@@ -181,18 +184,10 @@ def _rows(release: NodeRelease, contig: str) -> Path | None:
     return None if files is None else release.folder / files.rows
 
 
-def _others(nodes: Nodes, cell: Cell) -> list[Path]:
-    """What other countries have released of the contig: where their lakes are here, their releases."""
-    found = []
-    for key, config in nodes.found().nodes.items():
-        if key != cell.node:
-            try:
-                path = _rows(standing(config), cell.contig)
-            except LakeError:
-                continue
-            if path is not None:
-                found.append(path)
-    return found
+def _others(history: History, cell: Cell) -> list[Path]:
+    """What the other countries have released of the contig, where their lakes are here."""
+    found = [_rows(known[-1], cell.contig) for node, known in history.items() if known and node != cell.node]
+    return [path for path in found if path is not None]
 
 
 def _frequencies(rows: Path, others: Sequence[Path], before: Path | None) -> Frequencies:
@@ -213,8 +208,8 @@ def _frequencies(rows: Path, others: Sequence[Path], before: Path | None) -> Fre
     return Frequencies(columns["af"], columns["others"], columns["before"])
 
 
-def cell_result(released: Released) -> Result:
-    """What Dagster keeps of one contig of a node's release."""
+def cell_result(released: Released, checks: Sequence[dg.AssetCheckResult] = ()) -> Result:
+    """What Dagster keeps of one contig of a node's release, with the verdicts of its *checks*."""
     shown: Facts = {
         "dagster/partition_row_count": released.rows,
         "dagster/column_schema": COLUMNS,
@@ -230,8 +225,8 @@ def cell_result(released: Released) -> Result:
     return dg.MaterializeResult(
         asset_key=RELEASED,
         metadata=shown,
-        check_results=list(cell_checks([released])),
-        data_version=dg.DataVersion(released.version or "empty"),
+        check_results=list(checks),
+        data_version=dg.DataVersion(released.version),
     )
 
 

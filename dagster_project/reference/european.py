@@ -189,8 +189,8 @@ def _preview(rows: pa.Table) -> str:
     everyone = pc.and_(
         pc.equal(rows.column("country"), "all"),
         pc.and_(
-            pc.fill_null(pc.equal(rows.column("population"), "all"), False),  # noqa: FBT003 - the value of a mask
-            pc.fill_null(pc.equal(rows.column("sex"), "all"), False),  # noqa: FBT003
+            pc.fill_null(pc.equal(rows.column("population"), "all"), False),
+            pc.fill_null(pc.equal(rows.column("sex"), "all"), False),
         ),
     )
     names = ["variant_id", "ac", "an", "af", "faf95", "grpmax", "status"]

@@ -85,7 +85,8 @@ def release_node(config: NodeConfig, bench: Bench) -> FrequencyRelease:
 
 def listed_contigs(sites: pa.Table) -> tuple[str, ...]:
     """The contigs of a site list, chr1 first."""
-    return tuple(sorted(sites.column("contig").unique().to_pylist(), key=CONTIG_ORDER.__getitem__))
+    found = set(sites.column("contig").to_pylist())
+    return tuple(contig for contig in CONTIG_ORDER if contig in found)
 
 
 def unite_contig(nodes: Nodes, bench: Bench, contig: str) -> Part:
@@ -120,7 +121,7 @@ def _files(configs: Mapping[str, NodeConfig]) -> list[Path]:
 
 
 def _made_of(configs: Mapping[str, NodeConfig], contig: str) -> list[dict[str, object]]:
-    found = []
+    found: list[dict[str, object]] = []
     for key, config in sorted(configs.items()):
         release = standing(config)
         files = release.contig(contig)
