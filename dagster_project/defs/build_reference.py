@@ -123,7 +123,7 @@ def european_reference() -> None:
 build_reference = european_reference.to_job(
     name="build_reference",
     executor_def=dg.in_process_executor,
-    description="Makes the next European release of allele frequencies; what has not changed is not computed.",
+    description="Makes the next European release of allele frequencies; what has not changed stays.",
 )
 
 

@@ -37,7 +37,7 @@ AND_SOUND = WHERE_CHANGED & dg.AutomationCondition.all_deps_blocking_checks_pass
     metadata={"dagster/column_schema": european.SITE_COLUMNS},
 )
 def site_list(context: dg.AssetExecutionContext, nodes: Nodes, bench: Bench) -> Result:
-    """The sites that every node answers at: the union of what nodes may list, and of all that was listed before.
+    """The sites that every node answers at: what nodes may list, and all that was listed before.
 
     A site is listed where its carriers reach the threshold at some node.
     """
@@ -96,12 +96,7 @@ def released_frequencies(context: dg.AssetExecutionContext, nodes: Nodes) -> Res
 @dg.asset(
     key=european.UNION,
     partitions_def=CONTIGS,
-    deps=[
-        dg.AssetDep(
-            released_frequencies,
-            partition_mapping=dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="contig"),
-        )
-    ],
+    deps=[released_frequencies],
     automation_condition=AND_SOUND,
     pool=SCAN,
     group_name="reference",
@@ -113,7 +108,7 @@ def released_frequencies(context: dg.AssetExecutionContext, nodes: Nodes) -> Res
 def union_frequencies(context: dg.AssetExecutionContext, nodes: Nodes, bench: Bench) -> Result:
     """The union of one contig over all nodes: allele frequencies by country, and of all countries together.
 
-    Made when every node has released the contig. Where a node withholds its part, the union is NULL with bounds.
+    Made when every node has released the contig. Where a node withholds its part, AC is NULL with bounds.
     """
     contig = context.partition_key
     with explained():
@@ -153,7 +148,7 @@ def european_release(context: dg.AssetExecutionContext, nodes: Nodes, bench: Ben
 
 @dg.definitions
 def reference() -> dg.Definitions:
-    """The assets of this location: of several nodes all, of one node its own part, of none the release alone."""
+    """The assets of this location: of several nodes all, of one its own part, of none the release."""
     own = [site_list, frequency_release, released_frequencies]
     if ELSEWHERE:
         return dg.Definitions(assets=[european_release])

@@ -2,10 +2,12 @@
 
 import dagster as dg
 
+from dagster_project.defs.ingest import published_snapshot
 from dagster_project.events import Result
 from dagster_project.failures import explained
 from dagster_project.nodes import Nodes
 from dagster_project.place import HERE
+from dagster_project.reference.european import EUROPEAN
 from dagster_project.reporting import Reporting, asset_key, known_reports, make
 from goe_lake.errors import Incomplete
 from goe_lake.products.reports import Report
@@ -19,6 +21,7 @@ def report_asset(report: Report, again: dg.RetryPolicy = AGAIN) -> dg.AssetsDefi
 
     @dg.asset(
         key=asset_key(report),
+        deps=[published_snapshot, EUROPEAN],
         group_name="reports",
         kinds={"sql", "html"},
         owners=["team:reporting"],

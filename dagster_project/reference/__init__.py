@@ -1,1 +1,1 @@
-"""The allele-frequency reference in Dagster: what nodes release, contig by contig, and their European union."""
+"""The allele-frequency reference in Dagster: what nodes release, and their European union."""

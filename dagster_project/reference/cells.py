@@ -54,8 +54,8 @@ CHECKS: Final = (
         "nothing_small",
         asset=RELEASED,
         blocking=True,
-        description="No row, and no total less its parts, tells of fewer carriers, others or persons than the "
-        "node's policy asks for; counted from the files by SQL of its own.",
+        description="No row, and no total less its parts, tells of fewer carriers, others or persons than "
+        "the node's policy asks for; counted from the files by SQL of its own.",
     ),
     dg.AssetCheckSpec(
         "possible_counts",
@@ -66,14 +66,14 @@ CHECKS: Final = (
     dg.AssetCheckSpec(
         "moved_since_release_before",
         asset=RELEASED,
-        description=f"At most {MOST_MOVED:.1%} of the sites moved by more than {MOVED} in allele frequency since "
-        "the node's release before.",
+        description=f"At most {MOST_MOVED:.1%} of the sites moved by more than {MOVED} in allele frequency "
+        "since the node's release before.",
     ),
     dg.AssetCheckSpec(
         "far_from_other_countries",
         asset=RELEASED,
-        description=f"At most {MOST_FAR:.0%} of the sites lie more than {FAR} in allele frequency from the other "
-        "countries' releases: more means another strand or assembly before it means history.",
+        description=f"At most {MOST_FAR:.0%} of the sites lie more than {FAR} in allele frequency from the "
+        "other countries' releases: more means another strand or assembly before it means history.",
     ),
 )
 
@@ -255,7 +255,7 @@ def _against(own: npt.NDArray[np.float64], other: npt.NDArray[np.float64], name:
 
 
 def cell_checks(cells: Sequence[Released]) -> Iterator[dg.AssetCheckResult]:
-    """The checks of `released_frequencies` over all *cells* of a run: Dagster keeps one result of each a run."""
+    """The checks of `released_frequencies` over all *cells* of a run: Dagster keeps one of each."""
     for name, fault in (("nothing_small", "small"), ("possible_counts", "impossible")):
         faults = sum(getattr(cell, fault) for cell in cells)
         numbers: Facts = {"rows": sum(cell.rows for cell in cells), "offending": faults}

@@ -79,7 +79,7 @@ CHECKS: Final = (
         "whole",
         asset=EUROPEAN,
         blocking=True,
-        description="Every file is what the manifest and SHA256SUMS say, read from disk after it was written.",
+        description="Every file is what the manifest and SHA256SUMS say, read from disk once written.",
     ),
     dg.AssetCheckSpec(
         "sites_stay_listed",

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from goe_lake import __version__
 from goe_lake.federation import Answer
-from goe_lake.products.reports.run import Part, Result
+from goe_lake.products.reports.run import ANSWERED, NOT_ASKED, Part, Result
 
 PROVENANCE_VERSION: Final = "report-provenance/1"
 
@@ -41,7 +41,7 @@ class Provenance:
             "report_sha256": self.digest,
             "project": self.project,
             "parameters": dict(self.parameters),
-            "complete": all(node["status"] == "answered" for node in self.nodes),
+            "complete": all(node["status"] in (ANSWERED, NOT_ASKED) for node in self.nodes),
             "nodes": [dict(node) for node in self.nodes],
             "queries": [dict(query) for query in self.queries],
             "made_with": dict(self.versions),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from goe_lake.errors import GoeError, QueryRefused
 from goe_lake.federation import Answer
@@ -12,6 +12,10 @@ from goe_lake.federation.gateway import Completeness
 from goe_lake.products.reports.definition import Query, Report
 from goe_lake.products.reports.parameters import chosen, filled
 from goe_lake.release import NodeReport
+
+ANSWERED: Final = "answered"
+#: A query of public tables alone asks no node for a release.
+NOT_ASKED: Final = "not_asked"
 
 
 class SnapshotsChanged(GoeError):
@@ -54,14 +58,20 @@ class Result:
         worst: dict[str, NodeReport] = {}
         for part in self.parts:
             for node in part.answer.envelope.nodes:
-                if node.node_id not in worst or node.status != "answered":
+                before = worst.get(node.node_id)
+                if before is None or _badness(node) > _badness(before):
                     worst[node.node_id] = node
         return tuple(worst[node_id] for node_id in sorted(worst))
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The nodes that did not answer every query."""
-        return tuple(node.node_id for node in self.nodes if node.status != "answered")
+        """The nodes that were asked and did not answer every query."""
+        return tuple(node.node_id for node in self.nodes if node.status not in (NOT_ASKED, ANSWERED))
+
+
+def _badness(node: NodeReport) -> int:
+    """How far from an answer: a query of public tables asks no node, which is no fault of the node."""
+    return {NOT_ASKED: 0, ANSWERED: 1}.get(node.status, 2)
 
 
 def run_report(
