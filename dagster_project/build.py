@@ -2,8 +2,10 @@
 
 `python -m dagster_project.build --home DIR --nodes ee/node.toml fi/node.toml` prints one JSON object a
 line: `{"done": 3, "total": 80, "step": "EE convert_contig[chr1]"}` while it works, and one for each
-node at its end, `{"node": "EE", "run_id": "…", "snapshot_id": "…", "seconds": 2.5, "failure": null}`. The
-exit code is 0 where every lake was built, else 1.
+node at its end, `{"node": "EE", "run_id": "…", "snapshot_id": "…", "seconds": 2.5, "failure": null}`. With
+`--release` the European release of allele frequencies follows where every lake was built: lines with
+`"of": "release"`, and at its end `{"release": 1, "folder": "…", "seconds": 9.0, …, "failure": null}`.
+The exit code is 0 where all was built, else 1.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from typing import Final
 import dagster as dg
 
 from dagster_project.defs.build_lake import build_lake
+from dagster_project.defs.build_reference import build_reference
 from dagster_project.nodes import Nodes, node_key
 from dagster_project.partitions import add_nodes
+from dagster_project.reference.bench import Bench
 from goe_lake.config import read_node
 from goe_lake.errors import ConfigError
 from goe_lake.lake import current_id
@@ -47,6 +51,8 @@ concurrency:
 """
 #: The steps of a build besides one for each contig.
 OTHER_STEPS: Final = 3
+#: Steps of a European release besides one for each node and each contig, and its last.
+OF_A_RELEASE: Final = 2
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,58 @@ def _failure(event: dg.DagsterEvent) -> str:
     return data.error.message if data.error is not None else f"{event.step_key} failed"
 
 
+@dataclass(frozen=True)
+class Released:
+    """How a European release ended: its number and folder, or *failure*, which says what went wrong."""
+
+    release: int | None
+    folder: str | None
+    run_id: str
+    seconds: float
+    failure: str | None
+
+
+def release_frequencies(
+    node_tomls: Sequence[Path | str], instance_dir: Path | str, progress: Tell | None = None
+) -> Released:
+    """Make the next European release over built lakes, as a run of the Dagster instance in *instance_dir*.
+
+    It lies in the folder `releases` of that instance; where nothing changed it is the newest one.
+    """
+    home, began, run_id = Path(instance_dir).resolve(), time.monotonic(), str(uuid.uuid4())
+    nodes = Nodes(paths=os.pathsep.join(str(Path(toml).resolve()) for toml in node_tomls))
+    bench = Bench(folder=str(home / "releases"))
+    known, done = 1 + OF_A_RELEASE + len(node_tomls), 0
+
+    def note(event: dg.DagsterEvent | None) -> None:
+        nonlocal known, done
+        if event is None or progress is None:
+            return
+        if event.is_successful_output and event.step_key == "judge_releases":
+            known += 1
+        if event.is_step_success:
+            done += 1
+            progress(done, known, str(event.step_key))
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.add_event_listener(run_id, lambda entry: note(entry.dagster_event))
+        result = build_reference.execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=instance,
+            raise_on_error=False,
+            run_id=run_id,
+            resources={"nodes": nodes, "bench": bench},
+        )
+    seconds = round(time.monotonic() - began, 3)
+    newest = bench.newest() if result.success else None
+    if newest is None:
+        failures = [_failure(event) for event in result.all_events if event.is_step_failure]
+        return Released(
+            None, None, run_id, seconds, next(iter(failures), "the run failed before its first step")
+        )
+    return Released(newest.manifest.number, str(newest.root), run_id, seconds, None)
+
+
 class _Steps:
     """Counts the steps of all builds; how many a node has is known once its input is checked."""
 
@@ -143,6 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dagster_project.build", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="the folder of the Dagster instance")
     parser.add_argument("--nodes", type=Path, nargs="+", required=True, help="node.toml files")
+    parser.add_argument("--release", action="store_true", help="make the next European release as well")
     chosen = parser.parse_args(arguments)
 
     def tell(done: int, total: int, step: str) -> None:
@@ -157,7 +216,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(asdict(built))
         if built.failure is not None:
             sys.stderr.write(f"{built.node}: {built.failure}\n")
-    return 0 if all(built.failure is None for built in ended) else 1
+    if any(built.failure is not None for built in ended):
+        return 1
+    return _release(chosen.nodes, chosen.home) if chosen.release else 0
+
+
+def _release(node_tomls: Sequence[Path], home: Path) -> int:
+    def tell(done: int, total: int, step: str) -> None:
+        _print({"done": done, "total": total, "step": step, "of": "release"})
+
+    released = release_frequencies(node_tomls, home, tell)
+    _print(asdict(released))
+    if released.failure is not None:
+        sys.stderr.write(f"release: {released.failure}\n")
+        return 1
+    return 0
 
 
 def _print(line: dict[str, object]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,6 +23,12 @@ from goe_lake.demo.services import ServiceFailed, Services
 from goe_lake.demo.tour import Stop, tour
 from goe_lake.errors import QueryRefused
 from goe_lake.federation.client import Client
+from goe_lake.products.reports import find_report, run_report, write_result
+from goe_lake.products.reports.definition import reports_folder
+
+#: The report that ends the tour.
+REPORT: Final = "frequency_differences"
+RELEASING: Final = "     and the first European release of allele frequencies"
 
 
 @dataclass(frozen=True)
@@ -40,20 +47,22 @@ def run_demo(settings: DemoSettings, console: Console) -> None:
     """Simulate, build, serve, and show; raises GoeError where a step fails."""
     began = time.monotonic()
     total = len(settings.countries) * settings.persons
-    with _step(
-        console, f"1/4  simulating {total:,} persons of {len(settings.countries)} countries"
-    ) as progress:
+    with _step(console, f"1/4  simulating {total:,} persons of {len(settings.countries)} countries") as (
+        progress,
+    ):
         nodes = make_cohort(
             settings.directory, settings.countries, settings.persons, settings.seed, progress=progress.contig
         )
-    with _step(console, "2/4  building the lakes with Dagster") as progress:
-        build_lakes(settings.directory, nodes, progress.set)
+    with _step(console, "2/4  building the lakes with Dagster", RELEASING) as (lakes, release):
+        folder = build_lakes(settings.directory, nodes, lakes.set, release.set)
+    console.print(f"     the first European release: {folder}", highlight=False, soft_wrap=True)
     console.print(f"[bold]3/4[/bold]  starting {len(nodes)} nodes and a gateway, each a process of its own")
     with Services(settings.directory, nodes) as services:
         console.print(f"[bold]4/4[/bold]  asking {services.url}\n")
         with connect(services.url, ca=services.ca) as federation:
             for stop in tour(settings.directory / "truth.json"):
                 show(stop, federation, console)
+        show_report(settings.directory / "reports", services, console)
         console.print(f"[dim]{time.monotonic() - began:.0f} s from nothing to here[/dim]")
         _farewell(settings, services, console)
         if not settings.once:
@@ -64,10 +73,11 @@ class _Bar:
     """One progress bar, moved by whoever does the work."""
 
     def __init__(self, bars: Progress, title: str) -> None:
-        self._bars, self._task = bars, bars.add_task(title, total=None)
+        self._bars, self._task = bars, bars.add_task(title, start=False, total=None)
 
     def set(self, done: int, total: int) -> None:
         """*done* of *total* units are done."""
+        self._bars.start_task(self._task)
         self._bars.update(self._task, completed=done, total=total)
 
     def contig(self, name: str, done: int, total: int) -> None:
@@ -76,14 +86,22 @@ class _Bar:
 
 
 @contextmanager
-def _step(console: Console, title: str) -> Iterator[_Bar]:
+def _step(console: Console, *titles: str) -> Iterator[tuple[_Bar, ...]]:
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
-        yield _Bar(bars, title)
+        yield tuple(_Bar(bars, title) for title in titles)
 
 
-def build_lakes(directory: Path, nodes: Sequence[Path], progress: Callable[[int, int], None]) -> None:
-    """Build the lakes of *nodes* as runs of a Dagster instance in *directory*, in a process of its own."""
+def build_lakes(
+    directory: Path,
+    nodes: Sequence[Path],
+    lakes: Callable[[int, int], None],
+    release: Callable[[int, int], None],
+) -> str:
+    """Build the lakes of *nodes*, and a European release over them; its folder.
+
+    Both are runs of a Dagster instance in *directory*, in a process of its own.
+    """
     home = directory / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     command = [
@@ -94,6 +112,7 @@ def build_lakes(directory: Path, nodes: Sequence[Path], progress: Callable[[int,
         str(home),
         "--nodes",
         *map(str, nodes),
+        "--release",
     ]
     log = directory / "logs" / "build.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -102,12 +121,15 @@ def build_lakes(directory: Path, nodes: Sequence[Path], progress: Callable[[int,
             command, stdout=subprocess.PIPE, stderr=messages, text=True, stdin=subprocess.DEVNULL
         )
         assert process.stdout is not None
+        folder = ""
         for line in process.stdout:
             event = json.loads(line)
             if "done" in event:
-                progress(event["done"], event["total"])
+                (release if event.get("of") == "release" else lakes)(event["done"], event["total"])
+            folder = event.get("folder") or folder
         if process.wait() != 0:
             raise ServiceFailed(f"the build of the lakes failed; see {log}")
+    return folder
 
 
 def show(stop: Stop, federation: Client, console: Console) -> None:
@@ -123,6 +145,24 @@ def show(stop: Stop, federation: Client, console: Console) -> None:
         for line in remarks(answer):
             console.print(line, style="dim", markup=False, highlight=False)
     console.print(f"{stop.remark}\n", style="italic", markup=False, highlight=False)
+
+
+def show_report(folder: Path, services: Services, console: Console) -> None:
+    """Run the report REPORT through the gateway into *folder*, and say where its page is."""
+    report = find_report(REPORT, reports_folder())
+    console.rule(f"[bold]And as a report, with charts: {report.title}", align="left")
+    command = f"goe report run {REPORT} --gateway {services.url} --ca {services.ca}"
+    console.print(command, highlight=False, markup=False, soft_wrap=True)
+    with connect(services.url, ca=services.ca, project=report.project) as federation:
+        result = run_report(report, federation, {})
+    page, *files = write_result(result, folder / REPORT)
+    console.print(str(page), highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"A page to print, and {len(files)} files of its rows and provenance. It was made of released counts "
+        "alone; the same releases give the same bytes.\n",
+        style="italic",
+        highlight=False,
+    )
 
 
 def _farewell(settings: DemoSettings, services: Services, console: Console) -> None:

@@ -23,7 +23,7 @@ def tour(truth: Path) -> tuple[Stop, ...]:
     """The stops for the cohort whose planted effects the file *truth* holds."""
     effects = json.loads(truth.read_text(encoding="utf-8"))["traits"]["ldl"]["effects"]
     common = max((effect for effect in effects if 0.1 < effect["frequency"] < 0.9), key=_size)
-    return (_people(), *_site(common), _carriers(), _scores(), _withheld(), _refused())
+    return (_people(), *_site(common), _released(), _carriers(), _scores(), _withheld(), _refused())
 
 
 def _size(effect: Mapping[str, Any]) -> float:
@@ -86,6 +86,21 @@ def _site(effect: Mapping[str, Any]) -> tuple[Stop, ...]:
         f"The simulation planted {effect['effect']:+.2f} mmol/L a copy.",
     )
     return frequency, genotypes, trait
+
+
+def _released() -> Stop:
+    return Stop(
+        "What does the European release say of the missense variants of APOE and PCSK9?",
+        _sql("""
+            SELECT gene, variant_id, ac, an, af, faf95, grpmax
+            FROM allele_frequencies JOIN variants USING (contig, pos, ref, alt, variant_id)
+            WHERE gene IN ('APOE', 'PCSK9') AND consequence = 'missense_variant'
+                AND country = 'all' AND population = 'all' AND sex = 'all' AND status = 'ok'
+            ORDER BY af DESC
+            LIMIT 5
+        """),
+        "Released numbers are read, not computed: no node is asked about persons, and any join will do.",
+    )
 
 
 def _carriers() -> Stop:

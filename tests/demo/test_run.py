@@ -24,7 +24,10 @@ def test_demo_runs_from_nothing_to_its_last_stop(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "How many persons does each country hold?" in done.stdout
-    assert "G501 line 1 col 8" in done.stdout
+    assert "G303 line 1 col 8" in done.stdout
+    assert "the first European release: " in done.stdout
+    assert (tmp_path / "dagster" / "releases" / "1" / "notes.html").is_file()
+    assert (tmp_path / "reports" / "frequency_differences" / "report.html").is_file()
     assert "2 of 2 nodes (EE, FI)" in done.stdout
     assert (tmp_path / "ee" / "lake" / "CURRENT").is_file()
     assert (tmp_path / "dagster" / "dagster.yaml").is_file()
