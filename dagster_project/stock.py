@@ -12,11 +12,19 @@ from dagster_project import contigs, rules
 from dagster_project.events import Result
 from dagster_project.history import check_states, seconds_by_cell
 from dagster_project.inventory import inventory_result
+from dagster_project.place import HERE
 from dagster_project.quality.verdicts import BOUNDS
+from dagster_project.reference import cells, european
 from dagster_project.snapshots import Lake
 
 #: Every check of this code location.
-CHECKS: Final = (*contigs.CHECKS, *rules.SPECS, *(bound.spec for bound in BOUNDS))
+CHECKS: Final = (
+    *contigs.CHECKS,
+    *rules.SPECS,
+    *(bound.spec for bound in BOUNDS),
+    *cells.CHECKS,
+    *(european.CHECKS if HERE.node is None else ()),
+)
 
 
 def inventory_of(

@@ -293,18 +293,28 @@ def _verdict(
 ) -> dg.AssetCheckResult:
     spec = next(spec for spec in CHECKS if spec.name == name)
     metadata = dict(numbers)
-    metadata["by_cell"] = dg.MetadataValue.table(
-        [
-            dg.TableRecord({"cell": f"{c.cell.contig} {c.cell.node}", "of": of, "offending": found})
-            for c, of, found in rows
-        ]
-    )
+    metadata["by_node"] = dg.MetadataValue.table(_by_node(rows))
+    found = [f"{cell.cell.contig} of {cell.cell.node}" for cell, _, beyond in rows if beyond]
+    if found:
+        metadata["found_in"] = ", ".join(found)
     if plot is not None:
         metadata["plot"] = dg.MetadataValue.md(plot)
     severity = dg.AssetCheckSeverity.ERROR if spec.blocking else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         asset_key=RELEASED, check_name=name, passed=passed, metadata=metadata, severity=severity
     )
+
+
+def _by_node(rows: Sequence[tuple[Released, int, int]]) -> list[dg.TableRecord]:
+    """How many rows, or sites, of each node were looked at, and how many of them were found."""
+    summed: dict[str, list[int]] = {}
+    for cell, looked, found in rows:
+        line = summed.setdefault(cell.cell.node, [0, 0])
+        line[0], line[1] = line[0] + looked, line[1] + found
+    return [
+        dg.TableRecord({"node": node, "looked at": looked, "found": found})
+        for node, (looked, found) in summed.items()
+    ]
 
 
 def unsound(released: Released) -> dg.Failure:
