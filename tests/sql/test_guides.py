@@ -13,12 +13,22 @@ from goe_lake.query import Code
 
 DOCS = Path(__file__).parents[2] / "docs"
 ANALYST = (DOCS / "analyst-guide.md").read_text(encoding="utf-8")
+README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 POLICY = (DOCS / "policy-guide.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
     """The code blocks of one language."""
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("query", blocks(README, "sql"))
+def test_example_of_the_readme_has_the_columns_that_it_shows(query: str, federation: Federation) -> None:
+    """What the README asks of the reference is answered, one row a country and the union, as its table says."""
+    table = federation.sql(query).table
+    (header,) = re.findall(r"┃ (country .*) ┃\n", README)
+    assert table.column_names == [name.strip() for name in header.split("┃")]
+    assert table.column("country").to_pylist() == ["EE", "FI", "LV", "all"]
 
 
 @pytest.mark.parametrize("query", blocks(ANALYST, "sql"))
