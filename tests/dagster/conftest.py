@@ -60,9 +60,12 @@ Materialize = Callable[..., dg.ExecuteInProcessResult]
 
 
 @pytest.fixture
-def materialize(node: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Materialize:
+def materialize(
+    node: Path, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Materialize:
     """A function that materializes assets of the node; the partition key is plain text, as over GraphQL."""
     monkeypatch.setenv("GOE_NODES", str(node))
+    monkeypatch.setenv("GOE_RELEASES", str(tmp_path / "releases"))
     job = defs().resolve_implicit_global_asset_job_def()
 
     def run(*assets: str, partition: str | None = None) -> dg.ExecuteInProcessResult:

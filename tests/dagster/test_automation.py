@@ -13,9 +13,10 @@ from dagster_project.nodes import Nodes
 
 
 @pytest.fixture
-def definitions_of_the_node(node: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
+def definitions_of_the_node(node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
     """The definitions for the one node of the test."""
     monkeypatch.setenv("GOE_NODES", str(node))
+    monkeypatch.setenv("GOE_RELEASES", str(tmp_path / "releases"))
     return defs()
 
 
@@ -30,10 +31,23 @@ def requested(result: dg.EvaluateAutomationConditionsResult) -> set[tuple[str, s
     }
 
 
-def test_quality_and_then_the_inventory_follow_a_build_and_then_nothing_does(
+#: What follows a build up to the European release.
+REFERENCE = {
+    ("site_list", None),
+    ("frequency_release", "EE"),
+    *(("released_frequencies", f"{contig}|EE") for contig in ("chr2", "chrX")),
+    *(("union_frequencies", contig) for contig in ("chr2", "chrX")),
+    ("european_release", None),
+}
+
+
+def test_quality_inventory_and_release_follow_a_build_and_then_nothing_does(
     definitions_of_the_node: dg.Definitions, instance: dg.DagsterInstance, nodes: Nodes
 ):
-    """A build asks for the quality of its node; that for the inventory; and there it ends."""
+    """A build asks for the quality of its node, that for the inventory, its counts for a European release.
+
+    There it ends; and a build that gives the same tables asks for no release again.
+    """
     job = definitions_of_the_node.resolve_implicit_global_asset_job_def()
 
     def look(cursor: object = None) -> dg.EvaluateAutomationConditionsResult:
@@ -57,14 +71,27 @@ def test_quality_and_then_the_inventory_follow_a_build_and_then_nothing_does(
     assert {("sample_qc", "EE"), ("site_qc", "EE")} <= asked
     assert not {name for name, _ in asked} & {"checked_input", "contig_parquet", "published_snapshot"}
     make(asked)
-    seen, cursor = [], second.cursor
-    for _ in range(4):
-        result = look(cursor)
-        cursor = result.cursor
-        seen.append(requested(result))
-        make(seen[-1])
-    assert set().union(*seen) <= {("lake_inventory", None)}
+
+    def follow(cursor: object) -> tuple[list[set[tuple[str, str | None]]], object]:
+        seen = []
+        for _ in range(7):
+            result = look(cursor)
+            cursor = result.cursor
+            seen.append(requested(result))
+            make(seen[-1])
+        return seen, cursor
+
+    seen, cursor = follow(second.cursor)
+    made = [what for asked_at_once in (asked, *seen) for what in asked_at_once]
+    assert set(made) >= REFERENCE
+    assert set().union(*seen) <= {("lake_inventory", None), *REFERENCE}
+    assert [what for what in REFERENCE if made.count(what) > 1] == []
     assert seen[-1] == set()
+    assert build_lake.execute_in_process(
+        instance=instance, partition_key="EE", resources={"nodes": nodes}
+    ).success
+    again, _ = follow(cursor)
+    assert set().union(*again) & REFERENCE == set()
 
 
 def test_the_inventory_shows_the_newest_verdicts(

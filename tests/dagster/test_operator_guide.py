@@ -63,7 +63,7 @@ def test_every_asset_check_and_job_is_explained(definitions: dg.Definitions):
     names = {key.to_user_string() for key in graph.get_all_asset_keys()}
     names |= {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
     names |= {sensor.name for sensor in definitions.sensors or []}
-    assert names - QUOTED == set()
+    assert {name for name in names - QUOTED if f"`{name}`" not in GUIDE} == set()
     for key in graph.asset_check_keys:
         assert re.search(
             rf"^\| `{key.name}` \| `{key.asset_key.to_user_string()}` \|", GUIDE, re.MULTILINE
