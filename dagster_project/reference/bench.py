@@ -19,6 +19,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dagster_project.place import HERE
 from goe_lake.config import NodeConfig
 from goe_lake.engine.frequencies import digest_of_sites
 from goe_lake.engine.frequency_store import NodeRelease, folder_of, latest, releases
@@ -72,7 +73,7 @@ class Bench(dg.ConfigurableResource["Bench"]):
 
     def lay(self, sites: pa.Table) -> str:
         """Make *sites* (SITE_SCHEMA) the site list of the next release; its digest."""
-        path = self._site_list
+        path = self.site_list_file
         path.parent.mkdir(parents=True, exist_ok=True)
         building = path.with_name(f".{path.name}-{os.getpid()}")
         pq.write_table(sites.combine_chunks(), building, compression="zstd")
@@ -82,14 +83,15 @@ class Bench(dg.ConfigurableResource["Bench"]):
     def site_list(self) -> pa.Table:
         """The site list of the next release. Raises LakeError where there is none yet."""
         try:
-            return pq.read_table(self._site_list, partitioning=None).cast(SITE_SCHEMA)
+            return pq.read_table(self.site_list_file, partitioning=None).cast(SITE_SCHEMA)
         except (OSError, pa.ArrowException):
             problem = "there is no site list that can be read"
-            raise LakeError(self._site_list, problem, "materialize site_list first") from None
+            raise LakeError(self.site_list_file, problem, "materialize site_list first") from None
 
     @property
-    def _site_list(self) -> Path:
-        return self.root / "next" / "site_list.parquet"
+    def site_list_file(self) -> Path:
+        """The file of the site list; each location of one node has its own."""
+        return self.root.joinpath("next", *HERE.prefix, "site_list.parquet")
 
 
 def configured_bench() -> Bench:

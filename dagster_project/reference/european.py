@@ -100,7 +100,7 @@ def site_list_result(sites: pa.Table, bench: Bench) -> Result:
     shown: Facts = {
         "dagster/row_count": sites.num_rows,
         "dagster/column_schema": SITE_COLUMNS,
-        "dagster/uri": str(bench.root / "next" / "site_list.parquet"),
+        "dagster/uri": str(bench.site_list_file),
         "newly_listed": sites.num_rows - sum(earlier.values()),
         "by_contig": dg.MetadataValue.table(
             [
