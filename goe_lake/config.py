@@ -36,11 +36,17 @@ MOST_QUARANTINED: Final = 0.01
 
 @dataclass(frozen=True)
 class GenotypeDelivery:
-    """One `[[genotypes]]` entry: VCF files of persons that no other delivery holds."""
+    """One `[[genotypes]]` entry: VCF files of persons that no other delivery holds.
+
+    *callable* is a BED of where every person was looked at; in reference blocks of a gVCF a person
+    whose quality is below *min_block_gq* is not called.
+    """
 
     files: tuple[Path, ...]
     absent_sites: AbsentSites
     format_fields: tuple[str, ...]
+    callable: Path | None = None
+    min_block_gq: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,9 @@ class Annotation:
 class NodeConfig:
     """A whole `node.toml`; every path is absolute.
 
-    *max_quarantined* is the largest share (0..1) of values of one column, or of records of one
-    file, that may be put aside before the ingest fails.
+    *reference* is a FASTA by which indels are left-aligned. *max_quarantined* is the largest share
+    (0..1) of values of one column, or of records of one file, that may be put aside before the ingest
+    fails.
     """
 
     file: Path
@@ -79,6 +86,7 @@ class NodeConfig:
     assembly: str
     lake: Path
     policy: Path | None
+    reference: Path | None
     genotypes: tuple[GenotypeDelivery, ...]
     samples: Path
     withdrawn: Path | None
@@ -117,6 +125,7 @@ def read_node(path: Path | str) -> NodeConfig:
         assembly=node.text_or("assembly", "GRCh38", "name the reference build", choices=tuple(ASSEMBLIES)),
         lake=_path(node, node.text_or("lake", "lake", "the folder of the lake")),
         policy=_optional_path(node, "policy"),
+        reference=_reference(node),
         genotypes=tuple(_delivery(entry) for entry in top.sections("genotypes")),
         samples=_samples_file(top.section("samples")),
         withdrawn=_withdrawn_file(top.section("samples")),
@@ -143,6 +152,11 @@ def _optional_path(section: Section, name: str) -> Path | None:
     return _path(section, text) if text else None
 
 
+def _reference(section: Section) -> Path | None:
+    path = _optional_path(section, "reference")
+    return None if path is None else _existing(section, "reference", path)
+
+
 def _existing(section: Section, name: str, path: Path) -> Path:
     if not path.is_file():
         raise section.error(name, f"there is no file {path}", "check the path; it is relative to this file")
@@ -165,10 +179,22 @@ def _delivery(section: Section) -> GenotypeDelivery:
             raise section.error(
                 "format_fields", f"{field!r} has no column", f"choose from {', '.join(FORMAT_FIELDS)}"
             )
-    if section.has("callable"):
-        raise section.error("callable", "callable regions are not read yet", "remove it and set absent_sites")
+    regions = _optional_path(section, "callable")
+    if regions is not None:
+        _existing(section, "callable", regions)
+        if absent == "hom_ref":
+            raise section.error(
+                "callable",
+                "says where sites were looked at, and absent_sites says everywhere",
+                "remove one of the two",
+            )
+    quality = section.integer(
+        "min_block_gq", 1, "the least GQ of a reference block that counts as called", least=0, most=99
+    )
     section.done()
-    return GenotypeDelivery(_expand(section, "files", patterns), cast(AbsentSites, absent), fields)
+    return GenotypeDelivery(
+        _expand(section, "files", patterns), cast(AbsentSites, absent), fields, regions, quality
+    )
 
 
 def _expand(section: Section, name: str, patterns: Iterable[str]) -> tuple[Path, ...]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from goe_lake.engine.calls import stored_calls
 from goe_lake.engine.class_counts import PLACE
 from goe_lake.engine.genotypes import (
+    CHUNK_CELLS,
     CLASS_VALUES,
     CLASSES,
     FILLED,
@@ -96,14 +97,18 @@ def _add_filled(
     counts: Sites, batch: BatchPersons, sites: Selection, number: Indexes, lacking: npt.NDArray[np.bool_]
 ) -> None:
     """Add what the rule of *batch* fills in at the *lacking* ones of *sites*."""
-    nobody = np.zeros(len(batch.samples), dtype=np.int8)
     for contig, where in sites.by_contig():
-        for stretch, lying in (("par", sites.par[where]), ("nonpar", ~sites.par[where])):
-            chosen = number[where][lacking[where] & lying]
-            added = np.bincount(chosen, minlength=counts.shape[1]).astype(np.int32)
-            ploidy = nobody if batch.fill is None else batch.fill[(contig, stretch)]
-            for alleles, name in enumerate(FILLED if len(chosen) else ()):
-                counts[PLACE[name]][:, ploidy == alleles] += added[:, None]
+        fill, here = batch.fill[contig], np.flatnonzero(lacking[where]) + where.start
+        # ranges make every site another one
+        step = max(1, CHUNK_CELLS // max(1, len(batch.samples))) if fill.files else max(1, len(here))
+        for start in range(0, len(here), step):
+            chosen = here[start : start + step]
+            called, kind = fill.alike(sites.positions[chosen], sites.par[chosen])
+            times = np.zeros((counts.shape[1], len(called)), np.float32)
+            np.add.at(times, (number[chosen], kind), 1)
+            for alleles, name in enumerate(FILLED):
+                # below 2^24 sites a 32-bit float counts exactly
+                counts[PLACE[name]] += np.rint(times @ (called == alleles)).astype(np.int32)
 
 
 def _rows(counts: Sites, named: Indexes, batch: BatchPersons) -> Iterator[pa.Table]:

@@ -13,7 +13,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.engine.calls import stored_calls
-from goe_lake.engine.genotypes import CLASSES, FILLED, REF, BatchPersons, Indexes, bitmaps, listed
+from goe_lake.engine.genotypes import (
+    CHUNK_CELLS,
+    CLASSES,
+    FILLED,
+    REF,
+    BatchPersons,
+    Dense,
+    Indexes,
+    bitmaps,
+    listed,
+)
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session
 from goe_lake.vcf.encode import CLASS_CODES
@@ -63,21 +73,22 @@ def add_filled(
     group: Indexes,
 ) -> None:
     """Add what the rule of *batch* fills in at those of *sites* that its files lack, to *counts*."""
-    if not where.any():
-        return
-    for stretch, lying in (("par", sites.par), ("nonpar", ~sites.par)):
-        lacking = where & lying
-        if lacking.any():
-            counts[:, :, lacking] += filled(batch, contig, stretch, group, len(counts))[:, :, None]
+    fill, lacking = batch.fill[contig], np.flatnonzero(where)
+    # ranges make every site another one
+    step = max(1, CHUNK_CELLS // max(1, len(group))) if fill.files else max(1, len(lacking))
+    for start in range(0, len(lacking), step):
+        chosen = lacking[start : start + step]
+        called, kind = fill.alike(sites.positions[chosen], sites.par[chosen])
+        counts[:, :, chosen] += _filled(called, group, len(counts))[:, :, kind]
 
 
-def filled(batch: BatchPersons, contig: str, stretch: str, group: Indexes, groups: int) -> ClassCounts:
-    """The counts (groups x classes) of *batch* at a site that its files lack."""
-    counts = np.zeros((groups, len(CLASSES)), dtype=np.int32)
-    ploidy = np.zeros(len(group), np.int8) if batch.fill is None else batch.fill[(contig, stretch)]
+def _filled(called: Dense, group: Indexes, groups: int) -> ClassCounts:
+    """The counts (groups x classes x sites) of persons with so many *called* reference alleles."""
+    counts = np.zeros((groups, len(CLASSES), len(called)), dtype=np.int32)
     for alleles, name in enumerate(FILLED):
-        chosen = (group >= 0) & (ploidy == alleles)
-        counts[:, PLACE[name]] = np.bincount(group[chosen], minlength=groups)
+        site, person = np.nonzero((called == alleles) & (group >= 0))
+        cells = np.bincount(group[person] * len(called) + site, minlength=groups * len(called))
+        counts[:, PLACE[name]] = cells.reshape(groups, len(called))
     return counts
 
 

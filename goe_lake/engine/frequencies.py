@@ -129,7 +129,7 @@ class Frequencies:
             (file.table, file.sha256)
             for file in self.snapshot.manifest.files
             if file.table in ("samples", "persons")
-            or (file.table in ("strata", "calls", "ploidy") and file.contig == contig)
+            or (file.table in ("strata", "calls", "callable", "ploidy") and file.contig == contig)
         ]
         batches = [asdict(batch) for batch in self.snapshot.batches]
         covering = sorted(self.covering) if self.covering is not None else None

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from goe_lake.lake.callable import Fill
 from goe_lake.vcf.encode import CLASS_CODES
 
 Dense: TypeAlias = npt.NDArray[np.int8]
@@ -41,12 +42,11 @@ FILLED: Final = ("nc", "ref1", REF)
 class BatchPersons:
     """The persons of one batch: *samples* gives the node's sample number of each, -1 for one left out.
 
-    *ploidy* gives, by (contig, stretch), the called alleles that each has at a site that the batch's
-    files lack; None where those sites are not called.
+    *fill* says, by contig, what they are at a site that the batch's files lack.
     """
 
     samples: Indexes
-    fill: dict[tuple[str, str], Dense] | None
+    fill: Mapping[str, Fill]
 
 
 def dense_calls(stored: pa.Table, persons: int) -> tuple[Dense, Dense]:
@@ -108,10 +108,14 @@ def dense_field(stored: pa.Table, name: str, persons: int) -> npt.NDArray[np.int
 
 @dataclass(frozen=True)
 class SiteBlock:
-    """Sites of one contig that are expanded together: their numbers, whether listed, and their stretch."""
+    """Sites of one contig that are expanded together.
+
+    For each its number, its 1-based position (never falling), whether it is listed, and its stretch.
+    """
 
     contig: str
     sites: Indexes
+    positions: Indexes
     listed: npt.NDArray[np.bool_]
     par: npt.NDArray[np.bool_]
 
@@ -127,7 +131,8 @@ def expand(
     """
     persons = len(batch.samples)
     rows = len(block.sites)
-    dosage, called = _filled(block, batch, persons)
+    called = batch.fill[block.contig].called_alleles(block.positions, block.par)
+    dosage = np.where(called > 0, 0, NOT_CALLED).astype(np.int8)
     own_dosage, own_called = dense_calls(stored, persons)
     dosage[places], called[places] = own_dosage, own_called
     kept = np.broadcast_to(batch.samples >= 0, (rows, persons))
@@ -146,17 +151,6 @@ def expand(
         values[places] = dense_field(stored, name, persons)
         columns[name] = _nullable(values[row, person], pa.int32())
     return pa.table(columns)
-
-
-def _filled(block: SiteBlock, batch: BatchPersons, persons: int) -> tuple[Dense, Dense]:
-    """Dosage and called alleles at every site of *block*, as if the batch's files had none of them."""
-    shape = (len(block.sites), persons)
-    if batch.fill is None:
-        return np.full(shape, NOT_CALLED, dtype=np.int8), np.zeros(shape, dtype=np.int8)
-    ploidy = np.where(
-        block.par[:, None], batch.fill[(block.contig, "par")], batch.fill[(block.contig, "nonpar")]
-    ).astype(np.int8)
-    return np.where(ploidy > 0, 0, NOT_CALLED).astype(np.int8), ploidy
 
 
 def _nullable(values: npt.NDArray[np.int8] | npt.NDArray[np.int32], kind: pa.DataType) -> pa.Array[Any]:

@@ -10,7 +10,7 @@ few places as possible (`Atoms.excess`), which may withhold more than counting p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, cast
@@ -23,16 +23,18 @@ import pyarrow.parquet as pq
 
 from goe_lake.catalog import TOTAL_LABEL
 from goe_lake.disclosure.frequencies import CLASSES
+from goe_lake.engine.genotypes import CHUNK_CELLS
 from goe_lake.engine.session import parquet
 from goe_lake.errors import LakeError
-from goe_lake.genome import ASSEMBLIES, Sex, ploidy_by_sex
-from goe_lake.lake import Snapshot
+from goe_lake.genome import ASSEMBLIES, Sex
+from goe_lake.lake import Batch, Snapshot
+from goe_lake.lake.callable import Fill
+from goe_lake.lake.fills import fill_of
 from goe_lake.vcf.arrow import pc
 
 Counts = npt.NDArray[np.int64]
 Label = str | None
 TOTAL: Final = TOTAL_LABEL
-STRETCHES: Final = ("nonpar", "par")
 
 
 @dataclass(frozen=True)
@@ -165,11 +167,12 @@ def class_table(
     known = _read_strata(snapshot, sites, contig, atoms, covering, counts)
     lacking = np.flatnonzero(~known)
     if len(lacking):
-        filled = {stretch: _filled(snapshot, contig, stretch, samples, atoms) for stretch in STRETCHES}
-        par = in_par(snapshot, contig, sites)[lacking]
-        for stretch, places in (("par", lacking[par]), ("nonpar", lacking[~par])):
-            for name, here in filled[stretch].items():
-                counts[name][places] = here
+        positions = sites.column("pos").to_numpy().astype(np.int64)[lacking]
+        filled = _filled(
+            snapshot, contig, positions, in_par(snapshot, contig, sites)[lacking], samples, atoms
+        )
+        for name, here in filled.items():
+            counts[name][lacking] = here
     counts.pop("not_called")
     return ClassTable(atoms, counts)
 
@@ -244,33 +247,41 @@ def in_par(snapshot: Snapshot, contig: str, sites: pa.Table) -> npt.NDArray[np.b
 
 
 def _filled(
-    snapshot: Snapshot, contig: str, stretch: str, samples: Sequence[Sample], atoms: Atoms
+    snapshot: Snapshot,
+    contig: str,
+    positions: npt.NDArray[np.int64],
+    par: npt.NDArray[np.bool_],
+    samples: Sequence[Sample],
+    atoms: Atoms,
 ) -> dict[str, Counts]:
-    """The counts by atom at a site that no file of the node has."""
-    alleles = filled_alleles(snapshot, contig, stretch, samples)
-    counts = {name: np.zeros(atoms.samples.shape, np.int64) for name in ("ref2", "ref1", "not_called")}
-    for sample, called in zip(samples, alleles.tolist(), strict=True):
-        counts[("not_called", "ref1", "ref2")[called]][atoms.places[sample.atom]] += 1
+    """The counts by site and atom at sites that no file of the node has."""
+    shape = (len(positions), *atoms.samples.shape)
+    names = ("not_called", "ref1", "ref2")
+    counts = {name: np.zeros(shape, np.int64) for name in names}
+    for batch, fill, _, members in batch_fills(snapshot, contig, samples):
+        belongs = np.zeros((batch.persons, atoms.samples.size), np.float32)
+        for sample in members:
+            row, column = atoms.places[sample.atom]
+            belongs[sample.index, row * shape[2] + column] = 1
+        step = max(1, CHUNK_CELLS // max(1, batch.persons)) if fill.files else max(1, len(positions))
+        for start in range(0, len(positions), step):
+            part = slice(start, start + step)
+            called, kind = fill.alike(positions[part], par[part])
+            for alleles, name in enumerate(names):
+                # below 2^24 persons a 32-bit float counts exactly
+                found = np.rint((called == alleles) @ belongs).astype(np.int64)
+                counts[name][part] += found[kind].reshape(-1, *shape[1:])
     return counts
 
 
-def filled_alleles(
-    snapshot: Snapshot, contig: str, stretch: str, samples: Sequence[Sample]
-) -> npt.NDArray[np.int8]:
-    """How many alleles each of *samples* has called at a site that its batch's files lack."""
-    rules = {batch.digest: batch.absent_sites for batch in snapshot.batches}
-    known: dict[str, dict[int, int]] = {}
-    for batch in rules:
-        known[batch] = {}
-        for path in snapshot.files("ploidy", contig, batch):
-            rows = pq.read_table(path, partitioning=None)
-            rows = rows.filter(pc.equal(rows.column("stretch"), stretch))
-            index, ploidy = (rows.column(name).to_numpy().tolist() for name in ("idx", "ploidy"))
-            known[batch] |= dict(zip(index, ploidy, strict=True))
-    found = [
-        known[sample.batch].get(sample.index, ploidy_by_sex(contig, cast(Any, stretch), sample.sex))
-        if rules[sample.batch] == "hom_ref"
-        else 0
-        for sample in samples
-    ]
-    return np.array(found, np.int8)
+def batch_fills(
+    snapshot: Snapshot, contig: str, samples: Sequence[Sample]
+) -> Iterator[tuple[Batch, Fill, list[int], list[Sample]]]:
+    """Each batch with its fill on *contig*, and those of *samples* that it holds with their places."""
+    for batch in snapshot.batches:
+        places = [place for place, sample in enumerate(samples) if sample.batch == batch.digest]
+        members = [samples[place] for place in places]
+        sexes: list[Sex | None] = [None] * batch.persons
+        for sample in members:
+            sexes[sample.index] = sample.sex
+        yield batch, fill_of(snapshot, contig, batch.digest, batch.absent_sites, sexes), places, members

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from goe_lake.disclosure.changes import Change
 from goe_lake.disclosure.frequencies import CARRIERS, CLASSES, OTHERS, REFERENCE
 from goe_lake.engine.genotypes import CHUNK_CELLS, dense_calls
-from goe_lake.engine.group_classes import Atoms, Counts, Sample, filled_alleles, in_par
+from goe_lake.engine.group_classes import Atoms, Counts, Sample, batch_fills, in_par
 from goe_lake.lake import Snapshot
 from goe_lake.vcf.arrow import pc
 
@@ -122,9 +122,12 @@ class Calls:
         self.samples = tuple(samples)
         self._contig, self._snapshot = contig, snapshot
         self._par = in_par(snapshot, contig, sites)
-        self._filled = {
-            stretch: _filled_codes(snapshot, contig, stretch, self.samples) for stretch in ("nonpar", "par")
-        }
+        self._positions = sites.column("pos").to_numpy().astype(np.int64)
+        self._fills = [
+            (fill, places, [sample.index for sample in members])
+            for _, fill, places, members in batch_fills(snapshot, contig, self.samples)
+            if members
+        ]
         self._stored = {
             batch.digest: _stored(snapshot, contig, batch.digest, sites)
             for batch in snapshot.batches
@@ -134,8 +137,11 @@ class Calls:
 
     def codes(self, rows: slice) -> Codes:
         """The class of each sample (sites, samples): its place in CLASSES, -1 where not called."""
-        codes = np.where(self._par[rows][:, None], self._filled["par"], self._filled["nonpar"])
-        codes = codes.astype(np.int8)
+        positions, par = self._positions[rows], self._par[rows]
+        codes = np.full((len(positions), len(self.samples)), -1, np.int8)
+        for fill, members, indexes in self._fills:
+            called, kind = fill.alike(positions, par)
+            codes[:, members] = _BY_ALLELES[called[:, indexes]][kind]
         for digest, (stored, places) in self._stored.items():
             start, end = np.searchsorted(places, (rows.start, rows.stop))
             if start == end:
@@ -148,11 +154,9 @@ class Calls:
         return codes
 
 
+#: The class of those who are filled in, by called alleles.
+_BY_ALLELES: Final = np.array([-1, 4, 3], np.int8)
 _LOOKUP: Final = np.array([_CODES.get(code, -1) for code in range(9)], np.int8)
-
-
-def _filled_codes(snapshot: Snapshot, contig: str, stretch: str, samples: Sequence[Sample]) -> Codes:
-    return np.array([-1, 4, 3], np.int8)[filled_alleles(snapshot, contig, stretch, samples)]
 
 
 def _stored(snapshot: Snapshot, contig: str, batch: str, sites: pa.Table) -> tuple[pa.Table, Counts]:

@@ -207,7 +207,7 @@ def _expanded(session: Session, sites: Selection, fields: tuple[str, ...]) -> It
     """The genotype rows at *sites*, a table for each contig and batch."""
     for contig, where in sites.by_contig():
         here = sites.part(where.start, where.stop)
-        block = SiteBlock(contig, here.numbers, here.listed, here.par)
+        block = SiteBlock(contig, here.numbers, here.positions, here.listed, here.par)
         for digest, batch in session.batches.items():
             stored, places = stored_calls(session, contig, digest, here, fields)
             rows = expand(block, stored, places, batch, fields)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from goe_lake.catalog import Column, ColumnType, is_added
 from goe_lake.engine.duck import one_row
@@ -19,8 +18,9 @@ from goe_lake.engine.genotypes import BatchPersons
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.sites import SITE_SCHEMA, SiteList, added_columns, overlay_sql
 from goe_lake.engine.sql import identifier, quoted
-from goe_lake.genome import ASSEMBLIES, CONTIGS, ploidy_by_sex
+from goe_lake.genome import ASSEMBLIES, CONTIGS
 from goe_lake.lake import Snapshot
+from goe_lake.lake.fills import fill_of
 
 if TYPE_CHECKING:
     from goe_lake.engine.row_kinds import RowKinds
@@ -203,19 +203,6 @@ def _batch_persons(
         "LEFT JOIN samples s USING (sample_id) ORDER BY p.idx"
     ).to_arrow_table()
     samples = numbers.column("s").to_numpy().astype(np.int64)
-    if absent_sites == "not_called":
-        return BatchPersons(samples, None)
     sexes = numbers.column("sex").to_pylist()
-    fill = {
-        (contig, stretch): np.array([ploidy_by_sex(contig, stretch, sex) for sex in sexes], dtype=np.int8)
-        for contig in CONTIGS
-        for stretch in ("par", "nonpar")
-    }
-    for contig in CONTIGS:
-        files = snapshot.files("ploidy", contig, batch)
-        if files:
-            known = connection.sql(f"SELECT stretch, idx, ploidy FROM {parquet(files)}").to_arrow_table()
-            for stretch in ("par", "nonpar"):
-                rows = known.filter(pc.equal(known.column("stretch"), pa.scalar(stretch)))
-                fill[(contig, stretch)][rows.column("idx").to_numpy()] = rows.column("ploidy").to_numpy()
+    fill = {contig: fill_of(snapshot, contig, batch, absent_sites, sexes) for contig in CONTIGS}
     return BatchPersons(samples, fill)

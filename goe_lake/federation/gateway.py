@@ -249,6 +249,12 @@ class Federation:
             if not member.description.protects:
                 yield f"{member.description.node_id}: protection is off; nothing is withheld there"
         tables = {scan.table for release in plan.releases for scan in release.relation.scans}
+        spellings = {member.description.node_id: member.description.indels for member in self._members}
+        if len(set(spellings.values())) > 1 and (
+            tables & {"genotypes", "variants"} or "allele_frequencies" in plan.tables
+        ):
+            trimmed = ", ".join(node for node, spelling in spellings.items() if spelling != "left-aligned")
+            yield f"indels are not left-aligned at {trimmed}: one may count as two variants"
         # what a site is does not depend on who added a column about it
         for table in sorted(tables - {"variants"}):
             for column in self.catalog.tables[table].columns:

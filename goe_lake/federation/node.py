@@ -33,6 +33,7 @@ class NodeDescription:
     min_persons: int
     protection: str
     one_sample_a_person: bool
+    indels: str = "trimmed"
 
     @property
     def protects(self) -> bool:
@@ -133,6 +134,8 @@ class EmbeddedNode:
             self.policy.min_persons,
             self.policy.protection,
             engine.snapshot.manifest.samples == engine.snapshot.manifest.persons,
+            # a node without genotypes spells nothing
+            ", ".join(sorted({batch.spelling for batch in engine.snapshot.batches})) or "left-aligned",
         )
 
     def offer_sites(self) -> pa.Table:

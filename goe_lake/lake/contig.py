@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from goe_lake.genome import ASSEMBLIES
-from goe_lake.lake.convert import part_file
+from goe_lake.lake.callable import Fill, regions_table
+from goe_lake.lake.convert import PUBLISHED, part_file
 from goe_lake.lake.layout import PLOIDY, ROW_GROUP, STRATA, table_folder, variants_schema
 from goe_lake.lake.manifest import ContigCounts
 from goe_lake.lake.merge import windows
@@ -55,16 +57,48 @@ def build_contig(
         for batch, ploidy in zip(plan.batches, ploidies, strict=True)
         if contig in batch.pieces
     ]
-    calls = [_calls(plan, contig, batch, part) for batch, part in parts.items()]
-    variants, by_stratum, substitutions = _merge(plan, build, contig, strata, ploidies, calls)
+    own = {name: _own(plan, contig, parts, name) for name in PUBLISHED}
+    regions = regions_files(plan, build, contig)
+    fills = [
+        Fill(ploidy, batch.absent_sites, _paths(batch.digest, [*own["callable"], *regions]))
+        for batch, ploidy in zip(plan.batches, ploidies, strict=True)
+    ]
+    variants, by_stratum, substitutions = _merge(plan, build, contig, strata, fills, own["calls"])
     counts = _counts(contig, variants.written.rows, substitutions, parts)
-    return [*files, variants, by_stratum, *calls], counts
+    return [*files, variants, by_stratum, *own["calls"], *own["callable"], *regions], counts
 
 
-def _calls(plan: IngestPlan, contig: str, batch: str, part: PartitionSummary) -> Built:
-    written = part.files["calls"]
-    path = part_file(plan, Partition(contig, batch), "calls", written.sha256)
-    return Built(path, "calls", written, contig, batch)
+def _own(plan: IngestPlan, contig: str, parts: Mapping[str, PartitionSummary], name: str) -> list[Built]:
+    """File *name* of each converted partition that has one."""
+    return [
+        Built(
+            part_file(plan, Partition(contig, batch), name, part.files[name].sha256),
+            name,
+            part.files[name],
+            contig,
+            batch,
+        )
+        for batch, part in parts.items()
+        if name in part.files
+    ]
+
+
+def regions_files(plan: IngestPlan, build: Path, contig: str) -> list[Built]:
+    """Write what the batches' BED files say about *contig*."""
+    return [
+        _regions_file(build, contig, batch.digest, batch.regions[contig])
+        for batch in plan.batches
+        if contig in batch.regions
+    ]
+
+
+def _regions_file(build: Path, contig: str, batch: str, regions: Sequence[tuple[int, int]]) -> Built:
+    path = build / table_folder("callable", contig, batch) / "regions.parquet"
+    return Built(path, "callable", write_table(path, regions_table(regions)), contig, batch)
+
+
+def _paths(batch: str, files: list[Built]) -> tuple[Path, ...]:
+    return tuple(built.source for built in files if built.batch == batch)
 
 
 def _staged(plan: IngestPlan, contig: str, batch: str) -> Path:
@@ -76,20 +110,18 @@ def _ploidies(plan: IngestPlan, contig: str, strata: Strata) -> Iterator[Ploidy]
     assembly = ASSEMBLIES[plan.config.assembly]
     for batch, sexes in zip(plan.batches, strata.sexes, strict=True):
         if contig in batch.pieces:
-            yield ploidy_of(assembly, contig, sexes, _staged(plan, contig, batch.digest) / "ploidy.parquet")
+            tally = pq.read_table(_staged(plan, contig, batch.digest) / "ploidy.parquet")
+            yield ploidy_of(assembly, contig, sexes, tally)
         else:
             yield ploidy_by_sexes(assembly, contig, sexes)
 
 
 def _merge(
-    plan: IngestPlan, build: Path, contig: str, strata: Strata, ploidies: list[Ploidy], calls: list[Built]
+    plan: IngestPlan, build: Path, contig: str, strata: Strata, fills: list[Fill], calls: list[Built]
 ) -> tuple[Built, Built, tuple[int, int]]:
     """Write `variants` and `strata`; also the transitions and transversions among the sites."""
     assembly = ASSEMBLIES[plan.config.assembly]
-    batches = [
-        batch_strata(strata, number, batch.absent_sites, ploidies[number])
-        for number, batch in enumerate(plan.batches)
-    ]
+    batches = [batch_strata(strata, number, fill) for number, fill in enumerate(fills)]
     of_batch = {built.batch: built.source for built in calls}
     parts = [
         (of_batch[batch.digest], _staged(plan, contig, batch.digest) / "sites.parquet")

@@ -19,15 +19,21 @@ from goe_lake.lake.worker import convert_in_worker
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _MODULES: Final = (
+    "callable",
     "consequences",
+    "groups",
     "info",
     "layout",
+    "normalise",
     "ordering",
     "parquet",
     "partition",
     "ploidy",
     "quarantine",
+    "sorting",
 )
+#: Files of a partition that become part of the lake as they are.
+PUBLISHED: Final = ("calls", "callable")
 
 
 def convert(plan: IngestPlan, partition: Partition, progress: Progress | None = None) -> PartitionSummary:
@@ -70,9 +76,9 @@ def converted(plan: IngestPlan, partition: Partition) -> PartitionSummary:
 
 
 def part_file(plan: IngestPlan, partition: Partition, name: str, sha256: str) -> Path:
-    """File *name* of a converted partition: in staging, or, for published calls, in the lake."""
+    """File *name* of a converted partition: in staging, or, once published, in the lake."""
     path = plan.staging / partition.folder / f"{name}.parquet"
-    if name == "calls" and not path.is_file():
+    if name in PUBLISHED and not path.is_file():
         return plan.config.lake / data_path(name, sha256, partition.contig, partition.batch)
     return path
 
@@ -94,7 +100,9 @@ def _job(plan: IngestPlan, partition: Partition) -> Job:
     return Job(
         contig=partition.contig,
         assembly=plan.config.assembly,
-        persons=len(batch.persons),
+        sexes=batch.sexes,
+        absent_sites=batch.absent_sites,
+        reference=plan.config.reference,
         fields=batch.fields,
         pieces=pieces,
         names=names,

@@ -167,5 +167,5 @@ def _without_alt(manifest: Manifest) -> tuple[str, ...]:
         return ()
     return (
         f"{records} records have no alternate allele (reference blocks of a gVCF); they make no row, "
-        "and at sites of other files their persons follow absent_sites",
+        "and say where their persons are called at sites that only others have",
     )

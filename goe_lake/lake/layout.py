@@ -61,6 +61,15 @@ PLOIDY: Final = schema(
         pa.field("ploidy", pa.int8(), nullable=False),
     ]
 )
+#: Where persons were looked at: *idx* NULL is every person of the batch, *alleles* NULL their ploidy there.
+CALLABLE: Final = schema(
+    [
+        pa.field("idx", pa.int32()),
+        pa.field("pos", pa.int32(), nullable=False),
+        pa.field("end_pos", pa.int32(), nullable=False),
+        pa.field("alleles", pa.int8()),
+    ]
+)
 STRATUM_COUNTS: Final = ("n_persons", "het", "hom_alt", "hemi", "not_called", "an")
 STRATUM_COLUMNS: Final = ("population", "sex", "consent")
 STRATA: Final = schema(

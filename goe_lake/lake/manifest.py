@@ -45,12 +45,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Batch:
-    """One delivery of genotypes: *persons* persons, with one rule for sites that its files lack."""
+    """One delivery of genotypes: *persons* persons, with one rule for sites that its files lack.
+
+    *spelling* says how indels are spelt: `trimmed`, or `left-aligned` by a reference as well.
+    """
 
     digest: str
     persons: int
     absent_sites: str
     format_fields: tuple[str, ...]
+    spelling: str = "trimmed"
 
 
 @dataclass(frozen=True)

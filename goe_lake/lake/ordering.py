@@ -5,25 +5,23 @@ Files are usually sorted, and then rows only pass through; a file that is not is
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from goe_lake.lake.parquet import TableWriter
-from goe_lake.vcf.arrow import array, same_as_next
+from goe_lake.lake.sorting import sorted_rows
+from goe_lake.vcf.arrow import Indexes, array, same_as_next
 from goe_lake.vcf.encode import CLASS_CODES, KEY, ROWS
 from goe_lake.vcf.reader import Piece
 
 #: What rows are sorted by: among twins the first file's first record comes first.
 SORTED_BY: Final = (*KEY.names, "source", "record")
-SORT_MEMORY: Final = "2GB"
 SORT_ROWS: Final = 512
 _GENOTYPES: Final = tuple(column for name in CLASS_CODES for column in (f"{name}_l", f"{name}_b"))
 
@@ -73,41 +71,40 @@ def _key(table: pa.Table, row: int) -> tuple[object, ...]:
     return tuple(table[name][row].as_py() for name in KEY.names)
 
 
-def sorted_on_disk(tables: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
-    """The rows of *tables* sorted, in bounded memory; *folder* may be written."""
+def sorted_on_disk(tables: Iterator[pa.Table], folder: Path, height: int = SORT_ROWS) -> Iterator[pa.Table]:
+    """The rows of *tables* sorted, *height* at a time, in bounded memory; *folder* may be written."""
     spool, scratch = folder / "spool.parquet", folder / "sort"
-    with TableWriter(spool, ROWS, SORT_ROWS) as writer:
+    with TableWriter(spool, ROWS, height) as writer:
         for table in tables:
             writer.write(table)
         writer.finish()
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "threads": 1,
-        "memory_limit": SORT_MEMORY,
-        "temp_directory": str(scratch),
-    }
-    with duckdb.connect(config=settings) as connection:
-        query = f"SELECT * FROM read_parquet($spool) ORDER BY {', '.join(SORTED_BY)}"
-        for batch in connection.sql(query, params={"spool": str(spool)}).to_arrow_reader(SORT_ROWS):
-            yield pa.Table.from_batches([batch]).cast(ROWS)
+    yield from sorted_rows(spool, SORTED_BY, scratch, height)
     spool.unlink()
-    shutil.rmtree(scratch, ignore_errors=True)
 
 
-def without_duplicates(tables: Iterator[pa.Table], note: Callable[[Duplicate], None]) -> Iterator[pa.Table]:
-    """Sorted rows with the first of each key only; *note* hears of every other one, and may raise."""
+def without_duplicates(
+    tables: Iterator[pa.Table], note: Callable[[Duplicate], None], groups: Indexes
+) -> Iterator[pa.Table]:
+    """Sorted rows with the first of each key only; *note* hears of every other one, and may raise.
+
+    *groups* gives the group of persons of each file: other groups may hold the same site.
+    """
     held: pa.Table | None = None
     for table in tables:
         # the last row waits, because its twin may come with the next table
         rows = table if held is None else pa.concat_tables([held, table])
-        kept = _first_of_each(rows, note)
+        kept = _first_of_each(rows, note, groups)
         held = kept.slice(len(kept) - 1)
         yield kept.slice(0, len(kept) - 1)
     if held is not None:
         yield held
 
 
-def _first_of_each(rows: pa.Table, note: Callable[[Duplicate], None]) -> pa.Table:
+def _first_of_each(rows: pa.Table, note: Callable[[Duplicate], None], groups: Indexes) -> pa.Table:
     same = same_as_next(rows, KEY.names)
+    if same.any():
+        group = groups[rows["source"].to_numpy()]
+        same &= group[1:] == group[:-1]
     if not same.any():
         return rows
     first_of = np.maximum.accumulate(np.where(np.concatenate(([False], same)), 0, np.arange(len(rows))))

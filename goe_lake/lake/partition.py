@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,18 +20,28 @@ import numpy as np
 import pyarrow as pa
 
 from goe_lake.errors import InputError
-from goe_lake.genome import ASSEMBLIES
+from goe_lake.genome import ASSEMBLIES, Sex
+from goe_lake.lake.callable import Fill, RangeSpool, Varying
+from goe_lake.lake.groups import Groups, groups_of, merged
 from goe_lake.lake.info import InfoReader
 from goe_lake.lake.layout import calls_row_group
+from goe_lake.lake.normalise import Misfit, normalised
 from goe_lake.lake.ordering import Duplicate, follow_each_other, joined, sorted_on_disk, without_duplicates
 from goe_lake.lake.parquet import TableWriter, Written, write_table
-from goe_lake.lake.ploidy import TALLY, Tally
+from goe_lake.lake.ploidy import TALLY, Tally, ploidy_of
 from goe_lake.lake.quarantine import RAISE_LIMIT, Entry, write_entries
+from goe_lake.vcf.arrow import pc
+from goe_lake.vcf.blocks import joined_blocks
 from goe_lake.vcf.chunk import Chunk, EncodedChunk
 from goe_lake.vcf.encode import CALLS, SITES, encode
 from goe_lake.vcf.leaving import keep_persons
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
+from goe_lake.vcf.reference import Sequence, read_reference
 
+#: Rows of a few persons that are sorted at a time.
+GROUP_ROWS: Final = 16_384
+#: So many records without a genotype show that a file has none.
+ENOUGH_RECORDS: Final = 1000
 #: Alike things beyond so many are counted and no longer listed one by one.
 MOST_DETAILED: Final = 10_000
 SUMMARY: Final = "summary.json"
@@ -42,14 +53,17 @@ Report = Callable[[int, int], None]
 class Job:
     """What a worker needs to convert one partition.
 
-    *names* are the pieces' files as quarantine entries name them; *limits* how many records of each
-    may be put aside; *code* identifies the program that converts and what it reads. *info* says
-    for each piece what is read from INFO.
+    *reference* is a FASTA by which indels are left-aligned; *sexes* are those of the batch's persons by
+    index, None where not known; *names* are the pieces' files as quarantine entries name them; *limits*
+    how many records of each may be put aside; *code* identifies the program that converts and what it
+    reads. *info* says for each piece what is read from INFO.
     """
 
     contig: str
     assembly: str
-    persons: int
+    sexes: tuple[Sex | None, ...]
+    absent_sites: str
+    reference: Path | None
     fields: tuple[str, ...]
     pieces: tuple[Piece, ...]
     names: tuple[str, ...]
@@ -57,6 +71,11 @@ class Job:
     folder: Path
     code: str
     info: tuple[InfoReader, ...]
+
+    @property
+    def persons(self) -> int:
+        """The persons of the batch."""
+        return len(self.sexes)
 
 
 @dataclass(frozen=True)
@@ -182,12 +201,17 @@ def _take_place(work: Path, folder: Path) -> None:
 
 
 def _convert(job: Job, report: Report) -> PartitionSummary:
-    counts = _Counts(job)
-    rows = _rows(job, counts, report)
-    ordered = joined(rows) if follow_each_other(job.pieces) else sorted_on_disk(rows, job.folder)
-    tally = Tally(ASSEMBLIES[job.assembly], job.contig, job.persons)
-    files = _write(job, _once_each(job, ordered, counts), tally)
-    files["ploidy"] = write_table(job.folder / "ploidy.parquet", tally.table(), TALLY)
+    late: frozenset[int] = frozenset()
+    while True:
+        counts, ranges = _Counts(job), RangeSpool(job.folder, job.persons)
+        varying = Varying(ranges, late)
+        files, not_called = _write_files(job, counts, varying, report)
+        if not (missed := varying.missed()):
+            break
+        # some file has its first reference block far behind its first variant
+        late |= missed
+        shutil.rmtree(job.folder)
+        job.folder.mkdir()
     write_entries(job.folder / "quarantine.parquet", counts.all_entries())
     summary = PartitionSummary(
         code=job.code,
@@ -195,7 +219,7 @@ def _convert(job: Job, report: Report) -> PartitionSummary:
         records=counts.records,
         sites=files["sites"].rows,
         without_alt=counts.without_alt,
-        not_called=tally.not_called,
+        not_called=not_called,
         refused=dict(counts.refused),
         quarantined=counts.all_reasons(),
         values=dict(counts.values),
@@ -206,23 +230,132 @@ def _convert(job: Job, report: Report) -> PartitionSummary:
     return summary
 
 
-def _rows(job: Job, counts: _Counts, report: Report) -> Iterator[pa.Table]:
+def _write_files(
+    job: Job, counts: _Counts, varying: Varying, report: Report
+) -> tuple[dict[str, Written], int]:
+    """Write all tables of the partition; also the number of genotypes that are not called."""
+    ranges, groups = varying.ranges, groups_of(job.pieces, job.persons)
+    one_group = len(np.unique(groups.first)) == 1 and bool((groups.persons == job.persons).all())
+    tally = Tally(ASSEMBLIES[job.assembly], job.contig, job.persons)
+    rows = _rows(job, counts, varying, report)
+    write = _write_one_group if one_group else _write_groups
+    files = write(job, rows, counts, ranges, groups, tally)
+    files["ploidy"] = write_table(job.folder / "ploidy.parquet", tally.table(ranges.followed), TALLY)
+    return files, tally.not_called
+
+
+def _write_one_group(
+    job: Job,
+    rows: Iterator[pa.Table],
+    counts: _Counts,
+    ranges: RangeSpool,
+    groups: Groups,
+    tally: Tally,
+) -> dict[str, Written]:
+    """Write the rows of files that all hold the batch's persons."""
+    # moving alleles left may carry them past any row before
+    in_order = follow_each_other(job.pieces) and job.reference is None
+    ordered = joined(rows) if in_order else sorted_on_disk(rows, job.folder)
+    return _write(job, _once_each(job, ordered, counts, groups), tally) | _ranges_file(job, ranges)
+
+
+def _write_groups(
+    job: Job,
+    rows: Iterator[pa.Table],
+    counts: _Counts,
+    ranges: RangeSpool,
+    groups: Groups,
+    tally: Tally,
+) -> dict[str, Written]:
+    """Write the rows of files of several groups of persons as rows of the batch."""
+    assembly = ASSEMBLIES[job.assembly]
+    ordered = sorted_on_disk(_tallied(rows, groups, tally), job.folder, GROUP_ROWS)
+    # sorting reads every piece, so that ploidy and ranges are known when the first site is merged
+    first = next(ordered, None)
+    files = _ranges_file(job, ranges)
+    ploidy = ploidy_of(assembly, job.contig, job.sexes, tally.table(ranges.followed))
+    fill = Fill(ploidy, job.absent_sites, tuple(job.folder / f"{name}.parquet" for name in files))
+    rest = ordered if first is None else chain([first], ordered)
+    once = _once_each(job, rest, counts, groups)
+    whole = Tally(assembly, job.contig, job.persons)
+    files |= _write(job, merged(once, groups, fill, assembly, job.contig), whole)
+    tally.not_called = whole.not_called
+    return files
+
+
+def _sequence(job: Job) -> Sequence | None:
+    """The contig in the reference, None where no reference is given."""
+    if job.reference is None:
+        return None
+    found = read_reference(job.reference, ASSEMBLIES[job.assembly]).get(job.contig)
+    if found is None:
+        raise InputError(
+            job.reference,
+            f"has no {job.contig}",
+            f"give the whole FASTA of {job.assembly}, or remove reference",
+        )
+    return found
+
+
+def _ranges_file(job: Job, ranges: RangeSpool) -> dict[str, Written]:
+    """Write the callable ranges, if there are any."""
+    written = ranges.finish(job.folder / "callable.parquet", job.absent_sites)
+    return {} if written is None else {"callable": written}
+
+
+def _rows(job: Job, counts: _Counts, varying: Varying, report: Report) -> Iterator[pa.Table]:
     """The rows of every piece, chunk by chunk, in the order of the files."""
+    sequence = _sequence(job)
     for source, (piece, info) in enumerate(zip(job.pieces, job.info, strict=True)):
         report(source, 0)
-        wanted = Wanted(job.fields, info.names)
-        scratch = job.folder / "piece"
-        for read in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], wanted, scratch):
-            chunk = read
-            if isinstance(read, Chunk) and piece.kept is not None:
-                chunk = keep_persons(read, np.array(piece.kept, np.int64))
+        records = likelihoods = 0
+        for chunk in _chunks(job, piece, info):
             counts.add(source, chunk)
+            # records, and not what is left of them without some persons
+            records += (
+                len(chunk.records) if isinstance(chunk, Chunk) else len(pc.unique(chunk.table["record"]))
+            )
+            if chunk.blocks:
+                varying.ranges.add(joined_blocks(chunk.blocks), piece.first_person)
+            if isinstance(chunk, Chunk) and chunk.lost:
+                # else a gap in everybody's ranges would tell where those who left had their own variants
+                lost = encode(replace(chunk, rows=chunk.lost, gq=None, dp=None), source)
+                varying.add(lost.table, piece.first_person, piece.staying)
             if chunk.rows:
                 encoded = encode(chunk, source)
+                # whoever varies at a base of a gVCF was looked at there, and blocks leave that base out
+                varying.add(encoded.table, piece.first_person, piece.staying)
                 counts.values.update(encoded.values)
                 counts.outside.update(encoded.outside)
-                yield _annotated(counts, source, info, chunk, encoded.table)
+                rows = _annotated(counts, source, info, chunk, encoded.table)
+                if sequence is not None:
+                    rows = normalised(rows, sequence, _misfit(counts, source, rows))
+                if len(rows):
+                    yield rows
+            likelihoods += chunk.likelihoods_only
+            if likelihoods == records >= ENOUGH_RECORDS:
+                break
             report(source, chunk.seen)
+        if likelihoods == records > 0:
+            raise InputError(
+                piece.path,
+                f"its records on {job.contig} have likelihoods or probabilities and no genotypes (FORMAT/GT)",
+                "call genotypes: bcftools +tag2tag FILE -- --GP-to-GT; from PL or GL, genotype the file anew",
+            )
+    varying.finish()
+
+
+def _chunks(job: Job, piece: Piece, info: InfoReader) -> Iterator[Chunk | EncodedChunk]:
+    """The chunks of *piece*, without the persons who are left out."""
+    wanted = Wanted(job.fields, info.names)
+    kept = None if piece.kept is None else np.array(piece.kept, np.int64)
+    for chunk in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], wanted, job.folder / "piece"):
+        if kept is None:
+            yield chunk
+        else:
+            # whoever leaves persons out gets chunks that are not encoded: see `read_piece`
+            assert isinstance(chunk, Chunk)
+            yield keep_persons(chunk, kept)
 
 
 def _annotated(
@@ -231,7 +364,7 @@ def _annotated(
     """*rows* of *chunk* with what INFO says; a value that cannot be read is missing, and put aside."""
     if not info.names:
         return rows
-    # whoever wants INFO, or leaves persons out, gets chunks that are not encoded: see `read_piece`
+    # whoever wants INFO gets chunks that are not encoded: see `read_piece`
     assert isinstance(chunk, Chunk)
     noted, bad = info.annotate(chunk, rows)
     for place, name, text in bad:
@@ -241,7 +374,27 @@ def _annotated(
     return noted
 
 
-def _once_each(job: Job, ordered: Iterator[pa.Table], counts: _Counts) -> Iterator[pa.Table]:
+def _misfit(counts: _Counts, source: int, rows: pa.Table) -> Misfit:
+    """What puts aside a row of *rows*, which come from file *source*."""
+
+    def note(row: int, bases: str) -> None:
+        given = rows.select(["pos", "ref", "record"]).slice(row, 1).to_pylist()[0]
+        record = counts.job.pieces[source].name_record(given["record"])
+        value = f"{given['ref'][:40]} where the reference has {bases}"
+        counts.put_aside(source, record, given["pos"], "ref_not_in_reference", value)
+
+    return note
+
+
+def _tallied(rows: Iterator[pa.Table], groups: Groups, tally: Tally) -> Iterator[pa.Table]:
+    """The rows, each table counted for the persons of its file."""
+    for table in rows:
+        source = table["source"][0].as_py()
+        tally.add(table, int(groups.first[source]), int(groups.persons[source]))
+        yield table
+
+
+def _once_each(job: Job, ordered: Iterator[pa.Table], counts: _Counts, groups: Groups) -> Iterator[pa.Table]:
     """The rows without repeated sites; twins are put aside, or refused where they differ."""
 
     def note(twin: Duplicate) -> None:
@@ -258,7 +411,7 @@ def _once_each(job: Job, ordered: Iterator[pa.Table], counts: _Counts) -> Iterat
             record,
         )
 
-    return without_duplicates(ordered, note)
+    return without_duplicates(ordered, note, groups.first)
 
 
 def _write(job: Job, tables: Iterator[pa.Table], tally: Tally) -> dict[str, Written]:

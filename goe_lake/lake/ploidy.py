@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from goe_lake.genome import Assembly, Region, Sex, Stretch, ploidy_by_sex
 from goe_lake.lake.layout import PLOIDY
-from goe_lake.vcf.arrow import Bits, Indexes, Vector, array, pc, schema, table
+from goe_lake.vcf.arrow import Bits, Indexes, Vector, array, bits_of, pc, schema, table
 from goe_lake.vcf.encode import listed_persons, mapped_persons
 
 #: The ploidy of each person of a batch, by stretch of one contig.
 Ploidy = Mapping[Stretch, npt.NDArray[np.int8]]
-#: At how many sites a person has one called allele, and two.
+#: At how many sites a person has one called allele, and two; *followed* where ranges say where it is called.
 TALLY: Final = schema(
     (
         pa.field("stretch", pa.string(), nullable=False),
         pa.field("idx", pa.int32(), nullable=False),
         pa.field("ones", pa.int32(), nullable=False),
         pa.field("twos", pa.int32(), nullable=False),
+        pa.field("followed", pa.bool_(), nullable=False),
     )
 )
 
@@ -53,49 +52,53 @@ class Tally:
 
     def __init__(self, assembly: Assembly, contig: str, persons: int) -> None:
         self._assembly, self._contig, self._persons = assembly, contig, persons
-        self._ones: dict[Stretch, Indexes] = {}
-        self._twos: dict[Stretch, Indexes] = {}
+        stretches = stretches_of(assembly, contig)
+        self._ones = {stretch: np.zeros(persons, np.int64) for stretch in stretches}
+        self._twos = {stretch: np.zeros(persons, np.int64) for stretch in stretches}
         self.not_called = 0
 
-    def add(self, rows: pa.Table) -> None:
-        """Count *rows* of `calls`."""
+    def add(self, rows: pa.Table, first: int = 0, persons: int | None = None) -> None:
+        """Count *rows* of `calls`, which are of *persons* persons from index *first* on, or of all."""
+        among = slice(first, self._persons if persons is None else first + persons)
         for stretch, where in stretch_rows(self._assembly, self._contig, rows["pos"]).items():
             if where.any():
-                self._add(stretch, rows if where.all() else rows.filter(array(where)))
+                self._add(stretch, rows if where.all() else rows.filter(array(where)), among)
 
-    def _add(self, stretch: Stretch, rows: pa.Table) -> None:
-        nobody = np.zeros(self._persons, np.int64)
-        none = self._members(rows, "nc")
-        ones = self._members(rows, "hemi") + self._members(rows, "ref1")
+    def _add(self, stretch: Stretch, rows: pa.Table, among: slice) -> None:
+        size = among.stop - among.start
+        none = _members(rows, "nc", size)
+        ones = _members(rows, "hemi", size) + _members(rows, "ref1", size)
         self.not_called += int(none.sum())
-        self._ones[stretch] = self._ones.get(stretch, nobody) + ones
-        self._twos[stretch] = self._twos.get(stretch, nobody) + len(rows) - ones - none
+        self._ones[stretch][among] += ones
+        self._twos[stretch][among] += len(rows) - ones - none
 
-    def _members(self, rows: pa.Table, name: str) -> Indexes:
-        """For each person the number of rows at which the person is in class *name*."""
-        _, listed = listed_persons(rows[f"{name}_l"])
-        _, bits = mapped_persons(rows[f"{name}_b"], self._persons)
-        counts: Indexes = np.bincount(listed, minlength=self._persons) + np.count_nonzero(bits, axis=0)
-        return counts
-
-    def table(self) -> pa.Table:
-        """The counts in the columns of TALLY."""
-        return _by_stretch(self._persons, {"ones": self._ones, "twos": self._twos}, TALLY)
+    def table(self, followed: Bits) -> pa.Table:
+        """The counts in the columns of TALLY; *followed* marks persons that are called on ranges only."""
+        marks = dict.fromkeys(self._ones, followed)
+        return _by_stretch(self._persons, {"ones": self._ones, "twos": self._twos, "followed": marks}, TALLY)
 
 
-def ploidy_of(assembly: Assembly, contig: str, sexes: Sequence[Sex | None], tally: Path) -> Ploidy:
+def _members(rows: pa.Table, name: str, persons: int) -> Indexes:
+    """For each person the number of rows at which the person is in class *name*."""
+    _, listed = listed_persons(rows[f"{name}_l"])
+    _, bits = mapped_persons(rows[f"{name}_b"], persons)
+    counts: Indexes = np.bincount(listed, minlength=persons) + np.count_nonzero(bits, axis=0)
+    return counts
+
+
+def ploidy_of(assembly: Assembly, contig: str, sexes: Sequence[Sex | None], tally: pa.Table) -> Ploidy:
     """Each person's ploidy by stretch of *contig*: 0, 1 or 2.
 
-    It is the person's commonest number of called alleles over the batch's sites, as counted in the
-    file *tally*; where none is commonest, what the person's sex says.
+    It is the person's commonest number of called alleles over the batch's sites, as counted in
+    *tally*; where none is commonest, what the person's sex says; and 0 for a person who is called on
+    ranges only.
     """
-    seen = pq.read_table(tally)
     found = ploidy_by_sexes(assembly, contig, sexes)
     for stretch, expected in found.items():
-        rows = seen.filter(pc.equal(seen["stretch"], stretch))
-        if len(rows):
-            ones, twos = rows["ones"].to_numpy(), rows["twos"].to_numpy()
-            found[stretch] = np.select([ones > twos, twos > ones], [1, 2], expected).astype(np.int8)
+        rows = tally.filter(pc.equal(tally["stretch"], stretch))
+        ones, twos = rows["ones"].to_numpy(), rows["twos"].to_numpy()
+        followed = bits_of(rows["followed"])
+        found[stretch] = np.select([followed, ones > twos, twos > ones], [0, 1, 2], expected).astype(np.int8)
     return found
 
 
@@ -116,7 +119,7 @@ def ploidy_table(ploidy: Ploidy) -> pa.Table:
 
 
 def _by_stretch(
-    persons: int, values: Mapping[str, Mapping[Stretch, npt.NDArray[np.signedinteger]]], layout: pa.Schema
+    persons: int, values: Mapping[str, Mapping[Stretch, npt.NDArray[Any]]], layout: pa.Schema
 ) -> pa.Table:
     """A table of stretch, person index and one column for each of *values*."""
     stretches = sorted(next(iter(values.values())))
@@ -125,6 +128,6 @@ def _by_stretch(
         "idx": np.tile(np.arange(persons, dtype=np.int32), len(stretches)),
     }
     for name, by_stretch in values.items():
-        stacked = np.concatenate([np.zeros(0, np.int64), *(by_stretch[stretch] for stretch in stretches)])
+        stacked = np.concatenate([by_stretch[stretch] for stretch in stretches])
         columns[name] = array(stacked, layout.field(name).type)
     return table(columns, layout)

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from goe_lake.errors import InputError
 from goe_lake.genome import CONTIGS
 from goe_lake.lake.commit import commit, install
-from goe_lake.lake.contig import Built, build_contig, build_table
-from goe_lake.lake.convert import converted
+from goe_lake.lake.contig import Built, build_contig, build_table, regions_files
+from goe_lake.lake.convert import PUBLISHED, converted
 from goe_lake.lake.layout import PERSONS, SCORES
 from goe_lake.lake.lock import only_publisher
 from goe_lake.lake.manifest import Batch, ContigCounts, DataFile, Manifest
@@ -60,6 +60,9 @@ def _contigs(
     counts: list[ContigCounts] = []
     contigs = [contig for contig in CONTIGS if any(part.contig == contig for part in summaries)]
     persons = persons_digest(plan)
+    # sites of other nodes may lie on a contig on which this node has none
+    for contig in sorted(set(CONTIGS) - set(contigs)):
+        found += install(plan.config.lake, regions_files(plan, build, contig))
     steps.start("publish", len(contigs))
     for contig in contigs:
         parts = {part.batch: summary for part, summary in summaries.items() if part.contig == contig}
@@ -79,9 +82,10 @@ def _contigs(
 
 
 def _drop_staged(plan: IngestPlan, contig: str, parts: Mapping[str, PartitionSummary]) -> None:
-    """Remove staged calls that the lake already holds: they were converted again, to the same bytes."""
+    """Remove staged files that the lake already holds: they were converted again, to the same bytes."""
     for batch in parts:
-        (plan.staging / Partition(contig, batch).folder / "calls.parquet").unlink(missing_ok=True)
+        for name in PUBLISHED:
+            (plan.staging / Partition(contig, batch).folder / f"{name}.parquet").unlink(missing_ok=True)
 
 
 def _check_shares(plan: IngestPlan, summaries: Summaries) -> None:
@@ -95,7 +99,7 @@ def _check_shares(plan: IngestPlan, summaries: Summaries) -> None:
             if outside > most * values:
                 field = name.upper()
                 raise InputError(
-                    batch.delivery.files[0],
+                    batch.files[0],
                     f"{outside} of {values} values of FORMAT/{field} lie out of bounds",
                     f"take {field} out of format_fields, or {RAISE_LIMIT}",
                 )
@@ -140,7 +144,13 @@ def _manifest(
         genotyped=sum(len(batch.persons) for batch in plan.batches),
         catalog=plan.catalog,
         batches=tuple(
-            Batch(batch.digest, len(batch.persons), batch.absent_sites, batch.fields)
+            Batch(
+                batch.digest,
+                len(batch.persons),
+                batch.absent_sites,
+                batch.fields,
+                "trimmed" if plan.config.reference is None else "left-aligned",
+            )
             for batch in plan.batches
         ),
         contigs=tuple(counts),

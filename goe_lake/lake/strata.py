@@ -1,7 +1,7 @@
 """Counts by site and stratum, a stratum being a combination of population, sex and consent.
 
-A site that a batch's files lack is filled by the batch's absent_sites rule: hom-ref with the ploidy
-that a person has on that stretch of the contig (not called where it is 0), or all not called.
+A site that a batch's files lack is filled: each person is hom-ref with so many called alleles as the
+batch's `Fill` says (its absent_sites rule, callable ranges and ploidies), or not called where it is 0.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.genome import Sex, Stretch
+from goe_lake.lake.callable import Fill
 from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS
 from goe_lake.lake.merge import Window
 from goe_lake.lake.samples import SampleTable
@@ -32,15 +33,15 @@ _CLASSES: Final = {"het": "het", "hom_alt": "hom", "hemi": "hemi", "not_called":
 class BatchStrata:
     """One batch as its strata see it.
 
-    *stratum* gives each person's stratum, *sizes* the persons of the batch in each; *filled* holds
-    for each stretch the counts of a site that the batch lacks: (strata, COUNTED). *twins* is the
-    slot of each person with several genotyped samples, -1 for everybody else.
+    *stratum* gives each person's stratum, *sizes* the persons of the batch in each; *fill* says what
+    they are at sites that the batch lacks. *twins* is the slot of each person with several genotyped
+    samples, -1 for everybody else.
     """
 
     persons: int
     stratum: Counts
     sizes: Counts
-    filled: Mapping[Stretch, Counts]
+    fill: Fill
     twins: Counts
 
     @cached_property
@@ -106,22 +107,11 @@ def _twins(persons: list[str]) -> Counts:
     return np.array([slots.get(person, -1) for person in persons], np.int64)
 
 
-def batch_strata(
-    strata: Strata, number: int, absent_sites: str, ploidy: Mapping[Stretch, npt.NDArray[np.int8]]
-) -> BatchStrata:
-    """Batch *number* of *strata*; *ploidy* is each person's ploidy by stretch of the contig at hand."""
-    stratum, size = strata.stratum[number], len(strata.names)
-    sizes = np.bincount(stratum, minlength=size)
-    filled: dict[Stretch, Counts] = {}
-    for stretch, alleles in ploidy.items():
-        counts = np.zeros((size, len(COUNTED)), np.int64)
-        if absent_sites == "hom_ref":
-            counts[:, COUNTED.index("not_called")] = np.bincount(stratum[alleles == 0], minlength=size)
-            counts[:, COUNTED.index("an")] = np.bincount(stratum, weights=alleles, minlength=size)
-        else:
-            counts[:, COUNTED.index("not_called")] = sizes
-        filled[stretch] = counts
-    return BatchStrata(len(stratum), stratum, sizes, filled, strata.twins[number])
+def batch_strata(strata: Strata, number: int, fill: Fill) -> BatchStrata:
+    """Batch *number* of *strata*; *fill* is for the contig at hand."""
+    stratum = strata.stratum[number]
+    sizes = np.bincount(stratum, minlength=len(strata.names))
+    return BatchStrata(len(stratum), stratum, sizes, fill, strata.twins[number])
 
 
 def count_window(
@@ -134,19 +124,29 @@ def count_window(
     sites = len(window.keys)
     strata = len(batches[0].sizes)
     counts = np.zeros((sites, strata, len(COUNTED)), np.int64)
+    positions = window.keys["pos"].to_numpy().astype(np.int64)
     slots = 1 + max(int(batch.twins.max(initial=-1)) for batch in batches)
     repeated = np.zeros((sites, slots), np.int64)
     for batch, rows, places in zip(batches, window.rows, window.places, strict=True):
         lacking = np.ones(sites, bool)
         lacking[places] = False
-        for stretch, where in stretches.items():
-            if (lacking & where).any():
-                counts[lacking & where] += batch.filled[stretch]
+        if lacking.any():
+            counts[lacking] += _count_filled(batch, positions[lacking], stretches["par"][lacking])
         if len(rows):
             counts[places] += _count_rows(batch, rows)
             repeated[places] += _count_twins(batch, rows, slots)
     carriers = counts[:, :, :3].sum(axis=(1, 2)) - np.maximum(repeated - 1, 0).sum(axis=1)
     return counts, carriers
+
+
+def _count_filled(batch: BatchStrata, positions: Counts, par: Bits) -> Counts:
+    """The counts of one batch at sites that it lacks: (sites, strata, COUNTED)."""
+    counts = np.zeros((len(positions), len(batch.sizes), len(COUNTED)), np.int64)
+    called, kind = batch.fill.alike(positions, par)
+    ones, twos = (_packed_by_stratum(batch, np.packbits(called == number, axis=1)) for number in (1, 2))
+    for name, values in (("not_called", batch.sizes - ones - twos), ("an", ones + 2 * twos)):
+        counts[:, :, COUNTED.index(name)] = values[kind]
+    return counts
 
 
 def _count_rows(batch: BatchStrata, rows: pa.Table) -> Counts:
@@ -164,9 +164,15 @@ def _by_stratum(batch: BatchStrata, rows: pa.Table, name: str) -> Counts:
     cells = site * shape[1] + batch.stratum[person]
     counts: Counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
     mapped, packed = mapped_bytes(rows[f"{name}_b"], batch.persons)
-    for number, mask in enumerate(batch.masks) if len(mapped) else ():
-        counts[mapped, number] += np.bitwise_count(packed & mask).sum(axis=1, dtype=np.int64)
+    if len(mapped):
+        counts[mapped] += _packed_by_stratum(batch, packed)
     return counts
+
+
+def _packed_by_stratum(batch: BatchStrata, packed: npt.NDArray[np.uint8]) -> Counts:
+    """How many persons of each stratum are in bitmaps of persons: (bitmaps, strata)."""
+    counts = [np.bitwise_count(packed & mask).sum(axis=1, dtype=np.int64) for mask in batch.masks]
+    return np.stack(counts, axis=1)
 
 
 def _count_twins(batch: BatchStrata, rows: pa.Table, slots: int) -> Counts:

@@ -14,9 +14,15 @@ from goe_lake.genome import Assembly
 
 #: Alleles that stand for "something else here": they make no row, and count as called.
 PLACEHOLDERS: Final = frozenset({"*", "<*>", "<NON_REF>"})
-_SEQUENCE: Final = re.compile(r"[A-Za-z]+")
+_SEQUENCE: Final = re.compile(r"[ACGTN]+", re.IGNORECASE)
+_REFERENCE: Final = re.compile(r"[ACGTNRYKMSWBDHV]+", re.IGNORECASE)
+#: Ambiguity codes of a reference sequence become the first base that they stand for, as VCF asks.
+_FIRST_BASES: Final = str.maketrans("RYKMSWBDHV", "ACGACACAAA")
 _SYMBOL: Final = re.compile(r"<[^<>,\s]+>")
-_BREAKEND: Final = re.compile(r"[A-Za-z.]*[\[\]][^\[\]\s]+[\[\]][A-Za-z.]*|\.[A-Za-z]+|[A-Za-z]+\.")
+_MATE: Final = r"(?:\[[^\[\]\s]+:\d+\[|\][^\[\]\s]+:\d+\])"
+_BREAKEND: Final = re.compile(
+    rf"(?:[ACGTN]+|\.){_MATE}|{_MATE}(?:[ACGTN]+|\.)|\.[ACGTN]+|[ACGTN]+\.", re.IGNORECASE
+)
 #: Symbolic types whose length in SVLEN is a stretch of the reference.
 _ON_REFERENCE: Final = frozenset({"DEL", "DUP", "INV", "CNV"})
 
@@ -67,7 +73,7 @@ class Refused:
 
 def rows_of(record: Record, assembly: Assembly, contig: str) -> tuple[list[Row], list[Refused]]:
     """The rows that *record* makes, trimmed to their shortest spelling, and what it cannot make."""
-    if not _SEQUENCE.fullmatch(record.ref):
+    if not _REFERENCE.fullmatch(record.ref):
         return [], [Refused("ref_not_a_sequence")]
     if not 1 <= record.pos <= assembly.lengths[contig]:
         return [], [Refused("pos_outside_contig")]
@@ -90,16 +96,21 @@ def _row(record: Record, allele: int, alt: str, last: int) -> Row | Refused:
     if _SYMBOL.fullmatch(alt):
         return _symbolic_row(record, allele, alt, last)
     if _BREAKEND.fullmatch(alt):
-        ref = record.ref.upper()
+        ref = reference_of(record)
         return Row(record.pos, ref, alt, record.pos + len(ref) - 1, "BND", None, allele)
     return Refused("alt_not_readable", alt)
 
 
 def _sequence_row(record: Record, allele: int, alt: str) -> Row | Refused:
-    pos, ref, alt = trim(record.pos, record.ref.upper(), alt.upper())
+    pos, ref, alt = trim(record.pos, reference_of(record), alt.upper())
     if ref == alt:
         return Refused("alt_is_ref", alt)
     return Row(pos, ref, alt, pos + len(ref) - 1, _sequence_type(ref, alt), None, allele)
+
+
+def reference_of(record: Record) -> str:
+    """The reference allele in capital letters of A, C, G, T and N."""
+    return record.ref.upper().translate(_FIRST_BASES)
 
 
 def trim(pos: int, ref: str, alt: str) -> tuple[int, str, str]:
@@ -139,7 +150,7 @@ def _symbolic_row(record: Record, allele: int, alt: str, last: int) -> Row | Ref
     """A symbolic allele; an INFO/END before its start says nothing, one beyond the contig cannot be."""
     kind = _symbolic_type(alt)
     length = record.sv_lengths[allele - 1] if allele <= len(record.sv_lengths) else None
-    ref = record.ref.upper()
+    ref = reference_of(record)
     end = record.pos + len(ref) - 1
     if record.end is not None and record.end >= record.pos:
         end = record.end

@@ -18,6 +18,8 @@ from goe_lake.vcf.arrow import Bits
 Positions = npt.NDArray[np.int32]
 CalledAlleles = npt.NDArray[np.int8]
 
+#: Alleles that only records of a gVCF have alone; a `*` alone is left where alleles were split into records.
+BLOCK_ALLELES: Final = frozenset({"<*>", "<NON_REF>"})
 #: FORMAT fields that say how sure a block is, the first of them that a record has.
 BLOCK_QUALITY: Final = ("GQ", "RGQ", "GQX")
 #: Filters that do not make a block doubtful; RefCall is DeepVariant's word for a reference call.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from goe_lake.errors import InputError
@@ -39,13 +39,18 @@ def check_has_samples(path: Path, header: Header) -> None:
         raise InputError(path, "has no samples", "give a VCF with genotypes")
 
 
-def check_same_samples(first: Path, first_header: Header, path: Path, header: Header) -> None:
-    """Raise InputError where two files of one delivery hold other samples."""
-    if set(first_header.samples) != set(header.samples):
+def check_same_or_other_samples(owners: Mapping[str, Path], path: Path, samples: Collection[str]) -> None:
+    """Raise InputError where a file of a delivery holds some samples of another, and not all of them.
+
+    *owners* names the file of each sample so far.
+    """
+    both = sorted(sample for sample in samples if sample in owners)
+    if both:
         raise InputError(
             path,
-            f"holds other samples than {first.name} of the same [[genotypes]] entry",
-            "give each group of persons as its own [[genotypes]] entry",
+            f"holds {both[0]!r}, as {owners[both[0]].name} of the same [[genotypes]] entry does, "
+            "and other samples",
+            "files of one entry hold the same samples or none in common: bcftools view -S",
         )
 
 
@@ -60,12 +65,12 @@ def check_has_known_contig(path: Path, scan: Scan) -> None:
         )
 
 
-def check_disjoint(owners: Mapping[str, Path], path: Path, samples: Iterable[str]) -> None:
-    """Raise InputError where one of *samples* already belongs to another delivery."""
-    twice = [sample for sample in samples if sample in owners]
+def check_disjoint(owners: Mapping[str, Path], files: Mapping[str, Path]) -> None:
+    """Raise InputError where a sample already belongs to another delivery; both name its file by sample."""
+    twice = [sample for sample in files if sample in owners]
     if twice:
         raise InputError(
-            path,
+            files[twice[0]],
             f"{len(twice)} samples are in {owners[twice[0]].name} as well, e.g. {twice[0]!r}",
             "keep each sample in one [[genotypes]] entry; files of the same samples belong in one entry",
         )

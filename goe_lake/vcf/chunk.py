@@ -42,7 +42,8 @@ class Chunk:
     which records carry the field. *info* is None where nobody asked for INFO, else one text a record:
     the fields that were asked for as a VCF writes them (`AA=C;DB`, "" for none), others may be there.
     *blocks* are the records that have no row because they only say who matches the reference, in as
-    many parts as is handy; `without_alt` counts them.
+    many parts as is handy; `without_alt` counts them, and `likelihoods_only` the records with rows that
+    have probabilities and no genotypes. *lost* are rows that are none any more, see `leaving`.
     """
 
     alleles: Alleles
@@ -50,6 +51,7 @@ class Chunk:
     dp: Values | None
     records: list[Record] = field(default_factory=list)
     rows: list[tuple[int, Row]] = field(default_factory=list)
+    lost: list[tuple[int, Row]] = field(default_factory=list)
     has_gq: list[bool] = field(default_factory=list)
     has_dp: list[bool] = field(default_factory=list)
     info: list[str] | None = None
@@ -57,6 +59,7 @@ class Chunk:
     blocks: list[Blocks] = field(default_factory=list)
     seen: int = 0
     without_alt: int = 0
+    likelihoods_only: int = 0
     last_pos: int = 0
 
     def full(self) -> bool:
@@ -79,6 +82,7 @@ class EncodedChunk:
     blocks: list[Blocks]
     seen: int
     without_alt: int
+    likelihoods_only: int
 
     @property
     def rows(self) -> int:

@@ -121,7 +121,7 @@ class Decoder:
         if not len(odd):
             without = int(np.count_nonzero(state == NO_ALT))
             found = [blocks] if len(blocks) else []
-            return EncodedChunk(unit.table, unit.values, unit.outside, [], found, len(state), without)
+            return EncodedChunk(unit.table, unit.values, unit.outside, [], found, len(state), without, 0)
         return self._with_odd(unit, odd, blocks)
 
     def _with_odd(self, unit: Unit, odd: npt.NDArray[Any], blocks: Blocks) -> EncodedChunk:
@@ -154,6 +154,7 @@ class Decoder:
             _merged(blocks, lines, others),
             len(starts) - 1,
             len(lines) + chunk.without_alt,
+            chunk.likelihoods_only,
         )
 
 

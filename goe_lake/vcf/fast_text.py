@@ -555,11 +555,15 @@ def _fixed(text, at, facts, filter_text, filter_ends, format_text, format_ends, 
 
 
 @compiled
-def _can_be_block(facts, last_pos, alts):  # type: ignore[no-untyped-def]
+def _can_be_block(text, facts, last_pos):  # type: ignore[no-untyped-def]
     """Whether a line without an alternate allele of its own ends on the contig; notes where."""
     site_end = facts[POS] + facts[REF_END] - facts[REF_START] - 1
     facts[END] = max(site_end, facts[END])
-    facts[SPANNING] = alts > 0 or facts[END] > site_end
+    # of the placeholders, those of `blocks.BLOCK_ALLELES` stand in angle brackets
+    facts[SPANNING] = facts[END] > site_end
+    for place in range(facts[ALT_START], facts[ALT_END]):
+        if text[place] == 60:
+            facts[SPANNING] = 1
     return facts[END] <= last_pos
 
 
@@ -621,7 +625,7 @@ def parse_lines(text, at, line, stop, known, limits, out):  # type: ignore[no-un
             not lengths[form]
             and quality[form] != ODD_QUALITY
             and (facts[END] == 0 or limits.end_readable)
-            and _can_be_block(facts, last_pos, alts)
+            and _can_be_block(text, facts, last_pos)
         ):
             called = all_called[blocks]
             after, ended = _block_cells(

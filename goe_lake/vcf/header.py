@@ -32,7 +32,7 @@ class Header:
         """The names of all columns."""
         return tuple(self.text.rstrip("\r\n").rsplit("\n", 1)[-1].rstrip("\r").split("\t"))
 
-    @cached_property
+    @property
     def contigs(self) -> Mapping[str, int | None]:
         """The declared contigs in order, as they are spelt, with their lengths in bases where stated."""
         found: dict[str, int | None] = {}

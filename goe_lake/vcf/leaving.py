@@ -15,7 +15,7 @@ def keep_persons(chunk: Chunk, kept: Indexes) -> Chunk:
     """*chunk* with only the persons at the 0-based places *kept*, in that order.
 
     An allele that somebody carried and nobody who is kept does makes no row any more: a list of such
-    sites would be a list of the private variants of those who left.
+    sites would be a list of the private variants of those who left. Such rows become *lost*.
     """
     count = len(chunk.records)
     staying = chunk.alleles[:, kept]
@@ -32,6 +32,7 @@ def keep_persons(chunk: Chunk, kept: Indexes) -> Chunk:
             for part in chunk.blocks
         ],
         rows=[row for row, gone in zip(chunk.rows, lost.tolist(), strict=True) if not gone],
+        lost=[row for row, gone in zip(chunk.rows, lost.tolist(), strict=True) if gone],
     )
 
 

@@ -28,7 +28,7 @@ from goe_lake.vcf.alleles import (
     rs_identifier,
     whole_number,
 )
-from goe_lake.vcf.blocks import BLOCK_QUALITY, GOOD_FILTERS, block_of
+from goe_lake.vcf.blocks import BLOCK_ALLELES, BLOCK_QUALITY, GOOD_FILTERS, block_of
 from goe_lake.vcf.chunk import (
     MISSING,
     MISSING_ALLELE,
@@ -46,6 +46,8 @@ CHUNK_GENOTYPES: Final = 1_500_000
 MOST_RECORDS: Final = 2048
 #: Files of so many bytes are worth the vectorised decoder.
 FAST_FROM: Final = 4 << 20
+#: FORMAT fields from which genotypes could be called, but are not.
+LIKELIHOODS: Final = frozenset({"GP", "GL", "PL", "PP", "DS", "HDS", "GLE"})
 #: A chunk also ends after so many records that made no row.
 MOST_SEEN: Final = 20_000
 
@@ -58,7 +60,7 @@ class Piece:
     the same; *whole* says that the file holds nothing else. *bytes* and *changed* (nanoseconds) are
     the file's size and time when it was scanned. *kept* are the 0-based places, in that order of
     persons, of those who are not left out afterwards; None where nobody is.
-    *first_person* is the index in the batch of the file's first person; in a reference block a person
+    *first_person* is the index in the batch of the first of those who stay; in a reference block a person
     whose quality is below *min_block_gq* is not called.
     """
 
@@ -75,6 +77,11 @@ class Piece:
     kept: tuple[int, ...] | None = None
     first_person: int = 0
     min_block_gq: int = 1
+
+    @property
+    def staying(self) -> int:
+        """The persons who are not left out."""
+        return self.persons if self.kept is None else len(self.kept)
 
     @property
     def records(self) -> int:
@@ -247,6 +254,7 @@ def add_record(
     if not rows:
         _add_block(chunk, piece, record, variant, alleles, order, assembly.lengths[contig])
         return False
+    chunk.likelihoods_only += "GT" not in variant.FORMAT and not LIKELIHOODS.isdisjoint(variant.FORMAT)
     place = len(chunk.records)
     chunk.alleles[place] = alleles if order is None else alleles[order]
     for name, target, has in (("GQ", chunk.gq, chunk.has_gq), ("DP", chunk.dp, chunk.has_dp)):
@@ -303,7 +311,7 @@ def _add_block(
         called[(quality != MISSING) & (quality < piece.min_block_gq)] = 0
     if order is not None:
         ends, called = ends[order], called[order]
-    spanning = bool(record.alts) or bool(ends.max() > site_end)
+    spanning = not BLOCK_ALLELES.isdisjoint(record.alts) or bool(ends.max() > site_end)
     chunk.blocks.append(block_of(record.pos, ends, called, spanning=spanning))
 
 

@@ -140,13 +140,14 @@ def test_twins_in_two_files_of_a_delivery_are_found(tmp_path: Path) -> None:
         built(make_node(tmp_path / "2", [other], people=("a",), toml=toml))
 
 
-def test_person_groups_in_one_delivery_are_refused(tmp_path: Path) -> None:
-    """Files with other samples belong in deliveries of their own, and the message says so."""
-    files = {"1.vcf": vcf_text(("a",), ["1 5 A C | 0/1"]), "2.vcf": vcf_text(("b",), ["1 5 A C | 0/1"])}
-    with pytest.raises(
-        InputError, match=r"2\.vcf: holds other samples than 1\.vcf .*own \[\[genotypes\]\] entry"
-    ):
-        built(make_node(tmp_path, [files], people=("a", "b")))
+def test_files_of_a_delivery_that_share_some_samples_are_refused(tmp_path: Path) -> None:
+    """They hold the same persons or quite others."""
+    files = {
+        "1.vcf": vcf_text(("a", "b"), ["1 5 A C | 0/1 0/0"]),
+        "2.vcf": vcf_text(("b", "c"), ["1 5 A C | 0/1 0/0"]),
+    }
+    with pytest.raises(InputError, match=r"2\.vcf: holds 'b', as 1\.vcf of the same \[\[genotypes\]\]"):
+        built(make_node(tmp_path, [files], people=("a", "b", "c")))
 
 
 def test_a_sample_in_two_deliveries_is_refused(tmp_path: Path) -> None:

@@ -56,6 +56,31 @@ def test_multi_allelic_records_are_split() -> None:
     assert (second.pos, second.ref, second.alt, second.allele) == (100, "C", "T", 2)
 
 
+@pytest.mark.parametrize(
+    "alt",
+    ["G]17:198982]", "]13:123456]T", "C[<ctg1>:7[", ".[13:5[", "G.", ".TGCA", "]chr2:321681]AGTNNNNNCA"],
+)
+def test_breakends_are_kept_as_written(alt: str) -> None:
+    """Mates on contigs or in assembled sequence, inserted bases, telomeres and single breakends."""
+    (row,) = rows("T", alt)
+    assert (row.pos, row.ref, row.alt, row.end_pos, row.type, row.sv_len) == (100, "T", alt, 100, "BND", None)
+
+
+@pytest.mark.parametrize("alt", ["[1:100[", "G]17:x]", "G[17:5]", "A[1:5[C", "R", "A,", "<A", "."])
+def test_alleles_that_are_none_are_refused(alt: str) -> None:
+    """Breakends without a base or a position, ambiguity codes, half a symbol."""
+    made, refused = rows_of(Record(1, 100, "T", (alt,), None, "PASS"), GRCH38, "chr20")
+    assert (made, refused) == ([], [Refused("alt_not_readable", alt)])
+
+
+def test_ambiguous_reference_bases_become_the_first_that_they_stand_for() -> None:
+    """As VCF 4.3 asks of writers; an alternate allele that is the same then is none."""
+    assert [(row.ref, row.alt) for row in rows("RyK", "C")] == [("ACG", "C")]
+    made, refused = rows_of(Record(1, 100, "M", ("A", "T"), None, "PASS"), GRCH38, "chr20")
+    assert [row.ref for row in made] == ["A"]
+    assert refused == [Refused("alt_is_ref", "A")]
+
+
 def test_placeholder_alleles_make_no_row() -> None:
     """`*`, <NON_REF> and <*> are not sites."""
     assert rows("A", "*", "<NON_REF>", "<*>") == []
