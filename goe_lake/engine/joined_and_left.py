@@ -10,7 +10,7 @@ changed by it: such a person is marked in either group and weighs nothing. Count
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,7 @@ from goe_lake.disclosure.frequencies import CARRIERS, CLASSES, OTHERS, REFERENCE
 from goe_lake.engine.genotypes import CHUNK_CELLS, dense_calls
 from goe_lake.engine.group_classes import Atoms, Counts, Sample, batch_fills, in_par
 from goe_lake.lake import Snapshot
+from goe_lake.lake.manifest import Batch
 from goe_lake.vcf.arrow import pc
 
 #: A person's weight; it can be parted among 2, 3, 4 or 6.
@@ -53,7 +54,7 @@ def joined_and_left(
 
     With *only_joined*, those who left are left out: their files may be gone for others too.
     """
-    left, joined = differing(before.samples, now.samples)
+    left, joined = differing(before.samples, now.samples, redelivered(before.snapshot, now.snapshot, contig))
     shape = (sites.num_rows, *atoms.samples.shape)
     found = {name: np.zeros(shape, np.int64) for name in (*CLASSES, *_ONCE)}
     touched = {name: np.zeros(shape, dtype=bool) for name in CLASSES}
@@ -81,10 +82,40 @@ def joined_and_left(
     return Change(found["carriers"], found["others"], found["reference"], classes, touched)
 
 
-def differing(before: Sequence[Sample], now: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """The samples of *before* that are not as they were in *now*, and those of *now* that were not."""
-    old, new = set(before), set(now)
-    return [sample for sample in before if sample not in new], [sample for sample in now if sample not in old]
+def redelivered(before: Snapshot, now: Snapshot, contig: str) -> set[str]:
+    """The batches of both snapshots whose files on *contig*, or rule for absent sites, are not the same.
+
+    A delivery is known by its persons: the same persons may come again with other calls.
+    """
+    old = {batch.digest: batch for batch in before.batches}
+    return {
+        batch.digest
+        for batch in now.batches
+        if batch.digest in old
+        and (batch != old[batch.digest] or _files(before, contig, batch) != _files(now, contig, batch))
+    }
+
+
+def _files(snapshot: Snapshot, contig: str, batch: Batch) -> set[tuple[str, str]]:
+    """The table and SHA-256 of each file of *batch* that says what its persons have on *contig*."""
+    return {
+        (file.table, file.sha256)
+        for file in snapshot.manifest.files
+        if file.batch == batch.digest and file.contig in (contig, None)
+    }
+
+
+def differing(
+    before: Sequence[Sample], now: Sequence[Sample], again: Collection[str]
+) -> tuple[list[Sample], list[Sample]]:
+    """The samples of *before* that are not as they were in *now*, and those of *now* that were not.
+
+    Those of the batches *again* are among them: their genotypes have to be compared.
+    """
+    same = {sample for sample in before if sample.batch not in again} & set(now)
+    return [sample for sample in before if sample not in same], [
+        sample for sample in now if sample not in same
+    ]
 
 
 def _pairs(left: Sequence[Sample], joined: Sequence[Sample]) -> tuple[Counts, Counts]:

@@ -136,6 +136,16 @@ def test_one_whose_genotype_was_mended(world: World) -> None:
     assert world.seen[0] == world.seen[1]
 
 
+def test_one_who_was_mended_while_many_join_elsewhere(world: World) -> None:
+    """The total grows by many of population B and by the target of A, whose delivery came again."""
+    others = [*planted(5000, 30, "0/1", population="B"), *planted(5100, 30, population="B")]
+    joined = [*planted(6000, 20, "0/1", population="B"), *planted(6100, 20, population="B")]
+    world.releases([*BASE, *NEUTRAL], others)
+    world.releases([*BASE, *CARRIER], others, joined)
+    assert world.grew(("B", "all")) in (None, 0) or world.grew() != world.grew(("B", "all")) + 1
+    assert world.grew(("A", "all")) in (None, 0)
+
+
 def test_nine_leave_and_one_joins(world: World) -> None:
     """Ten contributors changed, and AC tells the sum over the ten."""
     world.releases(BASE)
