@@ -21,7 +21,7 @@ import yaml
 
 from goe_lake.lake import current_id, open_snapshot
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WITHIN = 400.0

@@ -149,6 +149,7 @@ def test_killed_at_a_few_random_moments(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_thirty_random_moments(tmp_path: Path, seed: int) -> None:
     """Six times five kills, from the start of Python to the swap of CURRENT."""
