@@ -13,8 +13,8 @@ import dagster as dg
 
 from dagster_project.place import ALL, HERE, ONE, node_name
 from goe_lake.config import NodeConfig, read_node
+from goe_lake.engine.policy import read_policy
 from goe_lake.errors import ConfigError
-from goe_lake.federation.node import read_policy
 from goe_lake.lake import IngestPlan, Progress, Snapshot, open_snapshot, plan
 
 _MEND: Final = f"set {ALL} to node.toml files, or to folders that hold them, parted by {os.pathsep!r}"

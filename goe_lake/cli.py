@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import click
-import structlog
 import typer
 from rich.console import Console
 
@@ -33,6 +32,7 @@ from goe_lake.options import (
 )
 from goe_lake.release_commands import release_commands
 from goe_lake.report_commands import report_commands
+from goe_lake.vcf.unused import leave_out_unused
 
 app = typer.Typer(
     name="goe",
@@ -76,7 +76,11 @@ DeadlineOption = Annotated[float, typer.Option(help="Seconds in which each reque
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit code 0 answered, 3 refused, 4 incomplete, 1 anything else."""
-    _log_to_stderr()
+    if arguments is None and sys.argv[1:2] == ["ingest"]:
+        # the process does nothing else: what it does not use it need not load
+        leave_out_unused()
+    else:
+        _log_to_stderr()
     try:
         # outside its standalone mode, click hands the code of an Exit back
         code = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
@@ -101,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _log_to_stderr() -> None:
     """Answers go to stdout; warnings and errors of the log to stderr."""
+    import structlog
+
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

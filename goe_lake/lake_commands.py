@@ -59,7 +59,7 @@ def ingest(
 def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport:
     """Ingest *node*: with bars on a terminal, with plain lines elsewhere, in silence without a console."""
     from goe_lake.config import read_node
-    from goe_lake.federation.node import read_policy
+    from goe_lake.engine.policy import read_policy
     from goe_lake.lake import ingest as ingest_node
 
     config = read_node(node)

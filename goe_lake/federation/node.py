@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from goe_lake.catalog import Catalog
 from goe_lake.config import NodeConfig, read_node
-from goe_lake.disclosure import DEFAULT_POLICY, Policy, parse_policy
+from goe_lake.disclosure import Policy
 from goe_lake.engine.frequencies import Frequencies, Progress, current_rows, make_release, unchanged_since
 from goe_lake.engine.frequency_store import NodeRelease, folder_of, latest
 from goe_lake.engine.node import NodeAnswer, NodeEngine
+from goe_lake.engine.policy import read_policy
 from goe_lake.engine.sites import SiteList
 from goe_lake.errors import ConfigError, LakeError
 from goe_lake.lake import Snapshot, open_snapshot
@@ -199,19 +200,3 @@ def check_is_lake_of(config: NodeConfig, snapshot: Snapshot) -> None:
         if now != then:
             problem = f"is {now!r}, and the lake was built for {then!r}"
             raise ConfigError(config.file, f"node.{setting}", problem, "ingest again: goe ingest NODE.toml")
-
-
-def read_policy(path: Path | None) -> Policy:
-    """The policy at *path*, or the default where a node has none.
-
-    Raises ConfigError naming the setting and the mend.
-    """
-    if path is None:
-        return DEFAULT_POLICY
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            path, "(whole file)", f"cannot be read: {error.strerror}", "check node.policy"
-        ) from None
-    return parse_policy(text, str(path))

@@ -29,9 +29,10 @@ from goe_lake.vcf.memory import keep_freed_memory
 from goe_lake.vcf.reader import FAST_FROM
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-#: What pyarrow and numba load where it is installed, and no worker needs: half a second each.
-_UNUSED: Final = frozenset({"pandas", "scipy"})
-_PATH: Final = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
+_PATH: Final = (
+    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
+    "from goe_lake.vcf.unused import leave_out_unused; leave_out_unused(); "
+)
 _START: Final = f"{_PATH}from goe_lake.lake.worker import serve; serve()"
 _LOAD_FAST: Final = f"{_PATH}from goe_lake.vcf.reader import load_fast; load_fast(); "
 
@@ -156,19 +157,8 @@ def _error(kind: str, complaint: str, *content: Any) -> Exception:
     return RuntimeError(content[0])
 
 
-class _Absent:
-    """Lets imports of _UNUSED fail as if it were not installed."""
-
-    @staticmethod
-    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
-        """See `importlib.abc.MetaPathFinder`."""
-        if name in _UNUSED:
-            raise ModuleNotFoundError(name)
-
-
 def serve() -> None:
     """The worker's side: convert jobs from standard input until it closes."""
-    sys.meta_path.insert(0, _Absent())
     answers = os.fdopen(os.dup(1), "wb")
     # whatever a library prints must not get between the answers
     os.dup2(2, 1)
