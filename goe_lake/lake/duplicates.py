@@ -45,6 +45,8 @@ MOST_COMPARISONS: Final = 40_000_000_000
 #: A site is common where the carriers are between these shares of the genotyped samples.
 COMMON: Final = (0.1, 0.9)
 BLOCK: Final = 1024
+#: More than rounding adds to a kinship.
+MARGIN: Final = 1e-3
 MISSING: Final = -1
 _CLASSES: Final[Mapping[str, int]] = {"het": 1, "hom": 2, "nc": MISSING, "hemi": MISSING, "ref1": MISSING}
 
@@ -99,8 +101,11 @@ def find_duplicates(
     duplicates: list[Pair] = []
     mismatched: list[Pair] = []
     compared = 0
-    for block in _blocks(dosages):
-        compared += block.compared
+    for decided, block in _blocks(dosages, persons, above):
+        compared += decided
+        if block is None:
+            continue
+        compared += int(np.count_nonzero(block.usable))
         for left, right, kinship, same, sites in block.odd_pairs(persons, above, alike):
             first, second = sorted((samples[left], samples[right]))
             pair = Pair(first, second, kinship, same, sites)
@@ -218,44 +223,96 @@ def _genotypes(rows: pa.Table, persons: int) -> Dosages:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Two ranges of samples against each other; matrices are (left samples, right samples)."""
+    """Some samples against some others, by their numbers; matrices are (left samples, right samples)."""
 
-    left: int
-    right: int
+    left: Indexes
+    right: Indexes
     kinship: Counts
     same: Counts
     sites: Counts
     usable: Bits
 
-    @property
-    def compared(self) -> int:
-        return int(np.count_nonzero(self.usable))
-
     def odd_pairs(
         self, persons: Indexes, above: float, alike: float
     ) -> Iterator[tuple[int, int, float, float, int]]:
         """Pairs whose genotypes and person numbers disagree about being one person."""
-        left = persons[self.left : self.left + len(self.kinship), None]
-        right = persons[None, self.right : self.right + self.kinship.shape[1]]
+        same_person = persons[self.left][:, None] == persons[self.right]
         one = (self.kinship > above) & (self.same >= alike)
-        odd = self.usable & (one != (left == right))
+        odd = self.usable & (one != same_person)
         for row, column in np.argwhere(odd):
             place = row, column
             yield (
-                self.left + int(row), self.right + int(column), round(float(self.kinship[place]), 4),
+                int(self.left[row]), int(self.right[column]), round(float(self.kinship[place]), 4),
                 round(float(self.same[place]), 4), int(self.sites[place]),
             )  # fmt: skip
 
 
-def _blocks(dosages: Dosages) -> Iterator[_Block]:
+@dataclass(frozen=True, eq=False)
+class _Screen:
+    """What tells cheaply that two samples are surely comparable, and surely two persons.
+
+    4 IBS0 + HetHom is the sum of squared differences of dosages over the sites that both have. Over every
+    second site, and with the squares at sites that only one has taken off at their largest, it is never
+    more than that, and the heterozygous sites of both are never more than those of one.
+    """
+
+    dosages: Counts
+    squares: Counts
+    missing: Counts
+    absent: Counts
+    called: Counts
+    hets: Counts
+
+    def undecided(self, left: slice, right: slice, above: float) -> Bits:
+        """The pairs, (left samples, right samples), about which this says nothing."""
+        distance = self.dosages[left] @ self.dosages[right].T
+        distance *= -2
+        distance += (self.squares - 4 * self.missing)[left, None]
+        distance += (self.squares - 4 * self.missing)[right]
+        hets = np.minimum(self.hets[left, None], self.hets[right])
+        alike: Bits = distance < (4 * (0.5 - above) + MARGIN) * hets
+        for one, other in ((left, right), (right, left)):
+            few = (self.called[one, None] < LEAST_SITES + self.absent[other]) | (
+                self.hets[one, None] <= self.absent[other]
+            )
+            alike |= few if one is left else few.T
+        return alike
+
+
+def _screen(dosages: Dosages) -> _Screen:
+    half = dosages[:, ::2]
+    values = np.maximum(half, 0).astype(np.float32)
+    missing = np.count_nonzero(dosages == MISSING, axis=1)
+    return _Screen(
+        dosages=values,
+        squares=np.einsum("ij,ij->i", values, values),
+        missing=np.count_nonzero(half == MISSING, axis=1).astype(np.float32),
+        absent=missing.astype(np.float32),
+        called=(dosages.shape[1] - missing).astype(np.float32),
+        hets=np.count_nonzero(dosages == 1, axis=1).astype(np.float32),
+    )
+
+
+def _blocks(dosages: Dosages, persons: Indexes, above: float) -> Iterator[tuple[int, _Block | None]]:
+    """How many more pairs are surely comparable and two persons, and those that had to be counted."""
+    screen = _screen(dosages)
     for left in range(0, len(dosages), BLOCK):
-        first = _indicators(dosages[left : left + BLOCK])
         for right in range(left, len(dosages), BLOCK):
-            second = first if right == left else _indicators(dosages[right : right + BLOCK])
-            block = _compare(left, right, first, second)
-            if right == left:
-                block.usable[np.tril_indices(len(block.usable))] = False
-            yield block
+            rows, columns = slice(left, left + BLOCK), slice(right, right + BLOCK)
+            undecided = screen.undecided(rows, columns, above)
+            undecided |= persons[rows, None] == persons[columns]
+            pairs = undecided.size
+            if left == right:
+                undecided = np.triu(undecided, 1)
+                pairs = len(undecided) * (len(undecided) - 1) // 2
+            decided = pairs - int(np.count_nonzero(undecided))
+            first, second = (np.flatnonzero(undecided.any(axis=axis)) for axis in (1, 0))
+            if not len(first):
+                yield decided, None
+                continue
+            block = _compare(left + first, right + second, dosages)
+            np.logical_and(block.usable, undecided[np.ix_(first, second)], out=block.usable)
+            yield decided, block
 
 
 def _indicators(dosages: Dosages) -> tuple[Counts, Counts, Counts]:
@@ -264,8 +321,9 @@ def _indicators(dosages: Dosages) -> tuple[Counts, Counts, Counts]:
     return ref, het, alt
 
 
-def _compare(left: int, right: int, first: tuple[Counts, ...], second: tuple[Counts, ...]) -> _Block:
-    (ref_i, het_i, alt_i), (ref_j, het_j, alt_j) = first, second
+def _compare(left: Indexes, right: Indexes, dosages: Dosages) -> _Block:
+    """Count the samples *left* against *right*."""
+    (ref_i, het_i, alt_i), (ref_j, het_j, alt_j) = _indicators(dosages[left]), _indicators(dosages[right])
     homs_i, homs_j = ref_i + alt_i, ref_j + alt_j
     both_het = het_i @ het_j.T
     het_hom, hom_het = het_i @ homs_j.T, homs_i @ het_j.T
