@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial, reduce
 from typing import Any, Final
 
 import numpy as np
@@ -10,12 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.catalog import CLINVAR
-from goe_lake.genome import variant_id
 from goe_lake.lake.annotation import Annotations, Note
 from goe_lake.lake.info import InfoField, joined, unpacked
 from goe_lake.lake.layout import variants_schema
 from goe_lake.lake.merge import Window
-from goe_lake.vcf.arrow import array, pc, table
+from goe_lake.vcf.arrow import Vector, array, in_one_piece, pc, table
 
 TRANSITIONS: Final = ("AG", "GA", "CT", "TC")
 TRANSVERSIONS: Final = ("AC", "CA", "AT", "TA", "CG", "GC", "GT", "TG")
@@ -34,24 +34,24 @@ def variants_table(
     The annotation table comes before what files say in ID and INFO, and that before dbSNP and the genes
     that lie at a place.
     """
-    keys = window.keys.to_pydict()
-    names = list(zip(keys["pos"], keys["ref"], keys["alt"], keys["end_pos"], strict=True))
-    notes = [annotations.note(contig, pos, ref, alt) or _NOTHING for pos, ref, alt, _ in names]
+    keys = {name: in_one_piece(window.keys[name]) for name in window.keys.column_names}
+    note = _notes(annotations, contig, window.keys)
     known = {
-        fact: annotations.known[fact].values(contig, window.keys).to_pylist() for fact in annotations.known
+        fact: in_one_piece(annotations.known[fact].values(contig, window.keys)) for fact in annotations.known
     }
-    places = annotations.genes_at(contig, window.keys["pos"].to_numpy())
     columns: dict[str, Any] = {
         **keys,
-        "variant_id": [variant_id(contig, *name) for name in names],
+        "variant_id": _variant_ids(contig, keys),
         "type": _first(window, "type"),
         "sv_len": _first(window, "sv_len"),
-        "rsid": _first_of([note.rsid for note in notes], _first(window, "rsid"), known.get("rsid")),
-        "gene": _first_of([note.gene for note in notes], _first(window, "gene"), places),
-        "consequence": _first_of([note.consequence for note in notes], _first(window, "consequence")),
+        "rsid": _first_of(note.get("rsid"), _first(window, "rsid"), known.get("rsid")),
+        "gene": _first_of(
+            note.get("gene"), _first(window, "gene"), _genes_at(annotations, contig, window.keys)
+        ),
+        "consequence": _first_of(note.get("consequence"), _first(window, "consequence")),
         "filter": _filters(window),
         "carriers": carriers,
-        **unpacked(array(_joined_info(window), pa.string()), fields),
+        **unpacked(_joined_info(window), fields),
     }
     if CLINVAR.name in known:
         columns[CLINVAR.name] = known["clinvar"]
@@ -64,42 +64,87 @@ def added_columns(annotations: Annotations, fields: tuple[InfoField, ...]) -> li
     return [*clinvar, *(field.stored for field in fields)]
 
 
-def _first_of(*columns: Sequence[Any] | None) -> list[Any]:
+def _variant_ids(contig: str, keys: Mapping[str, Vector]) -> Vector:
+    """The column of `genome.variant_id`."""
+    pos, ref, alt = keys["pos"].cast(pa.string()), keys["ref"], keys["alt"]
+    names = pc.binary_join_element_wise(contig, pos, ref, alt, "-")
+    symbolic = pc.starts_with(alt, "<")
+    if not pc.any(symbolic).as_py():
+        return names
+    ends = keys["end_pos"].cast(pa.string())
+    return pc.if_else(symbolic, pc.binary_join_element_wise(contig, pos, alt, ends, "-"), names)
+
+
+def _notes(annotations: Annotations, contig: str, keys: pa.Table) -> dict[str, Vector]:
+    """What the annotation table says about each site, where there is one."""
+    if not annotations.notes.get(contig):
+        return {}
+    names = zip(*(keys[name].to_pylist() for name in ("pos", "ref", "alt")), strict=True)
+    notes = [annotations.note(contig, pos, ref, alt) or _NOTHING for pos, ref, alt in names]
+    return {
+        name: array([getattr(note, name) for note in notes], pa.string())
+        for name in ("rsid", "gene", "consequence")
+    }
+
+
+def _genes_at(annotations: Annotations, contig: str, keys: pa.Table) -> Vector | None:
+    """The gene that lies at each site, where a file of genes was given."""
+    if not annotations.genes.get(contig):
+        return None
+    return array(annotations.genes_at(contig, keys["pos"].to_numpy()), pa.string())
+
+
+def _first_of(*columns: Vector | None) -> Vector:
     """For each site the first value that is there."""
     given = [column for column in columns if column is not None]
-    return [next((value for value in row if value is not None), None) for row in zip(*given, strict=True)]
+    return given[0] if len(given) == 1 else pc.coalesce(*given)
 
 
-def _first(window: Window, column: str) -> list[Any]:
+def _by_site(window: Window, column: str) -> Iterator[Vector]:
+    """*column* of each batch that has rows, one value a site, NULL where the batch lacks the site."""
+    sites = len(window.keys)
+    for rows, places in zip(window.rows, window.places, strict=True):
+        if not len(rows):
+            continue
+        values = in_one_piece(rows[column])
+        if len(rows) == sites:
+            # a batch has each site once, and the sites are in the order of its rows
+            yield values
+            continue
+        row_of = np.zeros(sites, np.int64)
+        lacks = np.ones(sites, bool)
+        row_of[places], lacks[places] = np.arange(len(rows)), False
+        yield values.take(array(row_of, mask=lacks))
+
+
+def _first(window: Window, column: str) -> Vector:
     """For each site the value of the first batch that has one."""
-    found: list[Any] = [None] * len(window.keys)
-    for rows, places in zip(window.rows, window.places, strict=True):
-        for place, value in zip(places.tolist(), rows[column].to_pylist(), strict=True):
-            if found[place] is None:
-                found[place] = value
-    return found
+    return _first_of(*_by_site(window, column))
 
 
-def _joined_info(window: Window) -> list[str | None]:
+def _joined_info(window: Window) -> Vector:
     """For each site the kept INFO fields, each as the first batch says that has it."""
-    found: list[str | None] = [None] * len(window.keys)
-    for rows, places in zip(window.rows, window.places, strict=True):
-        for place, text in zip(places.tolist(), rows["info"].to_pylist(), strict=True):
-            found[place] = joined(found[place], text)
-    return found
+    return reduce(partial(_merged, one_of_both=joined), _by_site(window, "info"))
 
 
-def _filters(window: Window) -> list[str | None]:
+def _filters(window: Window) -> Vector:
     """For each site its filters: PASS only if no batch says otherwise."""
-    found: list[str | None] = [None] * len(window.keys)
-    for rows, places in zip(window.rows, window.places, strict=True):
-        for place, text in zip(places.tolist(), rows["filter"].to_pylist(), strict=True):
-            if found[place] is None or text in (None, found[place]):
-                found[place] = found[place] or text
-            else:
-                names = {name for known in (found[place], text) for name in (known or "").split(";")}
-                found[place] = ";".join(sorted(names - {"PASS"}))
-    return found
+    return reduce(partial(_merged, one_of_both=_both_filters), _by_site(window, "filter"))
+
+
+def _both_filters(first: str, second: str) -> str:
+    return ";".join(sorted({*first.split(";"), *second.split(";")} - {"PASS"}))
+
+
+def _merged(first: Vector, second: Vector, one_of_both: Callable[[str, str], str | None]) -> Vector:
+    """The value that is there; *one_of_both* where the two differ."""
+    merged = pc.coalesce(first, second)
+    differ = pc.fill_null(pc.not_equal(first, second), False)
+    if not pc.any(differ).as_py():
+        return merged
+    pairs = zip(first.filter(differ).to_pylist(), second.filter(differ).to_pylist(), strict=True)
+    found = array([one_of_both(*pair) for pair in pairs], pa.string())
+    return pc.replace_with_mask(merged, differ, found)
 
 
 def count_substitutions(variants: pa.Table) -> tuple[int, int]:
