@@ -42,11 +42,16 @@ def memory_of(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") + sum(map(memory_of, children))
 
 
+def _environment() -> dict[str, str]:
+    """The environment; Python tools find their compiled modules, as they do where they are installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def measured(command: list[str], log: Path) -> Run:
     """Run *command* to its end."""
     with log.open("w") as output:
         begun = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment())
         most = 0
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
