@@ -6,10 +6,11 @@ import random
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from goe_lake.lake import find_duplicates
-from goe_lake.lake.duplicates import SAME_PERSON, _chosen_sites
+from goe_lake.lake.duplicates import LEAST_SITES, SAME_PERSON, _blocks, _chosen_sites
 from tests.lake.nodes import built, make_node, vcf_text
 
 HIGH_COVERAGE = "1000genomes/grch38-chr1to22-X.3202.no-info.vcf.gz"
@@ -161,3 +162,34 @@ def test_3202_persons_with_a_planted_duplicate(tmp_path: Path, test_data: Path) 
     check = find_duplicates(snapshot)
     assert [(pair.first, pair.second, pair.same) for pair in check.duplicates] == [("NA12878", "again", 1.0)]
     assert check.compared == 3203 * 3202 // 2
+
+
+@pytest.mark.parametrize(("sites", "missing"), [(99, 0.0), (150, 0.3), (801, 0.02), (801, 0.6)])
+def test_every_pair_is_counted_or_surely_two_persons(sites: int, missing: float) -> None:
+    """What the screen passes over, a count of each pair says too: comparable, and not above."""
+    rng = np.random.default_rng(sites)
+    dosages = rng.binomial(2, rng.uniform(0.1, 0.9, sites), (60, sites)).astype(np.int8)
+    dosages[1::6] = dosages[0::6]
+    dosages[3::6] = np.where(rng.random((10, sites)) < 0.7, dosages[2::6], dosages[3::6])
+    dosages[rng.random(dosages.shape) < missing * rng.random((60, 1))] = -1
+    persons = np.arange(60)
+    persons[5::6] = persons[4::6]
+    compared, expected = 0, set[tuple[int, int]]()
+    for left in range(60):
+        for right in range(left + 1, 60):
+            both = (dosages[left] >= 0) & (dosages[right] >= 0)
+            one, other = dosages[left, both].astype(int), dosages[right, both].astype(int)
+            hets = min((one == 1).sum(), (other == 1).sum())
+            if both.sum() < LEAST_SITES or not hets:
+                continue
+            compared += 1
+            kinship = 0.5 - ((one - other) ** 2).sum() / (4 * hets)
+            if (kinship > SAME_PERSON) != (persons[left] == persons[right]):
+                expected.add((left, right))
+    found, counted = set[tuple[int, int]](), 0
+    for decided, block in _blocks(dosages, persons, SAME_PERSON):
+        counted += decided
+        if block is not None:
+            counted += int(block.usable.sum())
+            found |= {pair[:2] for pair in block.odd_pairs(persons, SAME_PERSON, 0.0)}
+    assert (counted, found) == (compared, expected)
