@@ -77,13 +77,13 @@ def _borrow() -> _Worker:
             worker = _idle.pop()
             if worker.usable():
                 return worker
-    return _Worker()
+    return _Worker(_START)
 
 
 class _Worker:
     """One process; it ends when the pipe to it closes, so it never outlives this one."""
 
-    def __init__(self, program: str = _START) -> None:
+    def __init__(self, program: str) -> None:
         self._owner = os.getpid()
         # htslib's messages, read only when something went wrong
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
