@@ -23,9 +23,9 @@ from dagster_project.place import HERE
 from goe_lake.config import NodeConfig
 from goe_lake.engine.frequencies import digest_of_sites
 from goe_lake.engine.frequency_store import NodeRelease, folder_of, latest, releases
+from goe_lake.engine.policy import read_policy
 from goe_lake.engine.sites import SITE_SCHEMA
 from goe_lake.errors import LakeError
-from goe_lake.federation.node import read_policy
 from goe_lake.products.frequencies.store import EuropeanRelease, open_release
 
 FOLDER: Final = "GOE_RELEASES"
