@@ -224,7 +224,7 @@ BOMBS = (
     "WITH c0 AS (SELECT 'xxxxxxxxxx' AS s), "
     + ", ".join(f"c{i} AS (SELECT s || s AS s FROM c{i - 1})" for i in range(1, 31))
     + " SELECT length(s) FROM c30",
-    "SELECT count(*) FROM range(3000) AS a(i), range(3000) AS b(i) WHERE regexp_matches(concat(a.i, b.i), '(1|2|12)*x')",
+    "SELECT count(*) FROM range(30000) AS a(i), range(30000) AS b(i) WHERE regexp_matches(concat(a.i, b.i), '(1|2|12)*x')",
     "SELECT len(list(a.i || b.i)) FROM range(1000000) AS a(i), range(1000) AS b(i)",
 )  # fmt: skip
 
