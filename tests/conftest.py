@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import Phase, settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -42,3 +43,10 @@ def quiet_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         patch.setenv("NO_PROXY", "127.0.0.1,localhost,::1")
         patch.setenv("no_proxy", "127.0.0.1,localhost,::1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Undo what the command line sets for its own process."""
+    yield
+    structlog.reset_defaults()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 import goe_lake
 from goe_lake.config import read_node
@@ -15,13 +14,6 @@ from goe_lake.federation import Federation
 from goe_lake.federation.client import Client
 from goe_lake.lake import ingest
 from tests.services.running import GATEWAY, Running, prepare
-
-
-@pytest.fixture(autouse=True)
-def log_as_before() -> Iterator[None]:
-    """Undo what the command line sets for its own process."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
