@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from goe_lake.engine.sites import SITE_SCHEMA
 from goe_lake.errors import LakeError
+from goe_lake.lake.commit import sync
 from goe_lake.lake.layout import digest_of
 from goe_lake.lake.parquet import TableWriter
 from goe_lake.release import digest_of as digest_of_json
@@ -221,16 +222,8 @@ def publish(release: NodeRelease, built: Path) -> NodeRelease:
     text = json.dumps({"release_id": release.release_id, **release.content()}, indent=1, ensure_ascii=False)
     (built / MANIFEST).write_text(text + "\n", encoding="utf-8")
     for path in built.iterdir():
-        _sync(path)
-    _sync(built)
+        sync(path)
+    sync(built)
     built.rename(release.folder)
-    _sync(release.folder.parent)
+    sync(release.folder.parent)
     return _open(release.folder)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -324,7 +324,7 @@ def _node_report(description: NodeDescription, failed: Sequence[str], *, asked: 
 
 def worst(column: Column) -> Status:
     """The worst status of a column; ok for one without rows."""
-    found = set(column.to_pylist())
+    found = set(column.unique().to_pylist())
     return next((status for status in WORST_FIRST if status.value in found), Status.OK)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from goe_lake.errors import LakeError
+from goe_lake.lake.commit import sync
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def put_in_place(fresh: Path, target: Path) -> None:
         if aside.exists():
             aside.rename(target)
         raise
-    _sync(target.parent)
+    sync(target.parent)
     _remove(aside)
 
 
@@ -61,13 +61,5 @@ def _remove(path: Path) -> None:
 def sync_all(path: Path) -> None:
     """Wait until a file, or all of a folder, is on disk."""
     for inner in sorted(path.rglob("*")) if path.is_dir() else ():
-        _sync(inner)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(inner)
+    sync(path)

@@ -221,7 +221,7 @@ def test_a_crash_leaves_the_earlier_release_standing(tmp_path: Path, monkeypatch
     config = node(tmp_path, [drawn(persons(0, 120), 1), drawn(persons(300, 150), 2)])
     federation = open_federation([config.file])
     with monkeypatch.context() as patch:
-        patch.setattr("goe_lake.engine.frequency_store._sync", fails)
+        patch.setattr("goe_lake.engine.frequency_store.sync", fails)
         with pytest.raises(OSError, match="no space"):
             federation.release_frequencies()
     assert released(config) == before

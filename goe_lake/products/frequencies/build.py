@@ -22,8 +22,8 @@ from goe_lake.genome import CONTIG_ORDER
 from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.products.frequencies.manifest import NodeSource
 from goe_lake.products.frequencies.schema import GROUP, WITHHELD
-from goe_lake.products.frequencies.staging import check_free
 from goe_lake.products.frequencies.store import ContigContent, EuropeanRelease, write_release
+from goe_lake.products.staging import check_free
 from goe_lake.vcf.arrow import pc
 
 

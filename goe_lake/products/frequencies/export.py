@@ -20,8 +20,8 @@ from goe_lake.products.frequencies.export_gdi import write_gdi
 from goe_lake.products.frequencies.export_tables import write_parquet, write_tsv
 from goe_lake.products.frequencies.export_vcf import write_vcf
 from goe_lake.products.frequencies.formats import ExportFormat
-from goe_lake.products.frequencies.staging import check_free, put_in_place, sync_all
 from goe_lake.products.frequencies.store import EuropeanRelease
+from goe_lake.products.staging import check_free, put_in_place, sync_all
 
 EXPORTS: Final = "exports"
 #: Files that lie beside an export and belong to it.

@@ -19,10 +19,10 @@ from goe_lake.products.frequencies import note_charts
 from goe_lake.products.frequencies.diff import Difference, diff_releases
 from goe_lake.products.frequencies.manifest import NodeSource, ReleaseManifest
 from goe_lake.products.frequencies.schema import ALL
-from goe_lake.products.frequencies.staging import put_in_place, sync_all
 from goe_lake.products.frequencies.store import EuropeanRelease
 from goe_lake.products.frequencies.summary import Summary, summarise
 from goe_lake.products.plots import Drawing, matplotlib_for
+from goe_lake.products.staging import put_in_place, sync_all
 
 PAGE: Final = "notes.html"
 CHARTS: Final = "notes"

@@ -28,7 +28,7 @@ from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.products.frequencies import manifest as files_of
 from goe_lake.products.frequencies.manifest import VERSION, NodeSource, ReleaseFile, ReleaseManifest
 from goe_lake.products.frequencies.schema import DESCRIPTIONS, FREQUENCIES, SITE_KEY, group_ranks, site_places
-from goe_lake.products.frequencies.staging import appearing
+from goe_lake.products.staging import appearing
 from goe_lake.vcf.arrow import array, bits_of, pc, same_as_next
 
 MANIFEST: Final = "release.json"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +15,7 @@ from goe_lake.products.reports.charts import draw
 from goe_lake.products.reports.html import page
 from goe_lake.products.reports.provenance import provenance_of
 from goe_lake.products.reports.run import Part, Result
+from goe_lake.products.staging import appearing
 
 PAGE: Final = "report.html"
 SIDECAR: Final = "provenance.json"
@@ -29,17 +28,9 @@ def write_result(result: Result, folder: Path) -> tuple[Path, ...]:
     """
     if folder.exists() and not (folder / SIDECAR).is_file():
         raise ConfigError(folder, "--out", "holds something other than a report", "name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with appearing(folder, force=True) as building:
+        building.mkdir()
         names = _write(result, building)
-        building.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        building.replace(folder)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
     return tuple(folder / name for name in names)
 
 
