@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from goe_lake.config import NodeConfig, read_node
 from goe_lake.demo import make_cohort
 from goe_lake.federation.keys import FederationKeys, make_federation_keys
+from goe_lake.federation.signed import signature_of
 
 NODE_PORT = 8443
 GATEWAY = ("GOE-GATEWAY-1", "localhost", 8443)
@@ -64,6 +65,7 @@ def give(keys: FederationKeys, member: str, home: Path) -> None:
     """Copy the public files, and the identity of *member* alone."""
     shutil.copytree(keys.federation.parent / member, home / member, dirs_exist_ok=True)
     shutil.copy2(keys.ca, home)
+    shutil.copy2(signature_of(keys.federation), home)
     # last, because its presence says that the folder is complete
     shutil.copy2(keys.federation, home)
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from goe_lake import __version__
 from goe_lake.console import Format, write_answer
 from goe_lake.errors import GoeError, Incomplete, QueryRefused
+from goe_lake.federation_commands import federation_commands, sealing_key
 from goe_lake.lake_commands import ingest, lake_commands
 from goe_lake.options import (
     CaOption,
@@ -45,10 +46,12 @@ node_commands = typer.Typer(name="node", help="A node of a federation.", no_args
 gateway_commands = typer.Typer(name="gateway", help="The gateway of a federation.", no_args_is_help=True)
 app.add_typer(node_commands)
 app.add_typer(gateway_commands)
+app.add_typer(federation_commands)
 app.add_typer(release_commands)
 app.add_typer(report_commands)
 app.add_typer(lake_commands)
 app.command()(ingest)
+node_commands.command("sealing-key")(sealing_key)
 
 
 SqlArgument = Annotated[

@@ -5,6 +5,8 @@ GOE-EE-NODE-1/
   signing.key   ES256 private key; its public half stands in federation.toml
   tls.pem       certificate chain of the server; the gateway's is its client certificate too
   tls.key       private key of that certificate
+  sealing-2026-1.key   a node's X25519 private key for sealed sums, named as its id in federation.toml
+  federation.pub.pem   optional: who signs federation.toml; without a signature of it nothing is served
 ```
 """
 
@@ -14,6 +16,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
@@ -23,6 +27,7 @@ from goe_lake.federation.tokens import Signer
 SIGNING_KEY = "signing.key"
 TLS_CERTIFICATE = "tls.pem"
 TLS_KEY = "tls.key"
+SEALING_KEY = "sealing-{}.key"
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,21 @@ class Identity:
                 "put its public half into federation.toml",
             )
         return Signer(self.member_id, key)
+
+    def sealing_key(self, key_id: str) -> X25519PrivateKey | None:
+        """The private half of the sealing key *key_id*, None where this folder has none of that id."""
+        path = self.folder / SEALING_KEY.format(key_id)
+        if not path.is_file():
+            return None
+        try:
+            key = load_pem_private_key(path.read_bytes(), None)
+        except (OSError, ValueError, TypeError):
+            key = None
+        if not isinstance(key, X25519PrivateKey):
+            raise ConfigError(
+                path, "(whole file)", "is not an X25519 key that can be read", "write it as PEM, or renew it"
+            )
+        return key
 
     def server_context(self, client_ca: Path | None = None) -> ssl.SSLContext:
         """TLS 1.3 as this server; clients show a certificate of *client_ca* where it is given."""

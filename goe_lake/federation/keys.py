@@ -5,6 +5,7 @@ The key of the certificate authority is never written, so no further certificate
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +16,18 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from goe_lake.federation.identity import SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
+from goe_lake.federation.identity import SEALING_KEY, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
+from goe_lake.federation.signed import PINNED, sign_federation
 
 LIFETIME: Final = timedelta(days=90)
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 GATEWAY: Final = ("GOE-GATEWAY-1", "localhost", 8443)
+SEALING_KEY_ID: Final = "1"
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,15 @@ def make_federation_keys(
             f'\n[[nodes]]\nid         = "{node_id}"\ncountry    = "{country}"',
             f'url        = "https://{_authority_part(host, port)}"',
             _identity(folder / node_id, host, authority),
+            *new_sealing_key(folder / node_id, SEALING_KEY_ID, LIFETIME),
         ]
     federation = folder / "federation.toml"
     federation.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # like that of the authority, this key lives as long as the process
+    signing = ec.generate_private_key(ec.SECP256R1())
+    sign_federation(federation, signing)
+    for name in (gateway_id, *(node[0] for node in members)):
+        (folder / name / PINNED).write_bytes(_public_pem(signing))
     return FederationKeys(
         federation, ca, folder / gateway_id, {node[0]: folder / node[0] for node in members}
     )
@@ -96,11 +106,31 @@ def _identity(folder: Path, host: str, authority: Authority, *, client: bool = F
     _write_private(folder / TLS_KEY, tls)
     certificate = _certificate(folder.name, host, tls.public_key(), authority, client=client)
     (folder / TLS_CERTIFICATE).write_bytes(certificate.public_bytes(Encoding.PEM))
-    public = signing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return f'public_key = """\n{public.decode()}"""'
+    return f'public_key = """\n{_public_pem(signing).decode()}"""'
 
 
-def _write_private(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+def _public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def new_sealing_key(folder: Path, key_id: str, lifetime: timedelta) -> list[str]:
+    """Write a new X25519 key into the identity *folder*, and return its lines of federation.toml.
+
+    Raises FileExistsError where the folder has a key of that id.
+    """
+    path, key = folder / SEALING_KEY.format(key_id), X25519PrivateKey.generate()
+    if path.exists():
+        raise FileExistsError(path)
+    _write_private(path, key)
+    today = datetime.now(UTC).date()
+    return [
+        f'\n[[nodes.sealing_keys]]\nid          = "{key_id}"',
+        f'public_key  = "{base64.b64encode(key.public_key().public_bytes_raw()).decode()}"',
+        f'valid_from  = "{today - timedelta(days=1)}"\nvalid_until = "{today + lifetime}"',
+    ]
+
+
+def _write_private(path: Path, key: ec.EllipticCurvePrivateKey | X25519PrivateKey) -> None:
     """Write *key* so that there is no moment at which others could read it."""
     path.unlink(missing_ok=True)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

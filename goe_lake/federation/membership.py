@@ -4,6 +4,7 @@
 version     = 1
 assembly    = "GRCh38"
 min_persons = 10                          # floor of every node's threshold
+serial      = 1                           # of this file; rises with every change
 ca          = "ca.pem"                    # signs every certificate, of servers and of clients
 site_list_digest = "…"                    # optional: nodes take this site list and no other
 
@@ -18,17 +19,27 @@ country    = "EE"
 url        = "https://ee.example:8443"
 public_key = { kty = "EC", crv = "P-256", x = "…", y = "…" }
 ca         = "ee-ca.pem"                  # optional: where another CA signs this node's certificate
+
+[[nodes.sealing_keys]]                    # optional: for sealed sums; two overlap while a key is renewed
+id          = "2026-1"
+public_key  = "…"                         # X25519: its 32 bytes in base64
+valid_from  = "2026-01-01"                # days in UTC, both included
+valid_until = "2026-12-31"
 ```
 
-Paths are relative to the file.
+Paths are relative to the file. Whether the file is signed, and by whom: `goe_lake.federation.signed`.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -45,6 +56,7 @@ FEDERATION_VERSION: Final = 1
 DEFAULT_FLOOR: Final = 10
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 KEY_MEND: Final = "give an ES256 public key: a PEM or JWK file, the PEM itself, or a JWK as a table"
+SEALING_MEND: Final = "goe node sealing-key writes a new key and prints these lines"
 URL_MEND: Final = 'e.g. url = "https://ee.example:8443"'
 
 
@@ -67,6 +79,16 @@ class GatewayMember:
 
 
 @dataclass(frozen=True)
+class SealingKey:
+    """The public half of an X25519 key, 32 bytes, and the days (UTC) on which it is used, both included."""
+
+    key_id: str
+    raw: bytes
+    valid_from: date
+    valid_until: date
+
+
+@dataclass(frozen=True)
 class NodeMember:
     """One node of the federation; *ca* signs the certificate of its server."""
 
@@ -75,6 +97,7 @@ class NodeMember:
     address: Address
     public_key: ECKey
     ca: Path
+    sealing_keys: tuple[SealingKey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +105,7 @@ class Membership:
     """A whole `federation.toml`; every path is absolute.
 
     *min_persons* is the floor of the thresholds: a node may ask for more persons, never for fewer.
+    *digest* is the SHA-256 of the file, in hex: the epoch of sealed sums.
     """
 
     file: Path
@@ -91,6 +115,8 @@ class Membership:
     gateway: GatewayMember
     nodes: tuple[NodeMember, ...]
     site_list_digest: str | None
+    serial: int
+    digest: str
 
     def node(self, node_id: str) -> NodeMember:
         """The member of that id; ConfigError where the federation has none."""
@@ -121,6 +147,8 @@ def read_federation(path: Path | str) -> Membership:
         gateway=_gateway(top.section("gateway")),
         nodes=tuple(_node(section, ca) for section in top.sections("nodes")),
         site_list_digest=_site_list_digest(top),
+        serial=top.integer("serial", 1, "a number that rises with every change", least=1, most=10**9),
+        digest=sha256(Path(top.file).read_bytes()).hexdigest(),
     )
     top.done()
     _check_nodes(top, membership)
@@ -147,9 +175,39 @@ def _node(section: Section, federation_ca: Path) -> NodeMember:
         raise section.error("country", f"{country!r} is not two capital letters", 'e.g. country = "EE"')
     own_ca = section.text_or("ca", "", "a PEM file; leave it out where the federation's CA signs")
     ca = _file(section, "ca", own_ca) if own_ca else federation_ca
-    node = NodeMember(_member_id(section), country, _address(section), _public_key(section), ca)
+    sealing = tuple(_sealing_key(key) for key in section.sections("sealing_keys"))
+    if len({key.key_id for key in sealing}) != len(sealing):
+        raise section.error("sealing_keys", "two keys have one id", "give each an id of its own")
+    node = NodeMember(_member_id(section), country, _address(section), _public_key(section), ca, sealing)
     section.done()
     return node
+
+
+def _sealing_key(section: Section) -> SealingKey:
+    key_id = section.text("id", SEALING_MEND)
+    if not NODE_ID.fullmatch(key_id):
+        raise section.error(
+            "id", f"{key_id!r} has other characters than letters, digits and ._-", "e.g. 2026-1"
+        )
+    try:
+        raw = base64.b64decode(section.text("public_key", SEALING_MEND), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 32:
+        raise section.error("public_key", "is not the 32 bytes of an X25519 key in base64", SEALING_MEND)
+    key = SealingKey(key_id, raw, _day(section, "valid_from"), _day(section, "valid_until"))
+    if key.valid_from > key.valid_until:
+        raise section.error("valid_until", "is before valid_from", "write the later day last")
+    section.done()
+    return key
+
+
+def _day(section: Section, name: str) -> date:
+    mend = f'a day in UTC, e.g. {name} = "2026-01-01"'
+    try:
+        return date.fromisoformat(section.text(name, mend))
+    except ValueError:
+        raise section.error(name, "is not a day", mend) from None
 
 
 def _member_id(section: Section) -> str:

@@ -25,6 +25,7 @@ from goe_lake.federation.identity import Identity
 from goe_lake.federation.membership import Address, read_federation
 from goe_lake.federation.node_service import NodeService
 from goe_lake.federation.remote_node import DEADLINE, Channel, RemoteNode
+from goe_lake.federation.signed import check_vouched
 from goe_lake.federation.standing import StandingFederation
 from goe_lake.federation.tokens import RequestGate
 from goe_lake.web.gateway_app import gateway_app
@@ -63,6 +64,7 @@ def serve_node(
     service = NodeService(node_toml, membership)
     member = membership.node(service.node_id)
     own = Identity(member.node_id, identity or membership.file.parent / member.node_id)
+    check_vouched(membership, own)
     signer = own.signer(member.public_key)
     gate = RequestGate(member.node_id, membership.gateway.gateway_id, membership.gateway.public_key)
     app = node_app(service, gate, signer, _checked_deadline(deadline))
@@ -90,6 +92,7 @@ def serve_gateway(
     membership = read_federation(federation_toml)
     member = membership.gateway
     own = Identity(member.gateway_id, identity or membership.file.parent / member.gateway_id)
+    check_vouched(membership, own)
     signer = own.signer(member.public_key)
     channels = [
         Channel(node, signer, own.client_context(node.ca), _checked_deadline(deadline))
@@ -117,6 +120,7 @@ def remote_federation(federation_toml: Path, *, identity: Path | None = None) ->
     membership = read_federation(federation_toml)
     member = membership.gateway
     own = Identity(member.gateway_id, identity or membership.file.parent / member.gateway_id)
+    check_vouched(membership, own)
     signer = own.signer(member.public_key)
     channels = [Channel(node, signer, own.client_context(node.ca)) for node in membership.nodes]
     try:

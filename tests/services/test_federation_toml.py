@@ -46,11 +46,11 @@ def test_private_keys_are_their_owners_only(keys: FederationKeys):
         for path in keys.federation.parent.rglob("*")
         if path.is_file() and b"PRIVATE" in path.read_bytes()
     ]
-    assert len(private) == 2 * (len(NODES) + 1)
+    assert len(private) == 2 * (len(NODES) + 1) + len(NODES)
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     authority = x509.load_pem_x509_certificate(keys.ca.read_bytes())
     for path in private:
-        assert path.name in ("signing.key", "tls.key")
+        assert path.name in ("signing.key", "tls.key", "sealing-1.key")
     assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
