@@ -36,6 +36,7 @@ class LiteralType(StrEnum):
     DECIMAL = "decimal"
     TEXT = "text"
     DATE = "date"
+    PENDING = "pending"  # a value that an earlier round will release: it stands in plans, never in a request
 
 
 _SPELLING: Final[Mapping[LiteralType, re.Pattern[str]]] = MappingProxyType(
@@ -48,6 +49,7 @@ _SPELLING: Final[Mapping[LiteralType, re.Pattern[str]]] = MappingProxyType(
         ),
         LiteralType.TEXT: re.compile(r"[^\x00]{0,1000}", re.DOTALL),
         LiteralType.DATE: re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        LiteralType.PENDING: re.compile(r"n[0-9]{1,3}"),
     }
 )
 
@@ -311,6 +313,15 @@ def columns_in(expression: Expr) -> Iterator[ColumnRef]:
             yield from columns_in(argument)
 
 
+def pending_in(expression: Expr) -> Iterator[str]:
+    """The names of the constants in *expression* that an earlier round must release first."""
+    if isinstance(expression, Literal) and expression.type is LiteralType.PENDING:
+        yield expression.value
+    elif isinstance(expression, Call):
+        for argument in expression.args:
+            yield from pending_in(argument)
+
+
 def conjuncts(expression: Expr) -> tuple[Expr, ...]:
     """The parts of a conjunction, nested ones flattened."""
     if isinstance(expression, Call) and expression.op == "and":
@@ -342,9 +353,15 @@ def expr_to_json(expression: Expr) -> dict[str, Any]:
         case ColumnRef(table, column):
             return {"column": [table, column]}
         case Literal(type_, value):
+            _check_known(type_)
             return {"literal": [type_.value, value]}
         case Call(op, args):
             return {"op": op, "args": [expr_to_json(argument) for argument in args]}
+
+
+def _check_known(kind: LiteralType) -> None:
+    if kind is LiteralType.PENDING:
+        raise ReleaseRefused("R101", "a constant has no value yet")
 
 
 def expr_from_json(data: Mapping[str, Any], depth: int = 0) -> Expr:
@@ -356,6 +373,7 @@ def expr_from_json(data: Mapping[str, Any], depth: int = 0) -> Expr:
         return ColumnRef(_identifier(table), _identifier(column))
     if set(data) == {"literal"}:
         kind, value = data["literal"]
+        _check_known(LiteralType(kind))
         return Literal(LiteralType(kind), _text(value))
     if set(data) == {"op", "args"}:
         return Call(_text(data["op"]), tuple(expr_from_json(item, depth + 1) for item in data["args"]))

@@ -71,6 +71,8 @@ def _literal(literal: Literal) -> str:
             return quoted(literal.value)
         case LiteralType.DATE:
             return f"DATE {quoted(literal.value)}"
+        case LiteralType.PENDING:
+            return f"${literal.value}"
         case _:
             return f"({literal.value})" if literal.value.startswith("-") else literal.value
 

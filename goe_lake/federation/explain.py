@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from goe_lake.engine.sql import to_sql
 from goe_lake.federation.node import NodeDescription
 from goe_lake.query import Plan
 from goe_lake.query.plan import cells_name
+from goe_lake.query.rounds import DIGITS
+from goe_lake.query.steps import Nested, Use
 from goe_lake.release import ColumnRef, Expr, Measure, Release
+
+CONSTANTS: Final = (
+    f": constants are what earlier rounds released, doubles with {DIGITS} significant digits; "
+    "one that is withheld refuses the query"
+)
 
 
 def explained(plan: Plan, nodes: Sequence[NodeDescription]) -> str:
@@ -17,8 +25,11 @@ def explained(plan: Plan, nodes: Sequence[NodeDescription]) -> str:
 
 
 def _lines(plan: Plan, nodes: Sequence[NodeDescription]) -> Iterator[str]:
-    for place, release in enumerate(plan.releases):
-        yield from _release(release, place, len(plan.releases))
+    for number in range(1, plan.last_round + 1):
+        if plan.waiting:
+            yield f"round {number} of {plan.last_round}{CONSTANTS if number > 1 else ''}"
+        for place in plan.asked_in(number):
+            yield from _release(plan, place)
     if plan.releases:
         yield "each node sends the keys and measures of each group that its rules let out:"
         for node in nodes:
@@ -32,13 +43,30 @@ def _lines(plan: Plan, nodes: Sequence[NodeDescription]) -> Iterator[str]:
     yield "then, at the gateway:"
     *earlier, last = plan.steps
     for step in earlier:
-        yield f"  {step.name} = {step.sql()}"
-    yield f"  {last.sql()}"
+        yield f"  {step.name} = {plan.step_sql(step)}"
+    yield f"  {plan.step_sql(last)}"
 
 
-def _release(release: Release, place: int, count: int) -> Iterator[str]:
-    number = f"release {place + 1} of {count}"
-    yield f"{number}   {release.digest()[:16]}   cells: {release.cells}, as {cells_name(place)}"
+def _release(plan: Plan, place: int) -> Iterator[str]:
+    release, waiting = plan.releases[place], plan.waiting.get(place)
+    # what is not known yet has no digest
+    digest = release.digest()[:16] if waiting is None else "waits for values"
+    number = f"release {place + 1} of {len(plan.releases)}"
+    yield f"{number}   {digest}   cells: {release.cells}, as {cells_name(place)}"
+    for mark, use in waiting.constants.items() if waiting is not None else ():
+        yield f"  constant    ${mark} = {_constant(use)}"
+    yield from _asked(release)
+
+
+def _constant(use: Nested) -> str:
+    if use.use is Use.EXISTS:
+        return f"whether {use.step} has a row"
+    column = f"{use.column} of {use.step}" if use.column is not None else f"the column of {use.step}"
+    kind = "the values in" if use.use is Use.IN else "the value of"
+    return f"{kind} {column}"
+
+
+def _asked(release: Release) -> Iterator[str]:
     scans = release.relation.scans
     joined = [
         f"{join.scan.table} on {', '.join(sorted({right.column for _, right in join.on}))}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,9 +17,7 @@ from goe_lake.engine.genotypes import Column
 from goe_lake.engine.second_parse import BoundColumn
 from goe_lake.engine.sql import identifier
 from goe_lake.federation.held import Held, Ordered, level_of, lower_of, upper_of
-from goe_lake.federation.steps import Runner
 from goe_lake.federation.workspace import final_step
-from goe_lake.query import Plan
 from goe_lake.query.gateway import unique
 from goe_lake.query.taint import APPROX, OK, PARTIAL, WITHHELD
 from goe_lake.release import Bound, Status
@@ -36,11 +35,10 @@ class Finished:
     rows: Status
 
 
-def finish(plan: Plan, bound: Sequence[BoundColumn], runner: Runner) -> Finished:
-    """Take the steps of *plan* in the workspace of *runner*; *bound* names and types the answer's columns."""
+def finish(ordered: Ordered, bound: Sequence[BoundColumn], connection: duckdb.DuckDBPyConnection) -> Finished:
+    """Read the rows of the last step; *bound* names and types the answer's columns."""
     with final_step():
-        ordered = runner.run(plan.steps)
-        rows = runner.connection.sql(_shown(ordered, bound)).to_arrow_table()
+        rows = connection.sql(_shown(ordered, bound)).to_arrow_table()
     names = list(unique([column.name for column in bound]))
     places = range(len(names))
     return Finished(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Literal
 
 import duckdb
@@ -21,18 +22,17 @@ from goe_lake.engine.second_parse import BoundColumn, SecondParser
 from goe_lake.engine.sites import SiteList, unite
 from goe_lake.errors import ConfigError, Incomplete, NodeFailed, QueryRefused, ReleaseRefused
 from goe_lake.federation.answer import Answer
-from goe_lake.federation.cells import hold_cells
 from goe_lake.federation.domains import node_domain, not_shown
 from goe_lake.federation.explain import explained
 from goe_lake.federation.finish import Finished, finish
 from goe_lake.federation.frequencies import Progress, frequencies, make_releases
 from goe_lake.federation.merge import Part
 from goe_lake.federation.node import FrequencyRelease, Node, NodeDescription
+from goe_lake.federation.rounds import Rounds
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.query import Plan, prepare
-from goe_lake.query.plan import cells_name
 from goe_lake.query.steps import SelectStep
 from goe_lake.release import ColumnReport, Envelope, NodeReport, Release, Status, columns_in
 
@@ -49,6 +49,11 @@ class Member:
 
     node: Node
     description: NodeDescription
+
+
+AskMembers = Callable[
+    [Sequence[Member], Sequence[Release], str], tuple[list[tuple[Member, list[NodeAnswer]]], list[str]]
+]
 
 
 class Federation:
@@ -112,31 +117,23 @@ class Federation:
         """
         query_id = uuid.uuid4().hex
         plan, bound = self._plan(text)
-        types = self._types(plan, bound)
-        answers, failed = self._ask(plan.releases, query_id)
-        if failed and (completeness == "all" or not answers):
-            raise Incomplete(tuple(failed), query_id)
+        types = {plan.last.name: [column.type for column in bound]}
         with workspace(self.limits) as connection:
             runner = Runner(connection, {}, types, told=plan.single is not None)
-            parts = [
-                _parts(release, place, answers, connection) for place, release in enumerate(plan.releases)
-            ]
-            shown = domain_rows and plan.single is not None
-            for place, release in enumerate(plan.releases):
-                name = cells_name(place)
-                runner.tables[name] = hold_cells(
-                    name, release, parts[place], self.catalog, connection, domain_rows=shown
-                )
             for name, contigs in plan.tables.items():
                 runner.tables[name] = hold_public(name, self._public(name, contigs, query_id), connection)
-            finished = finish(plan, bound, runner)
+            asked = Asked(self._members, self._ask, query_id, completeness)
+            ask = partial(self._parts, asked, connection)
+            rounds = Rounds(plan, runner, self.catalog, ask, self._second.bind, domain_rows)
+            finished = finish(rounds.run(), bound, connection)
+        plan, failed = rounds.plan, asked.failed
         log.info(
             "query_answered",
             query_id=query_id,
             releases=[release.digest() for release in plan.releases],
             rows=finished.table.num_rows,
         )
-        hidden = () if domain_rows else _not_shown(plan, parts)
+        hidden = () if domain_rows else _not_shown(plan, rounds.parts)
         envelope = self._envelope(query_id, plan, bound, finished, hidden, failed)
         return Answer(finished.table, finished.status, envelope)
 
@@ -171,21 +168,27 @@ class Federation:
         except ReleaseRefused:
             raise Incomplete(tuple(node.node_id for node in self.nodes), query_id) from None
 
-    def _types(self, plan: Plan, bound: Sequence[BoundColumn]) -> dict[str, list[str]]:
-        """The SQL types of the columns of each step that finishes a release."""
-        types = {
-            step.name: [column.type for column in self._second.bind(step.typed_as)]
-            for step in plan.steps[:-1]
-            if isinstance(step, SelectStep) and step.typed_as is not None
-        }
-        return {**types, plan.last.name: [column.type for column in bound]}
+    def _parts(
+        self, asked: Asked, connection: duckdb.DuckDBPyConnection, releases: Sequence[Release]
+    ) -> list[list[Part]]:
+        """What each node contributed to each of *releases*."""
+        answers = asked.answers(releases)
+        return [
+            [
+                Part(
+                    member.description,
+                    node_domain(release, member.description.catalog, connection),
+                    given[place],
+                )
+                for member, given in answers
+            ]
+            for place, release in enumerate(releases)
+        ]
 
     def _ask(
-        self, releases: Sequence[Release], query_id: str
+        self, members: Sequence[Member], releases: Sequence[Release], query_id: str
     ) -> tuple[list[tuple[Member, list[NodeAnswer]]], list[str]]:
-        """Every node's answers to all *releases*, in the order of the nodes; and the nodes that lack one."""
-        if not releases:
-            return [], []
+        """The answers of *members* to all *releases*, in their order; and the nodes that lack one."""
 
         def ask(pair: tuple[Member, Release]) -> NodeAnswer | None:
             member, release = pair
@@ -202,11 +205,11 @@ class Federation:
                 )
                 return None
 
-        pairs = [(member, release) for member in self._members for release in releases]
+        pairs = [(member, release) for member in members for release in releases]
         with ThreadPoolExecutor(max_workers=min(len(pairs), MOST_THREADS)) as pool:
             answers = list(pool.map(ask, pairs))
         given, failed = [], []
-        for place, member in enumerate(self._members):
+        for place, member in enumerate(members):
             own = answers[place * len(releases) : (place + 1) * len(releases)]
             known = [answer for answer in own if answer is not None]
             if len(known) == len(releases):
@@ -267,17 +270,29 @@ class Federation:
                     yield f"{table}.{column.name} is NULL at {', '.join(lacking)}, which do not have it"
 
 
-def _parts(
-    release: Release,
-    place: int,
-    answers: Sequence[tuple[Member, Sequence[NodeAnswer]]],
-    connection: duckdb.DuckDBPyConnection,
-) -> list[Part]:
-    """What each node contributed to the release number *place*."""
-    return [
-        Part(member.description, node_domain(release, member.description.catalog, connection), given[place])
-        for member, given in answers
-    ]
+@dataclass
+class Asked:
+    """Asks nodes for one query, round after round: a later round asks those that answered the earlier."""
+
+    members: Sequence[Member]
+    ask: AskMembers
+    query_id: str
+    completeness: Completeness
+    failed: list[str] = field(default_factory=list)
+    begun: bool = False
+
+    def answers(self, releases: Sequence[Release]) -> list[tuple[Member, list[NodeAnswer]]]:
+        """Every node's answers to *releases*; Incomplete where one fails that must answer.
+
+        Once a round was answered its values are in the next one's question, so that a node which is
+        lost then would leave an answer of two different unions.
+        """
+        given, failed = self.ask(self.members, releases, self.query_id)
+        self.failed += failed
+        if failed and (self.completeness == "all" or self.begun or not given):
+            raise Incomplete(tuple(self.failed), self.query_id)
+        self.members, self.begun = [member for member, _ in given], True
+        return given
 
 
 def _checked(member: Member, release: Release, answer: NodeAnswer, query_id: str) -> NodeAnswer:
@@ -328,7 +343,7 @@ def worst(column: Column) -> Status:
     return next((status for status in WORST_FIRST if status.value in found), Status.OK)
 
 
-def _not_shown(plan: Plan, parts: Sequence[Sequence[Part]]) -> tuple[dict[str, str | bool | None], ...]:
+def _not_shown(plan: Plan, parts: Mapping[int, Sequence[Part]]) -> tuple[dict[str, str | bool | None], ...]:
     """The groups that may exist and that no node shows, named as the output columns that show their keys."""
     step = plan.last
     if plan.single is None or not isinstance(step, SelectStep):

@@ -48,6 +48,12 @@ class Held:
         """Whether every value is known, and every row surely there."""
         return not self.maybe and not any(worth.tainted for worth in self.worth.values())
 
+    def column(self, name: str | None) -> str:
+        """The column *name*, however it is spelt; the first one where none is named."""
+        if name is None:
+            return self.columns[0]
+        return next(column for column in self.columns if column.lower() == name.lower())
+
     def of(self, column: str) -> Worth:
         """The companions of *column*."""
         return self.worth.get(column, Worth())

@@ -47,13 +47,18 @@ class Runner:
     told: bool = False
     uses: Counter[str] = field(default_factory=Counter)
 
-    def run(self, steps: Sequence[Step]) -> Ordered:
-        """Take all *steps*; the rows of the last one."""
+    def expect(self, steps: Sequence[Step]) -> None:
+        """Note how often each table will be read by *steps*."""
         for step in steps:
             self.uses.update(_reads(step))
-        for step in steps[:-1]:
-            self.tables[step.name] = self._made(step).held
-        return self._made(steps[-1], last=True)
+
+    def take(self, step: Step) -> None:
+        """Take one step, and keep its table."""
+        self.tables[step.name] = self._made(step).held
+
+    def take_last(self, step: Step) -> Ordered:
+        """The rows of the last step."""
+        return self._made(step, last=True)
 
     def _made(self, step: Step, *, last: bool = False) -> Ordered:
         if all(self.tables[name].clean for name in step.reads):
@@ -148,7 +153,7 @@ class Runner:
 
     def _reader(self, use: Nested) -> Callable[[Traced | None], Traced]:
         held = self.tables[use.step]
-        column = held.columns[0]
+        column = held.column(use.column)
         if use.use is Use.SCALAR:
             return lambda _: self._scalar(held, column)
         if use.use is Use.EXISTS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -18,11 +18,18 @@ from goe_lake.query.checks import check_joins, check_limit
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
 from goe_lake.query.language import aggregates_in
-from goe_lake.query.personal import distinct_as_groups, is_row_wise, release_of
+from goe_lake.query.personal import distinct_as_groups, is_row_wise
 from goe_lake.query.pivot import pivoted
 from goe_lake.query.plan import cells_name
 from goe_lake.query.qualify import expand_all, qualify_in
 from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.rounds import (
+    MOST_ROUNDS,
+    Waiting,
+    finishing,
+    gives_one_row,
+    without_sources,
+)
 from goe_lake.query.rows import Rows, check_row_wise, merge_rows
 from goe_lake.query.steps import (
     DIALECT,
@@ -65,6 +72,8 @@ class Builder:
     steps: list[Step] = field(default_factory=list)
     tables: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     nested: dict[str, Nested] = field(default_factory=dict)
+    waiting: dict[int, Waiting] = field(default_factory=dict)
+    rounds: dict[str, int] = field(default_factory=dict)
 
     def answer(self, query: exp.Query) -> None:
         """Plan the whole query; its rows are those of the last step."""
@@ -96,6 +105,7 @@ class Builder:
         self._nested(node, scope, sources)
         persons = {alias: rows for alias, rows in sources.items() if rows.personal}
         if persons:
+            node, sources = self._take_constants(node, sources)
             self._check_unmixed(node, sources)
             return self._over_persons(node, sources)
         return self._over_released(node, sources)
@@ -106,6 +116,7 @@ class Builder:
             hint = "ask for it in parts"
             raise refusal(Code.TOO_MUCH_WORK, None, f"the query has more than {MOST_STEPS} steps", hint)
         self.steps.append(step)
+        self.rounds[step.name] = max((self.rounds.get(table, 0) for table in step.reads), default=0)
         return Rows(step.columns, step.units, step.name)
 
     def _name(self) -> str:
@@ -152,7 +163,8 @@ class Builder:
         ]
         assert rows.step is not None
         select = exp.select(*shown).from_(named_table(rows.step, "_r"))
-        return self.add(SelectStep(self._name(), select, columns, rows.units, {}))
+        made = self.add(SelectStep(self._name(), select, columns, rows.units, {}))
+        return replace(made, single=rows.single)
 
     def _sources(self, node: exp.Select, scope: Scope) -> dict[str, Rows]:
         """The rows behind every name of FROM; each holder then reads a table of that name."""
@@ -179,8 +191,8 @@ class Builder:
         if isinstance(item, exp.Values) or (
             isinstance(item, exp.Table) and isinstance(item.this, exp.GenerateSeries)
         ):
-            name = self._name()
-            return self.add(constant_rows(item, name, columns))
+            rows = self.add(constant_rows(item, self._name(), columns))
+            return replace(rows, single=isinstance(item, exp.Values) and len(item.expressions) == 1)
         if isinstance(item, exp.Subquery):
             return self._renamed(self.query(item, scope), columns, item)
         if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
@@ -222,11 +234,16 @@ class Builder:
 
     def _nested(self, node: exp.Select, scope: Scope, sources: Mapping[str, Rows]) -> None:
         """Build each nested query in an expression of *node*, and leave its mark there."""
+        known: dict[tuple[exp.Expr, Use], str] = {}
         for holder in _nested_in(node):
             if isinstance(holder, exp.In):
                 query, use = holder.args["query"], Use.IN
             else:
                 query, use = holder.this, Use.EXISTS if isinstance(holder, exp.Exists) else Use.SCALAR
+            if (query, use) in known:  # a group key, written again in SELECT
+                _leave_mark(holder, known[query, use])
+                continue
+            written = query.copy()
             _check_uncorrelated(query, sources)
             rows = self.query(query, scope)
             if rows.personal:
@@ -240,18 +257,43 @@ class Builder:
             if use is not Use.EXISTS and len(rows.columns) != 1:
                 raise refusal(Code.TYPES, query, "a nested query has several columns here", "select one")
             assert rows.step is not None
-            mark = f"n{len(self.nested) + 1}"
-            self.nested[mark] = Nested(rows.step, use)
-            if isinstance(holder, exp.In):
-                holder.set("query", None)
-                holder.set("expressions", [exp.Placeholder(this=mark)])
-            else:
-                holder.replace(exp.Placeholder(this=mark))
+            mark = known[written, use] = self._mark(rows, use)
+            _leave_mark(holder, mark)
+
+    def _mark(self, rows: Rows, use: Use, column: str | None = None) -> str:
+        """A new mark for a nested use of *rows*."""
+        assert rows.step is not None
+        if rows.table is not None:
+            self._note_table(rows.table, None)
+        mark = f"n{len(self.nested) + 1}"
+        self.nested[mark] = Nested(rows.step, use, column)
+        return mark
 
     def _marks(self, select: exp.Select) -> dict[str, Nested]:
         return {mark: self.nested[mark] for mark in marks_of(select)}
 
     # ------------------------------------------------------------------ SELECTs over persons
+
+    def _take_constants(
+        self, node: exp.Select, sources: dict[str, Rows]
+    ) -> tuple[exp.Select, dict[str, Rows]]:
+        """*node* and its *sources* without tables of one released row: each column is one value for all."""
+        taken = {alias: rows for alias, rows in sources.items() if rows.single and not rows.personal}
+        if not taken:
+            return node, sources
+        check_joins(node, self.catalog)
+        node = qualify_in(expand_all(node), _schema(sources))
+        read = {(column.table, column.name.lower()) for column in node.find_all(exp.Column)}
+        marks = {
+            alias: {
+                name.lower(): self._mark(rows, Use.SCALAR, name)
+                for name in rows.columns
+                if (alias, name.lower()) in read
+            }
+            for alias, rows in taken.items()
+        }
+        left = {alias: rows for alias, rows in sources.items() if alias not in taken}
+        return without_sources(node, marks), left
 
     def _check_unmixed(self, node: exp.Select, sources: Mapping[str, Rows]) -> None:
         for alias, rows in sources.items():
@@ -272,9 +314,7 @@ class Builder:
             check_row_wise(node)
         if derived or row_wise:
             check_joins(node, self.catalog)
-            node = qualify_in(
-                node, {rows.table or f"p_{alias}": rows.schema() for alias, rows in sources.items()}
-            )
+            node = qualify_in(node, _schema(sources))
             node = merge_rows(node, derived)
         if row_wise:
             units = tuple("" for _ in node.expressions)
@@ -284,19 +324,29 @@ class Builder:
             hint = "group by a column instead of asking for each group by itself"
             raise refusal(Code.TOO_MUCH_WORK, node, f"the query has more than {MOST_RELEASES} releases", hint)
         cells = cells_name(len(self.releases))
-        release, final, query, units = release_of(node, self.catalog, cells)
-        if distinct is not None and final.args.get("distinct") is None:
+        release, step, marks = finishing(node, self.catalog, cells, self._name(), names)
+        if distinct is not None and step.select.args.get("distinct") is None:
             _check_labels(release, distinct)
-        if release in self.releases:
+        constants = {mark: self.nested[mark] for mark in marks}
+        if release in self.releases and not constants:
             cells = cells_name(self.releases.index(release))
-            final.args["from_"].set("this", exp.to_table(cells))
+            step.select.args["from_"].set("this", exp.to_table(cells))
+            step = replace(step, cells=cells)
         else:
-            self.releases.append(release)
-        columns = with_names(final, names)
-        marks = self._marks(final)
-        keys = tuple(key.name for key in release.keys)
-        typed = query.sql(DIALECT) if not marks else None
-        return self.add(SelectStep(self._name(), final, columns, units, marks, cells, typed, keys))
+            self._ask(release, cells, constants, node)
+        if constants:
+            self.waiting[len(self.releases) - 1] = Waiting(node, constants, cells, step.name, names)
+        rows = self.add(replace(step, nested=self._marks(step.select)))
+        return replace(rows, single=gives_one_row(node, []))
+
+    def _ask(self, release: Release, cells: str, constants: Mapping[str, Nested], at: exp.Select) -> None:
+        """Note *release*: it is asked in the round after those that release its *constants*."""
+        number = 1 + max((self.rounds.get(use.step, 0) for use in constants.values()), default=0)
+        if number > MOST_ROUNDS:
+            hint = "ask for the first values by themselves, and write them here"
+            raise refusal(Code.TOO_MUCH_WORK, at, f"the query takes more than {MOST_ROUNDS} rounds", hint)
+        self.rounds[cells] = number
+        self.releases.append(release)
 
     # ------------------------------------------------------------------ SELECTs over released and public rows
 
@@ -309,13 +359,15 @@ class Builder:
                 self._note_table(rows.table, contigs_asked(query, alias))
         units = tuple(_unit(item.unalias(), sources) for item in query.expressions)
         columns = with_names(query, names)
+        single = gives_one_row(query, [rows.single for rows in sources.values()])
         inner = split_windows(query) if query.find(exp.Window) and _groups(query) else None
         if inner is not None:
             name = self._name()
             made = tuple(item.alias for item in inner.expressions)
             self.add(SelectStep(name, inner, made, tuple("" for _ in made), self._marks(inner)))
             query.set("from_", exp.From(this=named_table(name, "_g")))
-        return self.add(SelectStep(self._name(), query, columns, units, self._marks(query)))
+        rows = self.add(SelectStep(self._name(), query, columns, units, self._marks(query)))
+        return replace(rows, single=single)
 
     def _note_table(self, table: str, contigs: tuple[str, ...] | None) -> None:
         known = self.tables.get(table, ())
@@ -380,6 +432,20 @@ def _check_labels(release: Release, distinct: exp.Expr) -> None:
     if any(key.domain is KeyDomain.OPEN for key in release.keys):
         hint = "use GROUP BY with count(*), which shows the values that enough persons share"
         raise refusal(Code.ROWS_OF_PERSONS, distinct, "DISTINCT lists values of persons", hint)
+
+
+def _schema(sources: Mapping[str, Rows]) -> dict[str, dict[str, str]]:
+    """The columns of every source, by the name of the table that stands for it."""
+    return {rows.table or rows.step or f"p_{alias}": rows.schema() for alias, rows in sources.items()}
+
+
+def _leave_mark(holder: exp.Expr, mark: str) -> None:
+    """The *mark* of a nested query where that stood."""
+    if isinstance(holder, exp.In):
+        holder.set("query", None)
+        holder.set("expressions", [exp.Placeholder(this=mark)])
+    else:
+        holder.replace(exp.Placeholder(this=mark))
 
 
 def _wrapped(node: exp.Expr) -> exp.Select:

@@ -143,6 +143,7 @@ SPECIAL: dict[type[exp.Expr], Callable[[exp.Expr], Expr]] = {
     exp.Literal: _literal,
     exp.Boolean: lambda node: Literal(LiteralType.BOOLEAN, "true" if node.this else "false"),
     exp.Null: lambda node: NULL,
+    exp.Placeholder: lambda node: Literal(LiteralType.PENDING, node.name),
     exp.Paren: lambda node: _convert(node.this),
     exp.And: _chain("and"),
     exp.Or: _chain("or"),

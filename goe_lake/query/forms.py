@@ -18,6 +18,8 @@ from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.subset import CAST_TYPES
 from goe_lake.release import Call, ColumnRef, Expr
 
+# Stands for a constant that an earlier round will release: whether a form exists does not depend on it
+PENDING = Fraction(7, 5)
 SUMMABLE = frozenset({ColumnType.DOUBLE, ColumnType.INTEGER, ColumnType.BOOLEAN})
 
 
@@ -71,6 +73,8 @@ class _Builder:
                 return self._column(node)
             case exp.Literal() if not node.is_string:
                 return _constant(Fraction(node.name))
+            case exp.Placeholder():
+                return _constant(PENDING)
             case exp.Neg():
                 return self._scaled(node.this, Fraction(-1))
             case exp.Cast():
@@ -99,6 +103,8 @@ class _Builder:
         target = CAST_TYPES[node.to.this]
         if target not in ("to_integer", "to_double"):
             raise _unfit(node)
+        if isinstance(operand, exp.Literal) and operand.name.isdigit():
+            return self.form(operand)
         if isinstance(operand, exp.Column):
             kind = self.catalog.column(self.tables[operand.table], operand.name).type
             if kind is ColumnType.DOUBLE and target == "to_integer":

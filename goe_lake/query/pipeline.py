@@ -38,4 +38,11 @@ def plan(query: exp.Query, catalog: Catalog, source: str) -> Plan:
     """The plan of *query*, whose syntax was checked: every release in it, and the steps above them."""
     builder = Builder(catalog)
     builder.answer(query)
-    return Plan(tuple(builder.releases), tuple(builder.steps), builder.tables, source)
+    return Plan(
+        tuple(builder.releases),
+        tuple(builder.steps),
+        builder.tables,
+        source,
+        builder.waiting,
+        builder.rounds,
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from goe_lake.query.steps import SelectStep, Step, steps_as_sql
+from goe_lake.catalog import Catalog
+from goe_lake.query.rounds import Value, Waiting
+from goe_lake.query.steps import DIALECT, SelectStep, Step, marks_of
 from goe_lake.release import Release
 
 
@@ -14,13 +16,17 @@ class Plan:
     """What is asked of the nodes, and what is made of their cells and of public tables.
 
     *tables* are the public tables that are read, each with the contigs that matter (None: all).
-    *source* is the query as the parser wrote it again.
+    *source* is the query as the parser wrote it again. *waiting* are the releases, by their places, that
+    need constants of earlier rounds, and *rounds* gives for each step and table of cells the round in
+    which it can be made: 0 where no node is asked, 1 for the first.
     """
 
     releases: tuple[Release, ...]
     steps: tuple[Step, ...]
     tables: Mapping[str, tuple[str, ...] | None]
     source: str
+    waiting: Mapping[int, Waiting] = field(default_factory=dict)
+    rounds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def last(self) -> Step:
@@ -33,9 +39,50 @@ class Plan:
         alone = len(self.releases) == 1 and isinstance(self.last, SelectStep) and self.last.cells
         return self.releases[0] if alone else None
 
+    @property
+    def last_round(self) -> int:
+        """The number of rounds in which nodes are asked."""
+        return max(self.rounds.values(), default=0)
+
+    def asked_in(self, number: int) -> list[int]:
+        """The places of the releases of round *number*."""
+        return [
+            place for place in range(len(self.releases)) if self.rounds.get(cells_name(place), 1) == number
+        ]
+
+    def resolved(self, place: int, values: Mapping[str, Sequence[Value]], catalog: Catalog) -> Plan:
+        """The plan with the constants *values* in release number *place*.
+
+        QueryRefused where they cannot stand there, e.g. 0 as a divisor.
+        """
+        waiting = self.waiting[place]
+        release, step = waiting.resolved(values, catalog)
+        releases = (*self.releases[:place], release, *self.releases[place + 1 :])
+        steps = tuple(
+            replace(step, nested={mark: old.nested[mark] for mark in marks_of(step.select)})
+            if isinstance(old, SelectStep) and old.name == step.name
+            else old
+            for old in self.steps
+        )
+        left = {other: its for other, its in self.waiting.items() if other != place}
+        return replace(self, releases=releases, steps=steps, waiting=left)
+
+    def step_sql(self, step: Step) -> str:
+        """A step as SQL over earlier tables, for `explain`.
+
+        Where a constant is computed with, what the step makes of its cells depends on it; until that is
+        known this is the SELECT itself, over tables about persons.
+        """
+        waiting = next((its for its in self.waiting.values() if its.step == step.name), None)
+        if waiting is None or not waiting.computes():
+            return step.sql()
+        return f"FINISH {waiting.cells} OF {waiting.select.sql(DIALECT)}"
+
     def final_sql(self) -> str:
         """The steps as one readable statement, for `explain`; the gateway runs their guarded form."""
-        return steps_as_sql(self.steps)
+        *earlier, last = [(step.name, self.step_sql(step)) for step in self.steps]
+        ctes = ", ".join(f"{name} AS ({text})" for name, text in earlier)
+        return f"WITH {ctes} {last[1]}" if ctes else last[1]
 
 
 def cells_name(number: int) -> str:

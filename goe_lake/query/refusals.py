@@ -40,6 +40,7 @@ class Code(StrEnum):
     SAMPLE_ID = "G501"
     MIXED_TABLES = "G502"
     NOT_RELEASED = "G503"
+    CONSTANT_NOT_KNOWN = "G504"
     TOO_MUCH_WORK = "G601"
     FINAL_STEP = "G602"
     INTERNAL = "G901"
@@ -61,7 +62,7 @@ RULES: dict[Code, str] = {
     Code.NOT_IN_SUBSET: "Syntax that is not on the list of understood syntax is turned down.",
     Code.SAMPLING: "Sampling would let an analyst average the threshold away.",
     Code.ROWS_OF_PERSONS: "Rows about persons never leave a node; only aggregates do.",
-    Code.NESTED_QUERY: "Nested queries stand above a release, or filter and rename rows beneath one.",
+    Code.NESTED_QUERY: "A nested query is asked once, not for each row; persons meet its value as a constant.",
     Code.NOT_AGGREGATED: "Every output column is a group key or is built from aggregates.",
     Code.MISPLACED_AGGREGATE: "Aggregates stand in SELECT, HAVING and ORDER BY, and not inside each other.",
     Code.WINDOW: "Window functions stand over groups and released rows, never over rows about persons.",
@@ -72,8 +73,9 @@ RULES: dict[Code, str] = {
     Code.TYPES: "The types of an expression must fit together.",
     Code.CONSTANT: "A constant is a number, a text, true, false or NULL.",
     Code.SAMPLE_ID: "sample_id joins and counts, and is never shown, compared, grouped, sorted or hashed.",
-    Code.MIXED_TABLES: "A SELECT reads persons, or public tables and released rows; variants goes with both.",
+    Code.MIXED_TABLES: "A SELECT reads persons or released rows; variants and one-row tables go with both.",
     Code.NOT_RELEASED: "Allele frequencies can be read once the nodes have released them.",
+    Code.CONSTANT_NOT_KNOWN: "A value that persons are compared with must have been released whole.",
     Code.TOO_MUCH_WORK: "The steps above the releases end within limits of time, memory and number.",
     Code.FINAL_STEP: "The steps above the releases must be computable on the values that were released.",
     Code.INTERNAL: "What cannot be planned is not asked.",

@@ -15,7 +15,7 @@ class Rows:
     """The rows behind one name: a table at the gateway (*step*), or rows about persons.
 
     *persons* is a SELECT in full names that projects and filters rows about persons; *table* is the
-    table of the contract that the name stands for.
+    table of the contract that the name stands for; *single* tells that there is exactly one row.
     """
 
     columns: tuple[str, ...]
@@ -23,6 +23,7 @@ class Rows:
     step: str | None = None
     persons: exp.Select | None = None
     table: str | None = None
+    single: bool = False
 
     @property
     def personal(self) -> bool:

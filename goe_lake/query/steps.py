@@ -25,10 +25,14 @@ class Use(StrEnum):
 
 @dataclass(frozen=True)
 class Nested:
-    """A nested query in an expression: the step that makes its rows, and how they are used."""
+    """A nested query in an expression: the step that makes its rows, and how they are used.
+
+    *column* is the one that is read where the rows have several (None: they have one).
+    """
 
     step: str
     use: Use
+    column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def with_nested(select: exp.Select, nested: Mapping[str, Nested]) -> exp.Select:
     select = select.copy()
     for mark in list(select.find_all(exp.Placeholder)):
         use = nested[mark.name]
-        rows = exp.select("*").from_(use.step)
+        shown = exp.column(exp.to_identifier(use.column, quoted=True)) if use.column else exp.Star()
+        rows = exp.select(shown).from_(use.step)
         parent = mark.parent
         if use.use is Use.EXISTS:
             mark.replace(exp.Exists(this=rows))
@@ -118,13 +123,6 @@ def with_nested(select: exp.Select, nested: Mapping[str, Nested]) -> exp.Select:
         else:
             mark.replace(exp.Subquery(this=rows))
     return select
-
-
-def steps_as_sql(steps: tuple[Step, ...]) -> str:
-    """All steps as one readable statement."""
-    *earlier, last = steps
-    ctes = ", ".join(f"{step.name} AS ({step.sql()})" for step in earlier)
-    return f"WITH {ctes} {last.sql()}" if ctes else last.sql()
 
 
 def marks_of(node: exp.Expr) -> Iterator[str]:

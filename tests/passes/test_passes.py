@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from goe_lake.errors import QueryRefused
 from goe_lake.query import Code, Plan, prepare
 from goe_lake.query.plan import cells_name
 from goe_lake.query.refusals import RULES
+from goe_lake.query.steps import Use
 from goe_lake.release import Measure, MeasureFunction, Release
 
 FOLDER = Path(__file__).parent
@@ -65,7 +66,15 @@ def catalog() -> Catalog:
 
 def described(plan: Plan) -> str:
     """The plan in the words of the golden files."""
-    lines = [f"release: {release_text(release)}" for release in plan.releases]
+    lines = []
+    for place, release in enumerate(plan.releases):
+        number = f" of round {plan.rounds[cells_name(place)]}" if plan.waiting else ""
+        lines.append(f"release{number}: {release_text(release)}")
+    lines += [
+        f"constant: {mark} {use.use} {use.step}{f'.{use.column}' if use.column is not None else ''}"
+        for waiting in plan.waiting.values()
+        for mark, use in waiting.constants.items()
+    ]
     for table, contigs in plan.tables.items():
         lines.append(f"table: {table}" + (f" on {', '.join(contigs)}" if contigs is not None else ""))
     return "\n".join([*lines, f"final: {plan.final_sql()}"])
@@ -115,8 +124,11 @@ def test_case_computes_what_the_query_says(case: Case, catalog: Catalog) -> None
     """The release and the final SQL, run one after the other, give what DuckDB gives for the query itself."""
     connection = tiny_database(catalog)
     plan = prepare(case.query, catalog)
-    for place, release in enumerate(plan.releases):
-        connection.execute(f"CREATE TABLE {cells_name(place)} AS {release_sql(release)}")
+    for number in range(1, plan.last_round + 1):
+        for place in plan.asked_in(number):
+            plan = with_constants(plan, place, catalog, connection)
+            cells = release_sql(plan.releases[place])
+            connection.execute(f"CREATE TABLE {cells_name(place)} AS {cells}")
     ours = connection.execute(plan.final_sql()).fetchall()
     theirs = connection.execute(case.query).fetchall()
     if not re.search(r"ORDER BY [^()]*$", case.query):
@@ -127,6 +139,23 @@ def test_case_computes_what_the_query_says(case: Case, catalog: Catalog) -> None
         for ours_row, theirs_row in zip(ours, theirs, strict=True)
         for a, b in zip(ours_row, theirs_row, strict=True)
     )
+
+
+def with_constants(plan: Plan, place: int, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> Plan:
+    """*plan* with what the steps of earlier rounds give in the place of the constants of one release."""
+    if place not in plan.waiting:
+        return plan
+    values = {}
+    for mark, use in plan.waiting[place].constants.items():
+        names = [step.name for step in plan.steps]
+        there = plan.steps[: names.index(use.step) + 1] if use.step in names else ()
+        mine = plan.rounds[cells_name(place)]
+        earlier = tuple(step for step in there if plan.rounds[step.name] < mine)
+        steps = replace(plan, steps=earlier).final_sql() if earlier else ""
+        shown = f'"{use.column}"' if use.column is not None else "*"
+        rows = connection.execute(f"SELECT {shown} FROM ({steps or f'FROM {use.step}'})").fetchall()
+        values[mark] = [bool(rows)] if use.use is Use.EXISTS else [row[0] for row in rows]
+    return plan.resolved(place, values, catalog)
 
 
 def same(ours: object, theirs: object) -> bool:

@@ -44,6 +44,9 @@ ANSWERED = [
     "SELECT birth_year, count(*) AS n, sum(count(*)) OVER () AS total FROM samples GROUP BY birth_year",
     "SELECT variant_id, ac, an, af, n_het, status FROM allele_frequencies "
     "WHERE contig = 'chr19' AND country = 'all' AND population = 'all' AND sex = 'all'",
+    "SELECT sex, count(*) AS n FROM samples WHERE bmi > (SELECT avg(bmi) FROM samples) GROUP BY sex",
+    "WITH m AS (SELECT avg(bmi) AS mu, avg(ldl) AS top FROM samples) "
+    "SELECT country, avg((bmi - mu) / top) AS z FROM samples, m GROUP BY country",
 ]
 REFUSED = [
     "SELECT sample_id FROM samples",
@@ -51,7 +54,8 @@ REFUSED = [
     "SELECT count(*) FROM '/etc/passwd'",
     "SELECT count(*)\nFROM samples\nWHERE nothing = 1",
     "DROP TABLE samples",
-    "SELECT count(*) FROM samples WHERE bmi > (SELECT avg(bmi) FROM samples)",
+    "SELECT count(*) FROM samples WHERE bmi > (SELECT max(n) FROM "
+    "(SELECT birth_year, avg(bmi) AS n FROM samples GROUP BY 1) AS x)",
     "SELEC",
 ]
 
