@@ -62,7 +62,7 @@ RULES: dict[Code, str] = {
     Code.NOT_IN_SUBSET: "Syntax that is not on the list of understood syntax is turned down.",
     Code.SAMPLING: "Sampling would let an analyst average the threshold away.",
     Code.ROWS_OF_PERSONS: "Rows about persons never leave a node; only aggregates do.",
-    Code.NESTED_QUERY: "A nested query is asked once, not for each row; persons meet its value as a constant.",
+    Code.NESTED_QUERY: "A nested query is asked once, not once a row; to persons its value is a constant.",
     Code.NOT_AGGREGATED: "Every output column is a group key or is built from aggregates.",
     Code.MISPLACED_AGGREGATE: "Aggregates stand in SELECT, HAVING and ORDER BY, and not inside each other.",
     Code.WINDOW: "Window functions stand over groups and released rows, never over rows about persons.",
