@@ -1,4 +1,4 @@
-"""Converting one partition: from its files to staging, in a worker process."""
+"""Converting one partition: from its files to staging, in this process or in a worker."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Final
 from goe_lake.errors import LakeError
 from goe_lake.lake.info import InfoReader
 from goe_lake.lake.layout import data_path, digest_of
-from goe_lake.lake.partition import SUMMARY, Job, PartitionSummary
+from goe_lake.lake.partition import SUMMARY, Job, PartitionSummary, convert_job
 from goe_lake.lake.plan import IngestPlan, Partition
 from goe_lake.lake.progress import OneAtATime, Progress
-from goe_lake.lake.worker import convert_in_worker
+from goe_lake.lake.worker import call_in_worker, convert_in_worker
+from goe_lake.vcf.reader import decodes_fast
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _MODULES: Final = (
@@ -36,19 +37,33 @@ _MODULES: Final = (
 PUBLISHED: Final = ("calls", "callable")
 
 
-def convert(plan: IngestPlan, partition: Partition, progress: Progress | None = None) -> PartitionSummary:
+def convert(
+    plan: IngestPlan, partition: Partition, progress: Progress | None = None, *, here: bool = False
+) -> PartitionSummary:
     """Convert one partition into staging, from the beginning; twice gives the same files.
 
-    Raises InputError about the file that cannot be read, OSError where a disk fails; what was published
-    stays as it is.
+    A worker process does it, or with *here* this process, where the vectorised decoder reads all of its
+    files: a second process costs as much as decoding some hundred MB. Raises InputError about the file
+    that cannot be read, OSError where a disk fails; what was published stays as it is.
     """
     job = _job(plan, partition)
     step = step_name(plan, partition)
     steps = OneAtATime(progress)
     steps.start(step, sum(piece.records for piece in job.pieces))
-    summary = convert_in_worker(job, lambda _, done: steps.advance(step, done))
+
+    def report(_: int, done: int) -> None:
+        steps.advance(step, done)
+
+    if here and _all_fast(job):
+        summary = convert_job(job, report, call_in_worker)
+    else:
+        summary = convert_in_worker(job, report)
     steps.finish(step)
     return summary
+
+
+def _all_fast(job: Job) -> bool:
+    return all(decodes_fast(piece, info.names) for piece, info in zip(job.pieces, job.info, strict=True))
 
 
 def converted(plan: IngestPlan, partition: Partition) -> PartitionSummary:

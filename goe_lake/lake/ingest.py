@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,9 +18,8 @@ from goe_lake.lake.plan import IngestPlan, Partition, plan
 from goe_lake.lake.progress import OneAtATime, Progress
 from goe_lake.lake.publish import publish
 from goe_lake.lake.snapshot import Snapshot
-from goe_lake.lake.worker import prepare_worker
 
-#: Partitions that are decoded at the same time, each in a process of its own.
+#: Partitions that are decoded at the same time, all but one in processes of their own.
 WORKERS: Final = 2
 #: What helps against errors of a disk, by their number.
 MENDS: Final[Mapping[int, str]] = {
@@ -82,9 +82,9 @@ def ingest(
     """Make the files of *config* the current snapshot of its lake.
 
     Labels that `node.toml` does not declare are taken from the data where each is held by at least
-    *min_label_persons* persons. *workers* partitions are decoded at a time, each in a process of its own;
-    their number changes no byte. Raises InputError, ConfigError or LakeError; the snapshot that was
-    current before stays current then.
+    *min_label_persons* persons. *workers* partitions are decoded at a time, all but one of them in
+    processes of their own; their number changes no byte. Raises InputError, ConfigError or LakeError;
+    the snapshot that was current before stays current then.
     """
     steps = OneAtATime(progress)
     try:
@@ -117,19 +117,37 @@ def _compare(snapshot: Snapshot, steps: OneAtATime) -> DuplicateCheck:
 def _ingest(
     config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int
 ) -> tuple[IngestReport, Snapshot]:
-    prepare_worker(path for delivery in config.genotypes for path in delivery.files)
     planned = plan(config, min_label_persons=min_label_persons, progress=steps)
     reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
     rest = [part for part in planned.partitions if part not in reused]
+    _convert(planned, rest, steps, workers)
+    snapshot = publish(planned, steps)
+    return replace(report_of(planned, snapshot, reused), converted=_names(planned, rest)), snapshot
+
+
+def _convert(plan: IngestPlan, parts: list[Partition], steps: OneAtATime, workers: int) -> None:
+    """Convert *parts*, *workers* at a time: one of them in this process, the others in their own."""
+    here = threading.Lock()
+
+    def one(part: Partition) -> None:
+        mine = here.acquire(blocking=False)
+        try:
+            convert(plan, part, steps, here=mine)
+        finally:
+            if mine:
+                here.release()
+
     pool = ThreadPoolExecutor(workers)
     try:
-        for future in [pool.submit(convert, planned, part, steps) for part in rest]:
+        for future in [pool.submit(one, part) for part in parts]:
             future.result()
+    except KeyboardInterrupt:
+        # the other processes hear of it themselves
+        steps.stop()
+        raise
     finally:
         # after an error what has not begun need not begin
         pool.shutdown(cancel_futures=True)
-    snapshot = publish(planned, steps)
-    return replace(report_of(planned, snapshot, reused), converted=_names(planned, rest)), snapshot
 
 
 def _is_converted(plan: IngestPlan, partition: Partition) -> bool:

@@ -1,6 +1,6 @@
 """One partition, i.e. one contig of one batch: from its VCF pieces to Parquet files in staging.
 
-Runs in a worker process, because a malformed file may end the decoder's process.
+What cyvcf2 reads runs in a worker process, because a malformed file may end the process of htslib.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from goe_lake.vcf.blocks import joined_blocks
 from goe_lake.vcf.chunk import Chunk, EncodedChunk
 from goe_lake.vcf.encode import CALLS, SITES, encode
 from goe_lake.vcf.leaving import keep_persons
+from goe_lake.vcf.odd import Apart, here
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
 from goe_lake.vcf.reference import Sequence, read_reference
 
@@ -169,19 +170,19 @@ class _Counts:
         return [*self.entries, *rest]
 
 
-def convert_job(job: Job, report: Report) -> PartitionSummary:
-    """Convert one partition; the same job gives the same files.
+def convert_job(job: Job, report: Report, apart: Apart = here) -> PartitionSummary:
+    """Convert one partition; the same job gives the same files. *apart* calls what uses cyvcf2.
 
     All files are made beside the job's folder, under a name that no other process uses, and take its
     place at the end: a worker whose owner was killed cannot write into what another one makes. Raises
-    InputError.
+    InputError, and OSError where a disk fails.
     """
     work = job.folder.with_name(f".{job.folder.name}.{os.getpid()}")
     for left in (job.folder, *job.folder.parent.glob(f".{job.folder.name}.*")):
         shutil.rmtree(left, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        summary = _convert(replace(job, folder=work), report)
+        summary = _convert(replace(job, folder=work), report, apart)
         _take_place(work, job.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -200,12 +201,12 @@ def _take_place(work: Path, folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _convert(job: Job, report: Report) -> PartitionSummary:
+def _convert(job: Job, report: Report, apart: Apart) -> PartitionSummary:
     late: frozenset[int] = frozenset()
     while True:
         counts, ranges = _Counts(job), RangeSpool(job.folder, job.persons)
         varying = Varying(ranges, late)
-        files, not_called = _write_files(job, counts, varying, report)
+        files, not_called = _write_files(job, counts, varying, report, apart)
         if not (missed := varying.missed()):
             break
         # some file has its first reference block far behind its first variant
@@ -231,13 +232,13 @@ def _convert(job: Job, report: Report) -> PartitionSummary:
 
 
 def _write_files(
-    job: Job, counts: _Counts, varying: Varying, report: Report
+    job: Job, counts: _Counts, varying: Varying, report: Report, apart: Apart
 ) -> tuple[dict[str, Written], int]:
     """Write all tables of the partition; also the number of genotypes that are not called."""
     ranges, groups = varying.ranges, groups_of(job.pieces, job.persons)
     one_group = len(np.unique(groups.first)) == 1 and bool((groups.persons == job.persons).all())
     tally = Tally(ASSEMBLIES[job.assembly], job.contig, job.persons)
-    rows = _rows(job, counts, varying, report)
+    rows = _rows(job, counts, varying, report, apart)
     write = _write_one_group if one_group else _write_groups
     files = write(job, rows, counts, ranges, groups, tally)
     files["ploidy"] = write_table(job.folder / "ploidy.parquet", tally.table(ranges.followed), TALLY)
@@ -303,13 +304,13 @@ def _ranges_file(job: Job, ranges: RangeSpool) -> dict[str, Written]:
     return {} if written is None else {"callable": written}
 
 
-def _rows(job: Job, counts: _Counts, varying: Varying, report: Report) -> Iterator[pa.Table]:
+def _rows(job: Job, counts: _Counts, varying: Varying, report: Report, apart: Apart) -> Iterator[pa.Table]:
     """The rows of every piece, chunk by chunk, in the order of the files."""
     sequence = _sequence(job)
     for source, (piece, info) in enumerate(zip(job.pieces, job.info, strict=True)):
         report(source, 0)
         records = likelihoods = 0
-        for chunk in _chunks(job, piece, info):
+        for chunk in _chunks(job, piece, info, apart):
             counts.add(source, chunk)
             # records, and not what is left of them without some persons
             records += (
@@ -345,11 +346,12 @@ def _rows(job: Job, counts: _Counts, varying: Varying, report: Report) -> Iterat
     varying.finish()
 
 
-def _chunks(job: Job, piece: Piece, info: InfoReader) -> Iterator[Chunk | EncodedChunk]:
+def _chunks(job: Job, piece: Piece, info: InfoReader, apart: Apart) -> Iterator[Chunk | EncodedChunk]:
     """The chunks of *piece*, without the persons who are left out."""
     wanted = Wanted(job.fields, info.names)
     kept = None if piece.kept is None else np.array(piece.kept, np.int64)
-    for chunk in read_piece(piece, job.contig, ASSEMBLIES[job.assembly], wanted, job.folder / "piece"):
+    assembly, scratch = ASSEMBLIES[job.assembly], job.folder / "piece"
+    for chunk in read_piece(piece, job.contig, assembly, wanted, scratch, apart):
         if kept is None:
             yield chunk
         else:

@@ -19,11 +19,23 @@ class Progress(Protocol):
         """Step *step* has ended."""
 
 
+class Stopped(Exception):
+    """The work is not wanted any more; whoever stopped it knows why."""
+
+
 class OneAtATime:
-    """Hands calls from several threads on to a Progress, one at a time; to nobody where it is None."""
+    """Hands calls from several threads on to a Progress, one at a time; to nobody where it is None.
+
+    After `stop`, work that tells of its progress ends with Stopped.
+    """
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress, self._lock = progress, threading.Lock()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let the threads that work end."""
+        self._stopped = True
 
     def start(self, step: str, total: int) -> None:
         """See Progress."""
@@ -32,7 +44,9 @@ class OneAtATime:
                 self._progress.start(step, total)
 
     def advance(self, step: str, done: int) -> None:
-        """See Progress."""
+        """See Progress. Raises Stopped after `stop`."""
+        if self._stopped:
+            raise Stopped
         if self._progress is not None:
             with self._lock:
                 self._progress.advance(step, done)

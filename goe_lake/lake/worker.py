@@ -1,7 +1,7 @@
-"""Worker processes: partitions are converted outside the process that asks for it.
+"""Worker processes: what htslib reads is read outside the process that asks for it.
 
-The decoder ends its whole process on some malformed input. When a worker ends, that is an error about
-the file it was reading, and nothing else is lost.
+htslib ends its whole process on some malformed input. When a worker ends, that is an error about the
+file it was reading, and nothing else is lost.
 """
 
 from __future__ import annotations
@@ -16,25 +16,22 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-import duckdb
-
 from goe_lake.errors import InputError
 from goe_lake.lake.partition import Job, PartitionSummary, Report, convert_job
+from goe_lake.lake.progress import Stopped
 from goe_lake.vcf.memory import keep_freed_memory
-from goe_lake.vcf.reader import FAST_FROM
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_PATH: Final = (
+_START: Final = (
     f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
     "from goe_lake.vcf.unused import leave_out_unused; leave_out_unused(); "
+    "from goe_lake.lake.worker import serve; serve()"
 )
-_START: Final = f"{_PATH}from goe_lake.lake.worker import serve; serve()"
-_LOAD_FAST: Final = f"{_PATH}from goe_lake.vcf.reader import load_fast; load_fast(); "
 
 _idle: list[_Worker] = []
 _idle_lock = threading.Lock()
@@ -46,11 +43,32 @@ def convert_in_worker(job: Job, report: Report) -> PartitionSummary:
     Raises InputError where the input ended it or cannot be read, and the worker's own OSError where a
     disk fails, so that whoever asked can tell a full disk from one that stutters.
     """
+    source = 0
+
+    def heard(piece: int, done: int) -> None:
+        nonlocal source
+        source = piece
+        report(piece, done)
+
+    found = _in_worker(job, lambda: job.pieces[source].path, heard)
+    return PartitionSummary.from_json(found)
+
+
+def call_in_worker(path: Path, function: Callable[..., Any], *arguments: object) -> Any:
+    """What *function*, a public one of a module, returns for *arguments* in a worker process.
+
+    Raises InputError about the file at *path* where reading it ended the process, and OSError as above.
+    """
+    return _in_worker((function, arguments), lambda: path, lambda *_: None)
+
+
+def _in_worker(message: object, reading: Callable[[], Path], heard: Callable[..., None]) -> Any:
+    """The answer to *message*; *reading* is the file to blame where there is none."""
     worker = _borrow()
-    summary = worker.run(job, report)
+    found = worker.run(message, reading, heard)
     with _idle_lock:
         _idle.append(worker)
-    return summary
+    return found
 
 
 @atexit.register
@@ -61,14 +79,6 @@ def end_idle_workers() -> None:
             if worker.usable():
                 worker.end()
         _idle.clear()
-
-
-def prepare_worker(files: Iterable[Path]) -> None:
-    """Start a process that will be wanted soon for *files*, so that it loads what it needs meanwhile."""
-    fast = any(path.is_file() and path.stat().st_size >= FAST_FROM for path in files)
-    with _idle_lock:
-        if fast and not any(worker.usable() for worker in _idle):
-            _idle.append(_Worker(_LOAD_FAST + _START))
 
 
 def _borrow() -> _Worker:
@@ -98,31 +108,33 @@ class _Worker:
         """Whether the process still runs, and is this one's: a fork has the pipes of its parent."""
         return self._owner == os.getpid() and self._process.poll() is None
 
-    def run(self, job: Job, report: Report) -> PartitionSummary:
-        """See `convert_in_worker`; after an error the worker must not be used again."""
+    def run(self, message: object, reading: Callable[[], Path], heard: Callable[..., None]) -> Any:
+        """See `_in_worker`; after an error the worker must not be used again."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        source = 0
         self._messages.seek(0)
         self._messages.truncate()
         try:
-            _send(self._process.stdin, job)
+            _send(self._process.stdin, message)
             while True:
                 kind, *content = _receive(self._process.stdout)
                 if kind == "read":
-                    source = content[0]
-                    report(*content)
+                    heard(*content)
                 elif kind == "done":
-                    return PartitionSummary.from_json(content[0])
+                    return content[0]
                 else:
                     complaint = self._last_complaint()
                     self.end()
                     raise _error(kind, complaint, *content)
+        except Stopped:
+            self._process.kill()
+            self.end()
+            raise
         except (EOFError, BrokenPipeError):
             complaint = self._last_complaint()
             self.end()
             raise InputError(
-                job.pieces[source].path,
+                reading(),
                 f"ended the decoder (exit status {self._process.returncode}){complaint}",
                 "check the file: bcftools view FILE >/dev/null, and mend the record that it names; "
                 "if it finds nothing, there may be too little memory",
@@ -158,34 +170,33 @@ def _error(kind: str, complaint: str, *content: Any) -> Exception:
 
 
 def serve() -> None:
-    """The worker's side: convert jobs from standard input until it closes."""
+    """The worker's side: answer messages from standard input until it closes."""
     answers = os.fdopen(os.dup(1), "wb")
     # whatever a library prints must not get between the answers
     os.dup2(2, 1)
     keep_freed_memory()
     while True:
         try:
-            job = _receive(sys.stdin.buffer)
+            message = _receive(sys.stdin.buffer)
         except EOFError:
             return
-        _send(answers, _answer(job, answers))
+        _send(answers, _answer(message, answers))
 
 
-def _answer(job: Job, answers: IO[bytes]) -> tuple[Any, ...]:
+def _answer(message: Any, answers: IO[bytes]) -> tuple[Any, ...]:
     try:
-        summary = convert_job(job, lambda source, done: _send(answers, ("read", source, done)))
+        if isinstance(message, Job):
+            summary = convert_job(message, lambda source, done: _send(answers, ("read", source, done)))
+            return "done", summary.to_json()
+        function, arguments = message
+        return "done", function(*arguments)
     except InputError as error:
         return "input", error.file, error.problem, error.mend, error.record
     except OSError as error:
-        file = error.filename or str(job.folder)
+        file = error.filename or (str(message.folder) if isinstance(message, Job) else "")
         return "disk", error.errno or errno.EIO, error.strerror or str(error), file
-    except duckdb.IOException as error:
-        full = "no space" in str(error).lower()
-        number = errno.ENOSPC if full else errno.EIO
-        return "disk", number, os.strerror(number), str(job.folder)
     except Exception:  # noqa: BLE001  a bug: its trace belongs to the process that asked
         return "failed", traceback.format_exc()
-    return "done", summary.to_json()
 
 
 def _send(pipe: IO[bytes], message: object) -> None:

@@ -42,7 +42,8 @@ from goe_lake.vcf.fast_text import (
     parse_lines,
 )
 from goe_lake.vcf.header import Header, parse_header
-from goe_lake.vcf.reader import Piece, Wanted, add_record, new_chunk, variants_of
+from goe_lake.vcf.odd import Apart, OddLines, read_odd
+from goe_lake.vcf.reader import Piece
 
 #: Threads that decode; they wait for memory more than for each other.
 MOST_THREADS: Final = 8
@@ -61,7 +62,10 @@ class _Task:
 
 @dataclass
 class Decoder:
-    """What all units of a piece have in common; *index* gives the person of each of the file's columns."""
+    """What all units of a piece have in common.
+
+    *index* gives the person of each of the file's columns; *apart* calls what uses cyvcf2.
+    """
 
     piece: Piece
     header: Header
@@ -72,6 +76,7 @@ class Decoder:
     known: KnownTexts
     index: npt.NDArray[np.uint32]
     limits: Limits
+    apart: Apart
 
     def decode(self, task: _Task) -> Unit:
         """Parse a unit and make its table."""
@@ -131,15 +136,12 @@ class Decoder:
             file.write(self.header.text.encode())
             for line in odd:
                 file.write(bytes(unit.text[starts[line] : starts[line + 1]]))
-        chunk = new_chunk(len(odd), self.piece.persons, Wanted(self.fields))
-        order = np.array(self.piece.order) if self.piece.order is not None else None
-        others: list[tuple[int, Blocks]] = []
-        numbers = (unit.first + int(line) for line in odd)
+        numbers = tuple(unit.first + int(line) for line in odd)
+        asked = OddLines(
+            self.piece, self.scratch, numbers, unit.first, self.contig, self.assembly, self.fields
+        )
         try:
-            for number, variant in variants_of(self.piece, self.scratch, numbers, unit.first):
-                add_record(chunk, self.piece, number, variant, self.contig, self.assembly, order)
-                others += [(number - unit.first, block) for block in chunk.blocks]
-                chunk.blocks.clear()
+            chunk, others = self.apart(self.piece.path, read_odd, asked)
         finally:
             self.scratch.unlink(missing_ok=True)
         assert unit.table is not None
@@ -168,7 +170,7 @@ def _merged(blocks: Blocks, lines: npt.NDArray[Any], others: list[tuple[int, Blo
 
 
 def read_fast(
-    piece: Piece, contig: str, assembly: Assembly, fields: tuple[str, ...], scratch: Path
+    piece: Piece, contig: str, assembly: Assembly, fields: tuple[str, ...], scratch: Path, apart: Apart
 ) -> Iterator[EncodedChunk]:
     """The records of *piece*, decoded and encoded; see `reader.read_piece`."""
     header = _header(piece)
@@ -176,7 +178,7 @@ def read_fast(
     index[np.arange(piece.persons) if piece.order is None else np.array(piece.order)] = np.arange(
         piece.persons
     )
-    known = KnownTexts(piece.path, header, fields, scratch.with_name(scratch.name + ".filter"))
+    known = KnownTexts(piece.path, header, fields, scratch.with_name(scratch.name + ".filter"), apart)
     limits = Limits(
         last_pos=assembly.lengths[contig],
         persons=piece.persons,
@@ -185,7 +187,7 @@ def read_fast(
         keep_gq="GQ" in fields,
         keep_dp="DP" in fields,
     )
-    decoder = Decoder(piece, header, contig, assembly, fields, scratch, known, index, limits)
+    decoder = Decoder(piece, header, contig, assembly, fields, scratch, known, index, limits, apart)
     threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))
     waiting: deque[Future[Unit]] = deque()
     with ThreadPoolExecutor(threads) as pool:

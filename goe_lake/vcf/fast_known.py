@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from cyvcf2 import VCF
 
 from goe_lake.vcf.blocks import BLOCK_QUALITY, GOOD_FILTERS
 from goe_lake.vcf.fast_text import (
@@ -26,6 +25,7 @@ from goe_lake.vcf.fast_text import (
     Text,
 )
 from goe_lake.vcf.header import Header
+from goe_lake.vcf.odd import Apart, filters_of
 
 MOST_FIELDS: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z_][0-9A-Za-z_.]*")
@@ -39,8 +39,11 @@ class KnownTexts:
     *filters* are the filters as the lake keeps them, None for those that say nothing.
     """
 
-    def __init__(self, path: Path, header: Header, fields: Sequence[str], scratch: Path) -> None:
+    def __init__(
+        self, path: Path, header: Header, fields: Sequence[str], scratch: Path, apart: Apart
+    ) -> None:
         self._path, self._header, self._fields, self._scratch = path, header, fields, scratch
+        self._apart = apart
         self._types = _declared(header, "FORMAT")
         self._lock = threading.Lock()
         self._filter_texts: list[bytes] = [b"PASS", b"."]
@@ -84,11 +87,7 @@ class KnownTexts:
         record = b"\t".join([contig.encode(), b"1", b".", b"A", b"C", b".", text, b".", b"GT"])
         try:
             self._scratch.write_bytes(self._header.text.encode() + record + b"\t./." * persons + b"\n")
-            reader = VCF(str(self._scratch))
-            found = list(next(reader).FILTERS)
-            reader.close()
-        except Exception:  # noqa: BLE001  cyvcf2 raises nothing more exact
-            return None
+            found: list[str] | None = self._apart(self._path, filters_of, self._scratch)
         finally:
             self._scratch.unlink(missing_ok=True)
         return found

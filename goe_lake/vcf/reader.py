@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -115,21 +115,28 @@ class Wanted:
 
 
 def read_piece(
-    piece: Piece, contig: str, assembly: Assembly, wanted: Wanted, scratch: Path
+    piece: Piece,
+    contig: str,
+    assembly: Assembly,
+    wanted: Wanted,
+    scratch: Path,
+    apart: Callable[..., Any] | None = None,
 ) -> Iterator[Chunk | EncodedChunk]:
     """The records of *piece* in file order, in chunks.
 
     Where the piece is ordered, no row of a later chunk sorts before a row of an earlier one.
-    *scratch* is a file that may be written. Raises InputError about the record that cannot be read.
+    *scratch* is a file that may be written; for *apart* see `odd.Apart`. Raises InputError
+    about the record that cannot be read.
     """
     stat = piece.path.stat()
     if (stat.st_size, stat.st_mtime_ns) != (piece.bytes, piece.changed):
         raise InputError(piece.path, "changed while it was ingested", "run the ingest again")
-    if decodes_fast(piece) and not wanted.info and piece.kept is None:
+    if decodes_fast(piece, wanted.info):
         # compiled code takes half a second to load, which small files are not worth
         from goe_lake.vcf.fast import read_fast
+        from goe_lake.vcf.odd import here
 
-        yield from read_fast(piece, contig, assembly, wanted.fields, scratch)
+        yield from read_fast(piece, contig, assembly, wanted.fields, scratch, apart or here)
         return
     source = piece.path
     if not piece.whole:
@@ -151,14 +158,17 @@ def load_fast() -> bool:
     return sys.byteorder == "little"
 
 
-def decodes_fast(piece: Piece) -> bool:
+def decodes_fast(piece: Piece, info: tuple[str, ...]) -> bool:
     """Whether *piece* is read by the vectorised decoder, and only what is unusual in it by cyvcf2.
+
+    *info* are the INFO fields that are read of it.
 
     GOE_DECODER in the environment may say `fast` or `cyvcf2` for all files.
     """
     wanted = os.environ.get("GOE_DECODER", "")
     large = piece.bytes >= FAST_FROM or wanted == "fast"
-    return large and wanted != "cyvcf2" and piece.format == "vcf" and load_fast()
+    able = piece.format == "vcf" and piece.kept is None and not info
+    return large and able and wanted != "cyvcf2" and load_fast()
 
 
 def cut_out(piece: Piece, target: Path) -> None:

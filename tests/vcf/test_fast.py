@@ -23,6 +23,7 @@ from goe_lake.genome import ASSEMBLIES, canonical_contig
 from goe_lake.vcf import fast, scan
 from goe_lake.vcf.blocks import joined_blocks
 from goe_lake.vcf.encode import encode
+from goe_lake.vcf.odd import here
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
 from tests.lake.nodes import write_file
 
@@ -281,4 +282,4 @@ def test_a_file_that_changed_is_refused(tmp_path: Path) -> None:
     (run,) = piece.runs
     shorter = replace(piece, runs=(replace(run, records=run.records + 1),))
     with pytest.raises(InputError, match="changed while it was ingested"):
-        list(fast.read_fast(shorter, contig, ASSEMBLIES["GRCh38"], (), tmp_path / "piece"))
+        list(fast.read_fast(shorter, contig, ASSEMBLIES["GRCh38"], (), tmp_path / "piece", here))
