@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -24,6 +24,7 @@ ENVELOPE_VERSION: Final = "envelope/1"
 MOST_DEPTH: Final = 60
 MOST_NODES: Final = 5_000
 LEAST_RESOLUTION: Final = Decimal("1E-12")
+MOST_FACTORS: Final = 4
 MOST_RESOLUTION: Final = Decimal("1E9")
 
 
@@ -174,29 +175,48 @@ class Key:
 class MeasureFunction(StrEnum):
     """What is counted or summed over the rows of a cell; every result is a whole number."""
 
-    ROWS = "rows"  # rows whose argument is not NULL; all rows without an argument
+    ROWS = "rows"  # rows of which no factor is NULL; all rows without one
     PERSONS = "persons"  # distinct samples of such rows: one a person, mostly
-    SUM = "sum"  # sum of the argument, a column at its resolution
+    SUM = "sum"  # sum of the product of the factors, columns at their resolutions
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One number a cell: *function* of *argument* over the rows that *where* keeps.
+    """One number a cell: *function* of the product of *factors* over the rows that *where* keeps.
 
-    The cell holds a whole number: the value divided by *resolution*.
+    The factors are at most four, of at most two columns (a column times itself stands twice), in the
+    order of their names. A row of which one is NULL has no value. The cell holds a whole number: the
+    value divided by *resolution*, which is the product of those of the factors.
     """
 
     name: str
     function: MeasureFunction
-    argument: ColumnRef | None = None
+    factors: tuple[ColumnRef, ...] = ()
     where: Expr | None = None
     resolution: Decimal = Decimal(1)
 
     def __post_init__(self) -> None:
-        if self.function is MeasureFunction.SUM and self.argument is None:
+        if self.function is MeasureFunction.SUM and not self.factors:
             raise ReleaseRefused("R104", "a sum needs an argument")
-        if not LEAST_RESOLUTION <= self.resolution <= MOST_RESOLUTION:
-            raise ReleaseRefused("R104", f"a resolution lies within {LEAST_RESOLUTION} and {MOST_RESOLUTION}")
+        if len(self.factors) > MOST_FACTORS or len(set(self.factors)) > 2:
+            raise ReleaseRefused("R104", f"a product has at most {MOST_FACTORS} factors, of two columns")
+        if self.factors != in_order(self.factors):
+            raise ReleaseRefused("R104", "the factors of a product stand in the order of their names")
+        if len(self.factors) > 1 and any(factor.column == "sample_id" for factor in self.factors):
+            raise ReleaseRefused("R107", "sample_id joins and counts, and nothing else")
+        least, most = (limit ** max(1, len(self.factors)) for limit in (LEAST_RESOLUTION, MOST_RESOLUTION))
+        if not least <= self.resolution <= most:
+            raise ReleaseRefused("R104", f"a resolution lies within {least} and {most} here")
+
+    @property
+    def values(self) -> tuple[ColumnRef, ...]:
+        """The columns whose values the measure reads, each once; counting samples reads none."""
+        return tuple(dict.fromkeys(factor for factor in self.factors if factor.column != "sample_id"))
+
+
+def in_order(factors: Iterable[ColumnRef]) -> tuple[ColumnRef, ...]:
+    """The factors of a product in the one order in which they are written."""
+    return tuple(sorted(factors, key=lambda column: (column.table, column.column)))
 
 
 class CellKind(StrEnum):
@@ -248,8 +268,7 @@ class Release:
         for measure in self.measures:
             if measure.where is not None:
                 yield measure.where
-            if measure.argument is not None and measure.argument.column != "sample_id":
-                yield measure.argument
+            yield from measure.values
 
     def to_json(self) -> dict[str, Any]:
         """The release as plain JSON values (`release/1`)."""
@@ -274,7 +293,7 @@ class Release:
                 {
                     "name": measure.name,
                     "function": measure.function.value,
-                    "argument": expr_to_json(measure.argument) if measure.argument else None,
+                    "factors": [expr_to_json(factor) for factor in measure.factors],
                     "where": expr_to_json(measure.where) if measure.where is not None else None,
                     "resolution": str(measure.resolution),
                 }
@@ -417,14 +436,20 @@ def _key_from_json(data: Mapping[str, Any]) -> Key:
 
 
 def _measure_from_json(data: Mapping[str, Any]) -> Measure:
-    _fields(data, {"name", "function", "argument", "where", "resolution"})
+    _fields(data, {"name", "function", "factors", "where", "resolution"})
     return Measure(
         _text(data["name"]),
         MeasureFunction(data["function"]),
-        _column(data["argument"]) if data["argument"] is not None else None,
+        tuple(_column(factor) for factor in _list(data["factors"])),
         expr_from_json(data["where"]) if data["where"] is not None else None,
         Decimal(_text(data["resolution"])),
     )
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ReleaseRefused("R100", "a list is wanted here")
+    return value
 
 
 def _column(data: Mapping[str, Any]) -> ColumnRef:

@@ -46,9 +46,10 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
     return Decision(cells, values)
 
 
-def none_or_enough(persons: Counts, least: int) -> Mask:
+def none_or_enough(persons: Counts | int, least: int) -> Mask:
     """0, or at least *least*."""
-    return np.asarray((persons == 0) | (persons >= least), dtype=bool)
+    numbers = np.asarray(persons)
+    return np.asarray((numbers == 0) | (numbers >= least), dtype=bool)
 
 
 def enough_persons(evidence: Evidence, policy: Policy) -> Mask:
@@ -144,12 +145,20 @@ def _contributed(measure: MeasureEvidence, least: int) -> Mask:
             return (measure.carriers >= least) & non_carriers & (by_total >= least)
         case Rule.ALLELE_NUMBER:
             return measure.participants >= least
+        case Rule.MOMENT:
+            by_total = np.where(no_baseline, measure.participants, others) >= least
+            several = measure.participants >= 2 * least
+            return by_total & several & none_or_enough(measure.smallest_class, least)
+        case Rule.MOMENT_OF_FEW:
+            by_class = none_or_enough(measure.smallest_class, least)
+            return by_class & (others >= least) & ~no_baseline
     assert_never(measure.rule)
 
 
 def dominance(measure: MeasureEvidence, policy: Policy) -> Mask:
     """No person has too large a share of a sum."""
-    return np.asarray(measure.largest_share <= policy.max_share, dtype=bool)
+    most = policy.max_moment_share if measure.rule is Rule.MOMENT else policy.max_share
+    return np.asarray(measure.largest_share <= most, dtype=bool)
 
 
 def complement_of_filter(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Mask:

@@ -28,6 +28,8 @@ class Rule(StrEnum):
         "burden"  # alternate alleles over several sites: carriers, and whoever differs from the commonest
     )
     ALLELE_NUMBER = "allele_number"  # public for a node, a population and a sex
+    MOMENT = "moment"  # sums of products: as sums, of twice as many persons
+    MOMENT_OF_FEW = "moment_of_few"  # products of columns of few values: every class of persons counts
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class MeasureEvidence:
     """The persons behind one measure.
 
     *participants* have a value; *commonest* of them share the commonest total; *carriers* have a
-    total above 0; *largest_share* is the largest share (0..1) of the sum of absolute totals.
+    total above 0; *largest_share* is the largest share (0..1) of the sum of absolute totals, for a
+    product in that of its distances from the mean. *smallest_class* is the size of the smallest class of
+    participants by the product's columns of few values, 0 where there is no such column.
     *filter* is the place of the measure's filter among `Evidence.filters`, None without one.
     *classes* are the places, among `Evidence.classes`, of what its filter tells persons apart by;
     *tangled* marks cells where it mixes genotypes and places, so that no class is evidence for it, or
@@ -48,6 +52,7 @@ class MeasureEvidence:
     carriers: Counts
     largest_share: Shares
     filter: int | None = None
+    smallest_class: Counts | int = 0
     classes: tuple[int, ...] = ()
     tangled: bool | Mask = False
 

@@ -28,7 +28,8 @@ class Policy:
     """The rules that a node holds every release to.
 
     *min_persons* persons stand behind every cell and *min_contributors* behind every number in it;
-    *max_share* is the largest share (0..1) that one person may have of a sum. *consent* gives the
+    *max_share* is the largest share (0..1) that one person may have of a sum, and *max_moment_share* of a
+    sum of products, such as a variance is made of, by the distance from the mean. *consent* gives the
     purposes that each consent code covers; empty means that everyone is covered.
     """
 
@@ -38,6 +39,7 @@ class Policy:
     complement: bool = True
     tell_zero: bool = False
     max_share: float = 0.25
+    max_moment_share: float = 0.6
     min_carriers: int = 10
     budget: Budget = field(default_factory=Budget)
     consent: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
@@ -46,8 +48,9 @@ class Policy:
         for name in ("min_persons", "min_contributors", "min_carriers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        if not 0 < self.max_share <= 1:
-            raise ValueError("max_share must be above 0 and at most 1")
+        for name in ("max_share", "max_moment_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be above 0 and at most 1")
 
     @property
     def protects(self) -> bool:
@@ -83,7 +86,8 @@ def parse_policy(text: str, file: str) -> Policy:
         min_contributors=_threshold(top, "min_contributors", min_persons),
         complement=top.truth("complement", True, "true or false"),
         tell_zero=top.truth("tell_zero", False, "true or false"),
-        max_share=_share(top),
+        max_share=_share(top, "max_share", DEFAULT_POLICY.max_share),
+        max_moment_share=_share(top, "max_moment_share", DEFAULT_POLICY.max_moment_share),
         min_carriers=_frequencies(top.section("frequencies"), min_persons),
         budget=_budget(top.section("budget")),
         consent=_consent(top.section("consent")),
@@ -97,13 +101,13 @@ def _threshold(section: Section, name: str, default: int) -> int:
     return section.integer(name, default, "a number of persons, e.g. 10", least=1, most=1_000_000)
 
 
-def _share(top: Section) -> float:
-    mend = "a share above 0 and at most 1, e.g. 0.25"
-    share = top.decimal("max_share", mend)
+def _share(top: Section, name: str, default: float) -> float:
+    mend = f"a share above 0 and at most 1, e.g. {default}"
+    share = top.decimal(name, mend)
     if share is None:
-        return DEFAULT_POLICY.max_share
+        return default
     if not 0 < share <= 1:
-        raise top.error("max_share", f"{share} is not above 0 and at most 1", mend)
+        raise top.error(name, f"{share} is not above 0 and at most 1", mend)
     return float(share)
 
 

@@ -16,6 +16,8 @@ from goe_lake.engine.sql import safe_sql
 from goe_lake.release import ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts
 
 GENOTYPE_QUALITY = frozenset({"gq", "dp"})
+CLASS_VALUES = frozenset({"dosage", "called_alleles"})
+DOSAGE = ("genotypes", "dosage")
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,9 @@ class Blueprint:
         """Who contributes to the measure."""
         if measure.function is not MeasureFunction.SUM:
             return Rule.ROWS
-        assert measure.argument is not None
-        table, column = self.reading.tables[measure.argument.table], measure.argument.column
+        if len(measure.factors) > 1:
+            return Rule.MOMENT if self.many_valued(measure) else Rule.MOMENT_OF_FEW
+        table, column = self._name(measure.factors[0])
         if (table, column) == ("genotypes", "dosage"):
             return Rule.ALLELE_COUNT if self.one_site else Rule.BURDEN
         if (table, column) == ("genotypes", "called_alleles"):
@@ -136,8 +139,23 @@ class Blueprint:
             return (
                 Rule.ALLELE_NUMBER if listed and self.reading.allele_number_is_public(measure) else Rule.ROWS
             )
-        few = self.reading.session.few_valued
-        return Rule.FEW_VALUES if (table, column) in few else Rule.SUM
+        return Rule.FEW_VALUES if self._has_few(measure.factors[0]) else Rule.SUM
+
+    def _name(self, factor: ColumnRef) -> tuple[str, str]:
+        return self.reading.tables[factor.table], factor.column
+
+    def _has_few(self, factor: ColumnRef) -> bool:
+        """Whether a column takes so few values that each of them is a class of persons."""
+        name = self._name(factor)
+        return name in self.reading.session.few_valued or (name[0] == "genotypes" and name[1] in CLASS_VALUES)
+
+    def many_valued(self, measure: Measure) -> tuple[ColumnRef, ...]:
+        """The factors of many values: sums of the same ones can be added and subtracted."""
+        return tuple(factor for factor in measure.factors if not self._has_few(factor))
+
+    def few_valued(self, measure: Measure) -> tuple[ColumnRef, ...]:
+        """The factors of few values, repeats included."""
+        return tuple(factor for factor in measure.factors if self._has_few(factor))
 
     @cached_property
     def kinds(self) -> tuple[Kinds, ...]:
@@ -149,7 +167,7 @@ class Blueprint:
         places = [
             place
             for place, measure in enumerate(self.measures)
-            if self.rule_of(measure) not in (Rule.SUM, Rule.ALLELE_NUMBER)
+            if self.rule_of(measure) not in (Rule.SUM, Rule.MOMENT, Rule.ALLELE_NUMBER)
         ]
         telling = [place for place in places if self._tells(self.measures[place])]
         # one number beside the number of persons: its own rule and complement say it all
@@ -170,14 +188,21 @@ class Blueprint:
         return measure.where is not None or measure.function is MeasureFunction.SUM
 
     def _sums(self) -> Iterable[Kinds]:
-        """The sums of each column that has many values: a person adds the value once a row."""
-        by_argument: dict[ColumnRef, list[int]] = {}
+        """The sums of each product of columns of many values: a person adds it once a row.
+
+        What it is multiplied with has few values, and says how often the person adds it.
+        """
+        by_argument: dict[tuple[ColumnRef, ...], list[int]] = {}
         for place, measure in enumerate(self.measures):
-            if self.rule_of(measure) is Rule.SUM and measure.argument is not None:
-                by_argument.setdefault(measure.argument, []).append(place)
+            if self.rule_of(measure) in (Rule.SUM, Rule.MOMENT):
+                by_argument.setdefault(self.many_valued(measure), []).append(place)
         for places in by_argument.values():
             if len(places) > 1:
-                yield Kinds(tuple(places), (), tuple(f"present{place}" for place in places), "FALSE")
+                times = tuple(
+                    f"{'times' if self.few_valued(self.measures[place]) else 'present'}{place}"
+                    for place in places
+                )
+                yield Kinds(tuple(places), (), times, "FALSE")
 
     # SQL --------------------------------------------------------------------------------------------------
 
@@ -185,9 +210,37 @@ class Blueprint:
         """One row a person and cell: the person's total for each measure, and where the person stands."""
         identity = ("p.person AS person", "p.s AS s", *(("g.n AS n",) if self.weighted else ()))
         rows = self._rows_sql(self.reading.release.keys, identity, self.reading.source())
-        columns = [*self.keys, "person", *self._totals()]
+        columns = [*self.keys, "person", *self._totals(), *self._distances()]
         group = "" if self.single else f" GROUP BY {', '.join([*self.keys, 'person'])}"
-        return f"SELECT {', '.join(columns)} FROM ({rows}) WHERE {self._kept()}{group}"
+        return f"SELECT {', '.join(columns)} FROM ({self._centred(rows)}) WHERE {self._kept()}{group}"
+
+    def _centred(self, rows: str) -> str:
+        """*rows* with each product of columns of many values once more, of the distances from their means.
+
+        That is what a variance is made of: who is far from the mean has a large share of it.
+        """
+        columns = []
+        cell = f"PARTITION BY {', '.join(self.keys)}" if self.keys else ""
+        for place, measure in self._moments():
+            if self.rule_of(measure) is not Rule.MOMENT:
+                continue
+            there = f"{self._kept_for(measure)} AND a{place} IS NOT NULL"
+            weight = " * n" if self.weighted else ""
+            number = f"sum(1{weight}) FILTER ({there}) OVER ({cell})"
+            distances = []
+            for factor in measure.factors:
+                value = f"x{place}_{measure.values.index(factor)}"
+                total = f"sum({value}::DOUBLE{weight}) FILTER ({there}) OVER ({cell})"
+                distances.append(f"({value} - {total} / {number})")
+            columns.append(f"CASE WHEN {there} THEN {' * '.join(distances)}{weight} END AS z{place}")
+        return f"SELECT *, {', '.join(columns)} FROM ({rows})" if columns else rows
+
+    def _distances(self) -> list[str]:
+        return [
+            f"abs({f'z{place}' if self.single else f'sum(z{place})'}) AS d{place}"
+            for place, measure in self._moments()
+            if self.rule_of(measure) is Rule.MOMENT
+        ]
 
     def row_kinds_sql(self, keys: tuple[Key, ...], source: str, member: str) -> str:
         """The different rows that `totals` can hold at one site, in the order of *keys*.
@@ -227,6 +280,11 @@ class Blueprint:
             columns.append(f"({reading.missing((part,))}) AS fm{place}")
             columns.append(f"({reading.chosen_missing(conjuncts(part))}) AS fu{place}")
         columns += [f"{self._argument(measure)} AS a{place}" for place, measure in enumerate(self.measures)]
+        for place, measure in self._moments():
+            columns += [
+                f"{reading.stored(column)} AS x{place}_{number}"
+                for number, column in enumerate(measure.values)
+            ]
         columns += [
             f"(CASE WHEN {kind.selected} THEN {kind.sql} END) AS c{place}"
             for place, kind in enumerate(self.classes)
@@ -240,11 +298,14 @@ class Blueprint:
         return " OR ".join(["w IS NOT NULL", *classes])
 
     def _argument(self, measure: Measure) -> str:
-        if measure.argument is None or measure.argument.column == "sample_id":
-            return "TRUE"
         if measure.function is MeasureFunction.SUM:
             return self.reading.whole(measure)
-        return f"({self.reading.resolve(measure.argument)} IS NOT NULL)"
+        given = [f"{self.reading.resolve(column)} IS NOT NULL" for column in measure.values]
+        return f"({' AND '.join(given)})" if given else "TRUE"
+
+    def _moments(self) -> list[tuple[int, Measure]]:
+        """The measures that sum products, with their places."""
+        return [(place, measure) for place, measure in enumerate(self.measures) if len(measure.factors) > 1]
 
     def _totals(self) -> list[str]:
         columns = self._standing("", "w", "w IS FALSE", "wm", "wu")
@@ -272,9 +333,11 @@ class Blueprint:
         return [f"{self._count(condition)} AS {column}" for column, condition in parts.items()]
 
     def _total(self, place: int, measure: Measure) -> list[str]:
-        kept = "w" if measure.where is None else f"w AND f{self.reading.filters.index(measure.where)}"
+        kept = self._kept_for(measure)
         if measure.function is MeasureFunction.SUM:
+            further = self._moment_totals(place, measure, kept) if len(measure.factors) > 1 else []
             return [
+                *further,
                 f"{self._sum(f'a{place}', kept)} AS t{place}",
                 f"{self._count(f'{kept} AND a{place} IS NOT NULL')} AS present{place}",
                 f"{self._count(f'{kept} AND a{place} IS NULL')} AS missing{place}",
@@ -287,6 +350,24 @@ class Blueprint:
             f"{self._count(kept)} AS rows{place}",
             f"{self._count(f'({kept}) AND NOT a{place}')} AS missing{place}",
         ]
+
+    def _kept_for(self, measure: Measure) -> str:
+        """SQL of whether a row counts for *measure*."""
+        return "w" if measure.where is None else f"w AND f{self.reading.filters.index(measure.where)}"
+
+    def _moment_totals(self, place: int, measure: Measure, kept: str) -> list[str]:
+        """What a person's factors of few values are: the class, and how often the others are added."""
+        few = self.few_valued(measure)
+        if not few:
+            return []
+        there = f"{kept} AND a{place} IS NOT NULL"
+        columns = {column: f"x{place}_{number}" for number, column in enumerate(measure.values)}
+        sums = [self._sum(columns[column], there) for column in dict.fromkeys(few)]
+        if self.one_site and self.many_valued(measure) and self._name(few[-1]) == DOSAGE and len(few) == 1:
+            sums = [f"sign({sums[0]})"]  # linear in the dosage: what counts is who carries the allele
+        label = sums[0] if len(sums) == 1 else f"concat_ws(' ', {', '.join(sums)})"
+        times = " * ".join(f"{columns[column]}::HUGEINT" for column in few)
+        return [f"{label} AS class{place}", f"coalesce({self._sum(times, there)}, 0) AS times{place}"]
 
     def _count(self, condition: str) -> str:
         if self.single:
@@ -322,12 +403,14 @@ class Blueprint:
         return f"SELECT row_number() OVER ({order}) - 1 AS cell, * FROM ({cells})"
 
     def _measure_columns(self, place: int, measure: Measure) -> list[str]:
-        total, share = f"t{place}", "0::DOUBLE"
+        total, share, smallest = f"t{place}", "0::DOUBLE", "0::BIGINT"
         if measure.function is MeasureFunction.SUM:
             value, has, compared = f"sum({total})", f"{total} IS NOT NULL", total
-            if measure.argument is not None and measure.argument.column == "called_alleles":
+            if {factor.column for factor in measure.factors} == {"called_alleles"}:
                 has = f"{total} > 0"  # not called is a missing value
-            share = f"coalesce(max(abs({total}))::DOUBLE / nullif(sum(abs({total})), 0)::DOUBLE, 0)"
+            share = self._share(place, measure)
+            if len(measure.factors) > 1 and self.few_valued(measure):
+                smallest = f"coalesce({_sizes('list_min', f'class{place}', has)}, 0)::BIGINT"
         else:
             value, has, compared = f"coalesce(sum({total}), 0)", f"{total} > 0", f"rows{place}"
             if measure.function is MeasureFunction.PERSONS and self.reading.session.one_sample_a_person:
@@ -338,7 +421,15 @@ class Blueprint:
             f"{_commonest(compared, has)} AS {measure.name}_commonest",
             f"count(*) FILTER ({total} > 0) AS {measure.name}_carriers",
             f"{share} AS {measure.name}_share",
+            f"{smallest} AS {measure.name}_smallest",
         ]
+
+    def _share(self, place: int, measure: Measure) -> str:
+        """SQL of the largest share of one person in a sum; of a product, in the sum of its centred terms."""
+        size = f"abs(t{place})" if len(measure.factors) == 1 else f"d{place}"
+        if self.rule_of(measure) is Rule.MOMENT_OF_FEW:
+            return "0::DOUBLE"  # each class has enough persons, all with the same share
+        return f"coalesce(max({size})::DOUBLE / nullif(sum({size}), 0)::DOUBLE, 0)"
 
     def classes_sql(self, place: int) -> str:
         """For each cell, in order, its smallest class; genotype keys aside, since those tell the classes."""
@@ -410,4 +501,9 @@ def _commonest(value: str, condition: str) -> str:
     """SQL of how many rows share the commonest *value* among those that *condition* keeps."""
     if value == "1":
         return f"count(*) FILTER ({condition})"
-    return f"coalesce(list_max(map_values(histogram({value}) FILTER ({condition}))), 0)::BIGINT"
+    return f"coalesce({_sizes('list_max', value, condition)}, 0)::BIGINT"
+
+
+def _sizes(function: str, value: str, condition: str) -> str:
+    """SQL of the least or most rows of one *value* among those that *condition* keeps; NULL for none."""
+    return f"{function}(map_values(histogram({value}) FILTER ({condition})))"

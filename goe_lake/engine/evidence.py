@@ -96,7 +96,7 @@ def assemble(
 
 def _measure(blueprint: Blueprint, columns: Columns, measure: Measure) -> MeasureEvidence:
     filters = blueprint.reading.filters
-    read = tuple(part for part in (measure.argument, measure.where) if part is not None)
+    read = (*measure.factors, *((measure.where,) if measure.where is not None else ()))
     tangled = measure.where is not None and blueprint.tangled((measure.where,))
     participants, commonest, carriers = (
         columns[f"{measure.name}_{name}"].astype(np.int64, copy=False)
@@ -108,6 +108,7 @@ def _measure(blueprint: Blueprint, columns: Columns, measure: Measure) -> Measur
         commonest=commonest,
         carriers=carriers,
         largest_share=columns[f"{measure.name}_share"].astype(np.float64, copy=False),
+        smallest_class=columns[f"{measure.name}_smallest"].astype(np.int64, copy=False),
         filter=filters.index(measure.where) if measure.where is not None else None,
         classes=blueprint.classes_of(measure),
         tangled=tangled or (blueprint.hidden_quality and blueprint.reads_quality(read)),

@@ -6,13 +6,14 @@ itself and the node's own catalogue, never from what the gateway says about it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
-from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog, TableKind, is_added
+from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog, Column, ColumnType, TableKind, is_added
 from goe_lake.engine.session import SCALED, Session
 from goe_lake.engine.sql import identifier, safe_sql, to_sql
 from goe_lake.errors import ReleaseRefused
@@ -33,6 +34,9 @@ MOST_KEYS: Final = 20
 # a stored value below 2^53, this factor and 10^9 rows stay within the 38 digits that a sum may have
 MOST_FACTOR: Final = 10**12
 MOST_MEASURES: Final = 64
+# sums of products are HUGEINT, and travel with 38 digits
+MOST_ROWS: Final = 10**9
+MOST_SUM: Final = 2**126
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
 # AN of a listed site is public for a node, a population and a sex
 ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
@@ -201,9 +205,14 @@ class Reading:
         if self.scans("scores") or self.fields() or not self.session.one_sample_a_person:
             return False
         parts = self._parts_beside_sites(self.person_keys)
-        sums = [m.argument for m in self.release.measures if m.function is MeasureFunction.SUM]
+        sums = [
+            factor
+            for measure in self.release.measures
+            if measure.function is MeasureFunction.SUM
+            for factor in measure.factors
+        ]
         return not any(self.read_of_sites(part) for part in parts) and all(
-            argument is not None and self.genotype_values(argument) for argument in sums
+            self.genotype_values(factor) for factor in sums
         )
 
     def read_of_sites(self, expression: Expr) -> set[str]:
@@ -250,23 +259,39 @@ class Reading:
 
     def whole(self, measure: Measure) -> str:
         """The SQL of a sum's argument as a whole number of the measure's resolution."""
-        assert measure.argument is not None
-        table, name = self.tables[measure.argument.table], measure.argument.column
-        column = self.session.column(table, name)
-        if column is None:
+        columns = [self._summed(factor) for factor in measure.factors]
+        if any(column is None for column in columns):
             return "NULL::BIGINT"
-        if column.type not in SCALED and column.type.value != "boolean":
-            raise ReleaseRefused("R206", f"{table}.{name} is not a number")
-        if table in ("genotypes", "variants"):
-            return f"{self.resolve(measure.argument)}::BIGINT"
-        factor = column.step / Fraction(measure.resolution)
+        steps = math.prod(column.step for column in columns if column is not None)
+        factor = steps / Fraction(measure.resolution)
         if factor.denominator != 1 or factor > MOST_FACTOR:
-            raise ReleaseRefused(
-                "R206", f"{table}.{name} is not stored at a multiple of {measure.resolution}"
-            )
-        alias = "c" if table == "scores" else "p"
-        stored = f"{alias}.{identifier('q$' + name)}"
-        return stored if factor == 1 else f"({stored}::HUGEINT * {factor.numerator})"
+            names = " * ".join(f"{self.tables[part.table]}.{part.column}" for part in measure.factors)
+            raise ReleaseRefused("R206", f"{names} is not stored at a multiple of {measure.resolution}")
+        stored = [self.stored(part) for part in measure.factors]
+        if len(stored) == 1:
+            return stored[0] if factor == 1 else f"({stored[0]}::HUGEINT * {factor.numerator})"
+        largest = math.prod(_largest(column) for column in columns if column is not None)
+        if largest * factor * MOST_ROWS > MOST_SUM:
+            raise ReleaseRefused("R206", "the bounds and resolutions of a product are too wide for its sum")
+        wide = [f"{part}::HUGEINT" for part in stored]
+        return f"({' * '.join([*wide, *([str(factor.numerator)] if factor != 1 else [])])})"
+
+    def _summed(self, factor: ColumnRef) -> Column | None:
+        """What this node knows of a column that is summed; None where it has no such column."""
+        table, name = self.tables[factor.table], factor.column
+        column = self.session.column(table, name)
+        if column is not None and column.type not in SCALED and column.type.value != "boolean":
+            raise ReleaseRefused("R206", f"{table}.{name} is not a number")
+        return column
+
+    def stored(self, factor: ColumnRef) -> str:
+        """The SQL of a column's value as this node stores it: a whole number of its own resolution."""
+        table, name = self.tables[factor.table], factor.column
+        if self.session.column(table, name) is None:
+            return "NULL::BIGINT"
+        if table in ("genotypes", "variants"):
+            return f"{self.resolve(factor)}::BIGINT"
+        return f"{'c' if table == 'scores' else 'p'}.{identifier('q$' + name)}"
 
     def condition(self, parts: tuple[Expr, ...]) -> str:
         """SQL of a conjunction, NULL only where a part reads but a missing value; TRUE for no part."""
@@ -329,12 +354,11 @@ class Reading:
         """Every expression but the conditions that choose sites; of the keys, these."""
         chosen = set(self.site_conditions)
         parts = [condition for condition in self.release.conditions if condition not in chosen]
-        arguments = (measure.argument for measure in self.release.measures)
         return [
             *parts,
             *(key.expression for key in keys),
             *self.filters,
-            *(argument for argument in arguments if argument is not None),
+            *(factor for measure in self.release.measures for factor in measure.factors),
         ]
 
     def site_twins(self) -> str:
@@ -362,3 +386,12 @@ class Reading:
 
     def _columns(self) -> Iterable[ColumnRef]:
         yield from _all_columns(self.release)
+
+
+def _largest(column: Column) -> Fraction:
+    """The largest absolute value that is stored, by public bounds; ReleaseRefused where there are none."""
+    if column.type is ColumnType.BOOLEAN:
+        return Fraction(1)
+    if column.bounds is None:
+        raise ReleaseRefused("R206", f"{column.name} has no public bounds, so a product could be of any size")
+    return max(abs(Fraction(bound)) for bound in column.bounds) / column.step

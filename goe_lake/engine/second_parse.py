@@ -25,7 +25,7 @@ _SPELLING: Final = frozenset({"query_location", "query_location_length"})
 # DuckDB's names for one function
 _SAME_FUNCTION: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "mean": "avg", "countif": "count_if", "ceiling": "ceil", "power": "pow", "**": "pow",
+        "mean": "avg", "favg": "avg", "countif": "count_if", "ceiling": "ceil", "power": "pow", "**": "pow",
         "char_length": "length", "character_length": "length", "len": "length",
         "substr": "substring", "lcase": "lower", "ucase": "upper", "^@": "starts_with",
         "^": "pow", "%": "mod", "list": "array_agg", "string_agg": "listagg", "var_samp": "variance",

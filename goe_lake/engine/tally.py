@@ -186,13 +186,18 @@ class _Tally:
         total = self._sum(given, totals)
         values = pa.array(self.pick(total))
         has, share = totals > 0, np.zeros(total.shape, dtype=np.float64)
+        smallest = np.zeros(total.shape, dtype=np.int64)
         if measure.function is MeasureFunction.SUM:
             values = pc.if_else(
                 pa.array(self.pick(self.sum(given)) > 0), values, pa.scalar(None, values.type)
             )
-            if measure.argument is None or measure.argument.column != "called_alleles":
+            if {factor.column for factor in measure.factors} != {"called_alleles"}:
                 has = given
-            commonest, share = self._commonest(totals, has), self._largest(totals, given)
+            commonest = self._commonest(totals, has)
+            if len(measure.factors) == 1:
+                share = self._largest(totals, given)
+            else:
+                smallest = self._smallest(self._numbered([f"class{place}"]), has)
         else:
             commonest = self.sum(has)  # each has one row
         return values.cast(pa.decimal128(38, 0)), {
@@ -200,7 +205,17 @@ class _Tally:
             "commonest": self.pick(commonest),
             "carriers": self.pick(self.sum(totals > 0)),
             "share": self.pick(share),
+            "smallest": self.pick(smallest),
         }
+
+    def _smallest(self, class_of: Counts, has: Bits) -> Grid:
+        """How many persons the smallest class that is not empty has, among those who have a value."""
+        smallest = np.zeros((self.combinations, len(self.sites)), dtype=np.int64)
+        for number in np.unique(class_of[has]):
+            size = self.sum(has & (class_of == number))
+            fewer = (size > 0) & ((smallest == 0) | (size < smallest))
+            smallest[fewer] = size[fewer]
+        return smallest
 
     def _commonest(self, totals: Counts, has: Bits) -> Grid:
         """How many persons share the commonest total among those who have one."""

@@ -82,7 +82,7 @@ def _asked(release: Release) -> Iterator[str]:
 
 
 def _measure(measure: Measure) -> str:
-    argument = _text(measure.argument) if measure.argument is not None else ""
+    argument = " * ".join(_text(factor) for factor in measure.factors)
     where = f" over rows where {_text(measure.where)}" if measure.where is not None else ""
     step = f" in steps of {measure.resolution}" if measure.resolution != 1 else ""
     return f"{measure.function}({argument}){where}{step}"

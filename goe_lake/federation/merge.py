@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from goe_lake.catalog import Catalog
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
-from goe_lake.release import Measure, MeasureFunction, Release, withheld_column
+from goe_lake.release import ColumnRef, Measure, MeasureFunction, Release, withheld_column
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,14 @@ def never_negative(measure: Measure, release: Release, catalog: Catalog) -> bool
     """Whether no part of the measure can be below 0, by public bounds."""
     if measure.function is not MeasureFunction.SUM:
         return True
-    assert measure.argument is not None
     tables = {scan.alias: scan.table for scan in release.relation.scans}
-    column = catalog.column(tables[measure.argument.table], measure.argument.column)
-    return column.type.value == "boolean" or (column.bounds is not None and column.bounds[0] >= 0)
+
+    def never(factor: ColumnRef) -> bool:
+        column = catalog.column(tables[factor.table], factor.column)
+        return column.type.value == "boolean" or (column.bounds is not None and column.bounds[0] >= 0)
+
+    powers = Counter(measure.factors)
+    return all(power % 2 == 0 or never(factor) for factor, power in powers.items())
 
 
 def at_most_one_a_person(measure: Measure, release: Release, *, one_sample: bool) -> bool:

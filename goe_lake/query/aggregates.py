@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from sqlglot import exp
 
-from goe_lake.catalog import Catalog, ColumnType
+from goe_lake.catalog import ColumnType
 from goe_lake.query.expressions import both, convert
-from goe_lake.query.forms import Branch, Form, form_of
-from goe_lake.query.refusals import Code, refusal
-from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction
-
-
-@dataclass
-class Measures:
-    """The measures of one release, each asked for once."""
-
-    catalog: Catalog
-    tables: dict[str, str]
-    asked: dict[tuple[MeasureFunction, ColumnRef | None, Expr | None], Measure] = field(default_factory=dict)
-
-    def column(
-        self, function: MeasureFunction, argument: ColumnRef | None = None, where: Expr | None = None
-    ) -> exp.Column:
-        """The column of the merged cells that holds this measure."""
-        key = (function, argument, where)
-        if key not in self.asked:
-            name = f"m{len(self.asked)}"
-            self.asked[key] = Measure(name, function, argument, where, self._resolution(function, argument))
-        return exp.column(self.asked[key].name)
-
-    def rows(self, argument: ColumnRef | None = None, where: Expr | None = None) -> exp.Expr:
-        """How many rows, as the BIGINT that SQL counts in."""
-        return _cast(self.column(MeasureFunction.ROWS, argument, where), "BIGINT")
-
-    def _resolution(self, function: MeasureFunction, argument: ColumnRef | None) -> Decimal:
-        if function is not MeasureFunction.SUM or argument is None:
-            return Decimal(1)
-        column = self.catalog.column(self.tables[argument.table], argument.column)
-        return column.resolution or Decimal(1)
+from goe_lake.query.forms import Form, form_of, indicator
+from goe_lake.query.language import over_persons
+from goe_lake.query.moments import MOMENTS, arguments_of, moment_of
+from goe_lake.query.sums import Measures, cast_to, count_of, total_of
+from goe_lake.release import Call, ColumnRef, Expr, MeasureFunction
 
 
 def finish(node: exp.Expr, measures: Measures) -> exp.Expr:
@@ -51,7 +23,7 @@ def finish(node: exp.Expr, measures: Measures) -> exp.Expr:
     if isinstance(node, exp.Filter):
         where = convert(node.expression.this)
         node = node.this
-    return DECOMPOSITIONS[type(node)](node, where, measures)
+    return DECOMPOSITIONS[over_persons(node) or ""](node, where, measures)
 
 
 def _count(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
@@ -59,9 +31,9 @@ def _count(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     if isinstance(argument, exp.Star | exp.Literal):
         return measures.rows(where=where)
     if isinstance(argument, exp.Distinct):
-        return _cast(measures.column(MeasureFunction.PERSONS, where=where), "BIGINT")
+        return cast_to(measures.column(MeasureFunction.PERSONS, where=where), "BIGINT")
     if isinstance(argument, exp.Column):
-        return measures.rows(_reference(argument), where)
+        return measures.rows((_reference(argument),), where)
     present = Call("not", (Call("is_null", (convert(argument),)),))
     return measures.rows(where=both(where, present))
 
@@ -69,109 +41,57 @@ def _count(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
 def _count_if(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     # DuckDB's count_if is a sum of ones: a HUGEINT
     counted = measures.column(MeasureFunction.ROWS, where=both(where, convert(node.this)))
-    return _cast(counted, "HUGEINT")
+    return cast_to(counted, "HUGEINT")
 
 
 def _sum(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     form = form_of(node.this, measures.catalog, measures.tables)
     whole = _is_whole(form, measures)
-    total = _total(form, where, measures)
-    return _cast(total, "HUGEINT" if whole else "DOUBLE")
+    return cast_to(total_of(form, where, measures), "HUGEINT" if whole else "DOUBLE")
+
+
+def _double_sum(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
+    (argument,) = arguments_of(node)
+    return cast_to(total_of(form_of(argument, measures.catalog, measures.tables), where, measures), "DOUBLE")
 
 
 def _avg(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     form = form_of(node.this, measures.catalog, measures.tables)
-    total = _cast(_total(form, where, measures), "DOUBLE")
-    present = exp.Nullif(this=_present(form, where, measures), expression=exp.Literal.number(0))
+    total = cast_to(total_of(form, where, measures), "DOUBLE")
+    present = exp.Nullif(this=count_of(form, where, measures), expression=exp.Literal.number(0))
     return exp.Paren(this=exp.Div(this=total, expression=present))
 
 
-def _total(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
-    """The sum of *form*: NULL over no value, as in SQL."""
-    if not form.branches:
-        raise refusal(Code.ARGUMENT_FORM, None, "the argument is always NULL", "give it a value")
-    terms = [term for branch in form.branches for term in _terms(branch, where, measures)]
-    if len(form.branches) == 1 and len(terms) == 1:
-        return terms[0]
-    present = _present(form, where, measures)
-    zeroed = (exp.Coalesce(this=term, expressions=[exp.Literal.number(0)]) for term in terms)
-    total: exp.Expr = exp.Literal.number(0)
-    for term in zeroed:
-        total = exp.Add(this=total, expression=term)
-    return exp.Case(ifs=[exp.If(this=exp.GT(this=present, expression=exp.Literal.number(0)), true=total)])
+def _all(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
+    return _truth(node.this, where, measures, deciding=False)
 
 
-def _terms(branch: Branch, where: Expr | None, measures: Measures) -> list[exp.Expr]:
-    """The parts of the branch's sum: slope * sum(column), and intercept * rows."""
-    here = both(where, branch.where)
-    terms: list[exp.Expr] = []
-    if branch.column is not None:
-        column = measures.column(MeasureFunction.SUM, branch.column, here)
-        step = measures.catalog.column(measures.tables[branch.column.table], branch.column.column).step
-        terms.append(_times(column, branch.slope * step))
-    if branch.intercept:
-        count = measures.column(MeasureFunction.ROWS, branch.column, here)
-        terms.append(_times(exp.Nullif(this=count, expression=exp.Literal.number(0)), branch.intercept))
-    return terms
+def _any(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
+    return _truth(node.this, where, measures, deciding=True)
 
 
-def _present(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
-    """How many rows have a value of *form*.
-
-    Where the branches hold every row, those without a value are subtracted from all rows, so that
-    `CASE … ELSE 0` does not ask for the rows of its ELSE.
-    """
-    if form.covers and any(branch.column is None for branch in form.branches):
-        total = measures.rows(where=where)
-        for branch in form.branches:
-            if branch.column is not None:
-                here = both(where, branch.where)
-                missing = exp.Paren(
-                    this=exp.Sub(
-                        this=measures.rows(where=here), expression=measures.rows(branch.column, here)
-                    )
-                )
-                total = exp.Sub(this=total, expression=missing)
-        return exp.Paren(this=total)
-    counts = [measures.rows(branch.column, both(where, branch.where)) for branch in form.branches]
-    total = counts[0]
-    for count in counts[1:]:
-        total = exp.Add(this=total, expression=count)
-    return exp.Paren(this=total)
+def _truth(node: exp.Expr, where: Expr | None, measures: Measures, *, deciding: bool) -> exp.Expr:
+    """One row of the *deciding* truth decides; without any, a row of the other does; NULL over no value."""
+    branches = dict(zip((True, False), indicator(convert(node)).branches, strict=True))
+    ifs = [
+        exp.If(
+            this=exp.GT(
+                this=measures.rows(where=both(where, branches[truth].where)), expression=exp.Literal.number(0)
+            ),
+            true=exp.Boolean(this=truth),
+        )
+        for truth in (deciding, not deciding)
+    ]
+    return exp.Case(ifs=ifs)
 
 
 def _is_whole(form: Form, measures: Measures) -> bool:
     """Whether SQL sums the argument as whole numbers."""
     return all(
-        branch.slope.denominator == branch.intercept.denominator == 1
-        and (branch.column is None or _type(branch.column, measures) is not ColumnType.DOUBLE)
+        all(value.denominator == 1 for _, value in branch.terms)
+        and all(measures.described(column).type is not ColumnType.DOUBLE for column in branch.columns)
         for branch in form.branches
     )
-
-
-def _type(column: ColumnRef, measures: Measures) -> ColumnType:
-    return measures.catalog.column(measures.tables[column.table], column.column).type
-
-
-def _times(value: exp.Expr, factor: Fraction) -> exp.Expr:
-    """value * factor, in whole numbers as long as the factor is one."""
-    if factor == 1:
-        return value
-    if factor.denominator == 1:
-        return exp.Mul(this=value, expression=_number(factor.numerator))
-    # one rounding: the product is exact below 2^53, and the division rounds once
-    product = _cast(value, "DOUBLE")
-    if factor.numerator != 1:
-        product = exp.Paren(this=exp.Mul(this=product, expression=_cast(_number(factor.numerator), "DOUBLE")))
-    return exp.Paren(this=exp.Div(this=product, expression=_cast(_number(factor.denominator), "DOUBLE")))
-
-
-def _number(value: int) -> exp.Expr:
-    return exp.Neg(this=exp.Literal.number(-value)) if value < 0 else exp.Literal.number(value)
-
-
-def _cast(value: exp.Expr, kind: str) -> exp.Expr:
-    return exp.cast(value, kind, dialect="duckdb")
 
 
 def _reference(column: exp.Column) -> ColumnRef:
@@ -179,9 +99,15 @@ def _reference(column: exp.Column) -> ColumnRef:
 
 
 # Both halves of each aggregate: the function notes the measures and returns the final expression.
-DECOMPOSITIONS: dict[type[exp.Expr], Callable[[exp.Expr, Expr | None, Measures], exp.Expr]] = {
-    exp.Count: _count,
-    exp.CountIf: _count_if,
-    exp.Sum: _sum,
-    exp.Avg: _avg,
-}
+DECOMPOSITIONS: Final[Mapping[str, Callable[[exp.Expr, Expr | None, Measures], exp.Expr]]] = MappingProxyType(
+    {
+        "count": _count,
+        "count_if": _count_if,
+        "sum": _sum,
+        **dict.fromkeys(("fsum", "kahan_sum", "sumkahan"), _double_sum),
+        "avg": _avg,
+        "bool_and": _all,
+        "bool_or": _any,
+        **dict.fromkeys(MOMENTS, moment_of),
+    }
+)

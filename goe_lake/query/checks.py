@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from goe_lake.catalog import SITE_KEY, Catalog
-from goe_lake.query.language import aggregates_in, is_window_head
+from goe_lake.query.language import aggregates_in, first_aggregate, is_aggregate, is_window_head, over_persons
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.subset import refused_aggregate
-
-AGGREGATES = (exp.Count, exp.CountIf, exp.Sum, exp.Avg)
 
 
 def check_tables(query: exp.Select, catalog: Catalog) -> exp.Select:
@@ -83,13 +81,13 @@ def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Aggregates stand in SELECT, HAVING and ORDER BY, never in each other, and take what they can."""
     for name in ("where", "group"):
         clause = query.args.get(name)
-        found = clause.find(exp.AggFunc) if clause is not None else None
+        found = first_aggregate(clause) if clause is not None else None
         if found is not None:
             raise refusal(
                 Code.MISPLACED_AGGREGATE, found, f"an aggregate stands in {name.upper()}", "use HAVING"
             )
     for join in query.args.get("joins") or ():
-        found = join.find(exp.AggFunc)
+        found = first_aggregate(join)
         if found is not None:
             raise refusal(Code.MISPLACED_AGGREGATE, found, "an aggregate stands in ON", "use HAVING")
     for aggregate in aggregates_in(query):
@@ -99,16 +97,16 @@ def check_aggregates(query: exp.Select, catalog: Catalog) -> exp.Select:
 
 def _check_aggregate(aggregate: exp.Expr) -> None:
     if isinstance(aggregate, exp.Filter):
-        if not isinstance(aggregate.this, AGGREGATES) or not isinstance(aggregate.expression, exp.Where):
+        if over_persons(aggregate.this) is None or not isinstance(aggregate.expression, exp.Where):
             hint = "write sum(x) FILTER (WHERE …)"
             raise refusal(Code.AGGREGATE, aggregate, "FILTER belongs to an aggregate", hint)
-        nested = aggregate.expression.find(exp.AggFunc)
+        nested = first_aggregate(aggregate.expression)
         if nested is not None:
             raise refusal(Code.MISPLACED_AGGREGATE, nested, "an aggregate stands in FILTER", "use HAVING")
         aggregate = aggregate.this
-    if not isinstance(aggregate, AGGREGATES):
+    if over_persons(aggregate) is None:
         raise refused_aggregate(aggregate)
-    inner = next((node for node in aggregate.find_all(exp.AggFunc) if node is not aggregate), None)
+    inner = next((node for node in aggregate.walk() if is_aggregate(node) and node is not aggregate), None)
     if inner is not None:
         raise refusal(
             Code.MISPLACED_AGGREGATE, inner, "an aggregate stands inside another", "use one of them"
@@ -156,13 +154,18 @@ def group_keys(query: exp.Select) -> tuple[exp.Expr, ...]:
 
 def _outside(node: exp.Expr, keys: tuple[exp.Expr, ...]) -> Iterator[exp.Column]:
     """The columns of *node* that are inside neither a key nor an aggregate."""
-    if node in keys or (isinstance(node, (*AGGREGATES, exp.Filter)) and not is_window_head(node)):
+    if node in keys or (is_answered(node) and not is_window_head(node)):
         return
     if isinstance(node, exp.Column):
         yield node
         return
     for child in node.iter_expressions():
         yield from _outside(child, keys)
+
+
+def is_answered(node: exp.Expr) -> bool:
+    """Whether *node* is an aggregate over persons, or one with its FILTER."""
+    return isinstance(node, exp.Filter) or over_persons(node) is not None
 
 
 def check_limit(query: exp.Select, catalog: Catalog) -> exp.Select:

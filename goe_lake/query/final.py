@@ -7,9 +7,17 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from goe_lake.query.aggregates import Measures, finish
-from goe_lake.query.checks import AGGREGATES
-from goe_lake.query.language import is_window_head
+from goe_lake.query.aggregates import finish
+from goe_lake.query.checks import is_answered
+from goe_lake.query.language import is_window_head, over_persons
+from goe_lake.query.moments import arguments_of
+from goe_lake.query.sums import Measures
+
+# Aggregates with the unit of what they are taken of, and those with its square
+SAME_UNIT = frozenset(
+    {"sum", "avg", "fsum", "kahan_sum", "sumkahan", "stddev", "stddev_pop", "stddev_samp", "sem"}
+)
+SQUARE_UNIT = frozenset({"var_pop", "var_samp"})
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Finisher:
         """*node* with its keys and aggregates replaced by columns of the cells."""
         if node in self.keys:
             return self.keys[node].copy()
-        if isinstance(node, (*AGGREGATES, exp.Filter)) and not is_window_head(node):
+        if is_answered(node) and not is_window_head(node):
             return finish(node, self.measures)
         if isinstance(node, exp.Column) and not node.table and node.name in self.outputs:
             return exp.Paren(this=self.final(self.outputs[node.name]))
@@ -39,7 +47,10 @@ class Finisher:
     def unit(self, node: exp.Expr) -> str:
         """The unit of the one column that *node* shows, sums or averages; "" where there is none."""
         shown = node.this if isinstance(node, exp.Filter) else node
-        shown = shown.this if isinstance(shown, exp.Sum | exp.Avg) else shown
+        name = over_persons(shown)
+        if name in SAME_UNIT or name in SQUARE_UNIT:
+            (shown,) = arguments_of(shown)
         if not isinstance(shown, exp.Column) or shown.table not in self.measures.tables:
             return ""
-        return self.measures.catalog.column(self.measures.tables[shown.table], shown.name).unit
+        unit = self.measures.catalog.column(self.measures.tables[shown.table], shown.name).unit
+        return f"({unit})^2" if unit and name in SQUARE_UNIT else unit

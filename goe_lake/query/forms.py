@@ -1,14 +1,16 @@
-"""Arguments of sums and means as branches of `slope * column + intercept`.
+"""Arguments of sums and means as branches of sums of products: `a * x * y + b * x + c`.
 
-A sum of such an argument is a combination of sums of plain columns and counts of rows, each of which
-a node can check by itself; that is why CASE and arithmetic never reach a node as one opaque number.
+A sum of such an argument is a combination of sums of columns and of their products, and of counts of
+rows, each of which a node can check by itself; that is why CASE and arithmetic never reach a node as
+one opaque number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final, TypeAlias
 
 from sqlglot import exp
 
@@ -16,28 +18,89 @@ from goe_lake.catalog import Catalog, ColumnType
 from goe_lake.query.expressions import both, convert
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.subset import CAST_TYPES
-from goe_lake.release import Call, ColumnRef, Expr
+from goe_lake.release import MOST_FACTORS, Call, ColumnRef, Expr, conjuncts, in_order
 
 # Stands for a constant that an earlier round will release: whether a form exists does not depend on it
 PENDING = Fraction(7, 5)
 SUMMABLE = frozenset({ColumnType.DOUBLE, ColumnType.INTEGER, ColumnType.BOOLEAN})
+MOST_COLUMNS: Final = 2
+MOST_DEGREE: Final = 2  # of a product that an analyst writes; moments multiply further
+MOST_BRANCHES: Final = 64
+#: The factors of a product, in their one order; none for a constant.
+Product: TypeAlias = tuple[ColumnRef, ...]
 
 
 @dataclass(frozen=True)
 class Branch:
-    """The rows of *where*: there the argument is slope * column + intercept, or the intercept alone.
+    """The rows of *where*: there the argument is the sum of *terms*, products with their factors.
 
-    It is NULL where the column is.
+    It is NULL where one of *columns* is. Terms come with the longest products first.
     """
 
     where: Expr | None
-    slope: Fraction
-    column: ColumnRef | None
-    intercept: Fraction
+    terms: tuple[tuple[Product, Fraction], ...]
+    columns: tuple[ColumnRef, ...] = ()
 
-    def map(self, change: Callable[[Fraction], Fraction], *, shift: Fraction = Fraction(0)) -> Branch:
-        """The branch with *change* applied to both coefficients, and *shift* added to the intercept."""
-        return replace(self, slope=change(self.slope), intercept=change(self.intercept) + shift)
+    @property
+    def intercept(self) -> Fraction:
+        """The constant term."""
+        return dict(self.terms).get((), Fraction(0))
+
+    @property
+    def degree(self) -> int:
+        """The length of the longest product."""
+        return max((len(product) for product, _ in self.terms), default=0)
+
+    def scaled(self, factor: Fraction) -> Branch:
+        """The branch times a number."""
+        return Branch(self.where, _terms({p: value * factor for p, value in self.terms}), self.columns)
+
+    def plus(self, other: Branch) -> Branch:
+        """The sum of two branches, on the rows of both."""
+        terms = dict(self.terms)
+        for product, value in other.terms:
+            terms[product] = terms.get(product, Fraction(0)) + value
+        return self._joint(other, terms)
+
+    def times(self, other: Branch) -> Branch:
+        """The product of two branches, on the rows of both."""
+        terms: dict[Product, Fraction] = {}
+        for one, value in self.terms:
+            for two, factor in other.terms:
+                product = in_order((*one, *two))
+                terms[product] = terms.get(product, Fraction(0)) + value * factor
+        return self._joint(other, terms)
+
+    def _joint(self, other: Branch, terms: Mapping[Product, Fraction]) -> Branch:
+        columns = in_order({*self.columns, *other.columns})
+        return Branch(_on_both(self.where, other.where), _terms(terms), columns)
+
+    @property
+    def possible(self) -> bool:
+        """Whether *where* does not contradict itself: rows of two branches of one CASE are none."""
+        parts = set(conjuncts(self.where)) if self.where is not None else set()
+        return not any(
+            opposite in parts
+            for part in parts
+            if isinstance(part, Call)
+            for opposite in (
+                Call("not", (part,)),
+                *((Call("is_false", part.args),) if part.op == "is_true" else ()),
+            )
+        )
+
+
+def _on_both(left: Expr | None, right: Expr | None) -> Expr | None:
+    """The conjunction of two conditions, each part once."""
+    joint = both(left, right)
+    parts = tuple(dict.fromkeys(conjuncts(joint))) if joint is not None else ()
+    return Call("and", parts) if len(parts) > 1 else parts[0] if parts else None
+
+
+def _terms(terms: Mapping[Product, Fraction]) -> tuple[tuple[Product, Fraction], ...]:
+    """The terms that are not 0, the longest first."""
+    kept = [(product, value) for product, value in terms.items() if value]
+    return tuple(sorted(kept, key=lambda term: (-len(term[0]), [(c.table, c.column) for c in term[0]])))
 
 
 @dataclass(frozen=True)
@@ -49,9 +112,30 @@ class Form:
 
     def constant(self) -> Fraction | None:
         """The form's value where it is one constant on every row."""
-        if self.covers and len(self.branches) == 1 and self.branches[0].column is None:
+        if self.covers and len(self.branches) == 1 and not self.branches[0].columns:
             return self.branches[0].intercept
         return None
+
+    def scaled(self, factor: Fraction) -> Form:
+        """The form times a number."""
+        return Form(tuple(branch.scaled(factor) for branch in self.branches), self.covers)
+
+    def plus(self, other: Form) -> Form:
+        """The sum of two forms: NULL where either is."""
+        return self._joint(other, (one.plus(two) for one in self.branches for two in other.branches))
+
+    def times(self, other: Form) -> Form:
+        """The product of two forms: NULL where either is."""
+        return self._joint(other, (one.times(two) for one in self.branches for two in other.branches))
+
+    def _joint(self, other: Form, branches: Iterable[Branch]) -> Form:
+        return Form(tuple(branch for branch in branches if branch.possible), self.covers and other.covers)
+
+    def too_much(self, degree: int = MOST_FACTORS) -> bool:
+        """Whether a product is longer than *degree*, or of more columns than a node multiplies."""
+        return len(self.branches) > MOST_BRANCHES or any(
+            branch.degree > degree or len(branch.columns) > MOST_COLUMNS for branch in self.branches
+        )
 
 
 def form_of(node: exp.Expr, catalog: Catalog, tables: dict[str, str]) -> Form:
@@ -76,13 +160,15 @@ class _Builder:
             case exp.Placeholder():
                 return _constant(PENDING)
             case exp.Neg():
-                return self._scaled(node.this, Fraction(-1))
+                return self.form(node.this).scaled(Fraction(-1))
             case exp.Cast():
                 return self._cast(node)
             case exp.Add() | exp.Sub():
                 return self._sum(node)
             case exp.Mul() | exp.Div():
                 return self._product(node)
+            case exp.Pow() if node.expression.unnest() == exp.Literal.number(2):
+                return self._multiplied(node, node.this, node.this)
             case exp.Case():
                 return self._case(node)
             case exp.If():
@@ -95,7 +181,8 @@ class _Builder:
             raise refusal(
                 Code.TYPES, node, f"{node.name} is not a number", "sum or average a measured column"
             )
-        return Form((Branch(None, Fraction(1), ColumnRef(node.table, node.name), Fraction(0)),), covers=True)
+        read = ColumnRef(node.table, node.name)
+        return Form((Branch(None, (((read,), Fraction(1)),), (read,)),), covers=True)
 
     def _cast(self, node: exp.Cast) -> Form:
         """A cast to a number: of a condition it is 1 or 0; of a number it must not change the value."""
@@ -130,35 +217,23 @@ class _Builder:
                 return all(self._is_truth(value) for value in values if not _is_nothing(value))
         return is_condition(node)
 
-    def _scaled(self, node: exp.Expr, factor: Fraction) -> Form:
-        form = self.form(node)
-        return replace(
-            form, branches=tuple(branch.map(lambda value: value * factor) for branch in form.branches)
+    def _sum(self, node: exp.Binary) -> Form:
+        right = self.form(node.right)
+        return _fit(
+            node,
+            self.form(node.left).plus(right if isinstance(node, exp.Add) else right.scaled(Fraction(-1))),
         )
 
-    def _sum(self, node: exp.Binary) -> Form:
-        left = self.form(node.left)
-        right = self.form(node.right) if isinstance(node, exp.Add) else self._scaled(node.right, Fraction(-1))
-        for one, other in ((left, right), (right, left)):
-            constant = other.constant()
-            if constant is not None:
-                moved = (branch.map(lambda value: value, shift=constant) for branch in one.branches)
-                return replace(one, branches=tuple(moved))
-        raise _unfit(node)
-
     def _product(self, node: exp.Binary) -> Form:
-        left, right = self.form(node.left), self.form(node.right)
-        factor = right.constant()
-        if isinstance(node, exp.Div):
-            if not factor:
-                raise _unfit(node)
-            return self._scaled(node.left, 1 / factor)
-        if factor is not None:
-            return self._scaled(node.left, factor)
-        factor = left.constant()
-        if factor is None:
+        if isinstance(node, exp.Mul):
+            return self._multiplied(node, node.left, node.right)
+        divisor = self.form(node.right).constant()
+        if not divisor:
             raise _unfit(node)
-        return self._scaled(node.right, factor)
+        return self.form(node.left).scaled(1 / divisor)
+
+    def _multiplied(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> Form:
+        return _fit(node, self.form(left).times(self.form(right)))
 
     def _case(self, node: exp.Case) -> Form:
         if node.this is not None:
@@ -178,7 +253,9 @@ class _Builder:
         for condition, value in [*pairs, *([(None, default)] if default is not None else [])]:
             here = both(earlier, Call("is_true", (condition,)) if condition is not None else None)
             inner = self._value(value)
-            branches += [replace(branch, where=both(here, branch.where)) for branch in inner.branches]
+            branches += [
+                Branch(both(here, branch.where), branch.terms, branch.columns) for branch in inner.branches
+            ]
             covers = covers and inner.covers
             if condition is not None:
                 earlier = both(earlier, Call("not", (Call("is_true", (condition,)),)))
@@ -193,13 +270,13 @@ def _is_nothing(value: exp.Expr | None) -> bool:
 
 
 def _constant(value: Fraction) -> Form:
-    return Form((Branch(None, Fraction(0), None, value),), covers=True)
+    return Form((Branch(None, _terms({(): value})),), covers=True)
 
 
 def indicator(condition: Expr) -> Form:
     """1 where *condition* is true, 0 where it is false, NULL where it is neither."""
-    true = Branch(Call("is_true", (condition,)), Fraction(0), None, Fraction(1))
-    false = Branch(Call("is_false", (condition,)), Fraction(0), None, Fraction(0))
+    true = Branch(Call("is_true", (condition,)), _terms({(): Fraction(1)}))
+    false = Branch(Call("is_false", (condition,)), ())
     return Form((true, false), covers=False)
 
 
@@ -217,7 +294,14 @@ def is_condition(node: exp.Expr) -> bool:
     )
 
 
+def _fit(node: exp.Expr, form: Form) -> Form:
+    if form.too_much(MOST_DEGREE):
+        raise _unfit(node)
+    return form
+
+
 def _unfit(node: exp.Expr) -> Exception:
     text = node.sql("duckdb")
-    hint = "sum or average one measured column, or combine several sums in the answer"
-    return refusal(Code.ARGUMENT_FORM, node, f"{text} is not a column times a number plus a number", hint)
+    hint = "sum or average measured columns, or combine several sums in the answer"
+    message = f"{text} is not made of two columns, or products of two, and numbers"
+    return refusal(Code.ARGUMENT_FORM, node, message, hint)

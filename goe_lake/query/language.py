@@ -101,6 +101,7 @@ FUNCTIONS: Final[frozenset[type[exp.Expr]]] = frozenset(
         exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median, exp.Mode, exp.Stddev,
         exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop, exp.Skewness, exp.Kurtosis, exp.Corr,
         exp.CovarPop, exp.CovarSamp, exp.RegrSlope, exp.RegrIntercept, exp.RegrR2, exp.RegrCount,
+        exp.RegrAvgx, exp.RegrAvgy, exp.RegrSxx, exp.RegrSyy, exp.RegrSxy,
         exp.Quantile, exp.PercentileCont, exp.PercentileDisc, exp.ApproxDistinct, exp.ApproxQuantile,
         exp.First, exp.Last, exp.AnyValue, exp.ArgMax, exp.ArgMin, exp.GroupConcat, exp.ArrayAgg,
         exp.LogicalAnd, exp.LogicalOr, exp.BitwiseAndAgg, exp.BitwiseOrAgg, exp.BitwiseXorAgg,
@@ -119,9 +120,54 @@ SCALAR_NAMES: Final = frozenset(
     }
 )  # fmt: skip
 AGGREGATE_NAMES: Final = frozenset(
-    {"mean", "sem", "product", "histogram", "entropy", "mad", "geomean", "fsum", "kahan_sum", "list"}
+    {
+        "mean",
+        "favg",
+        "sem",
+        "kurtosis_pop",
+        "product",
+        "histogram",
+        "entropy",
+        "mad",
+        "geomean",
+        "fsum",
+        "kahan_sum",
+        "sumkahan",
+        "list",
+    }
 )
 NAMES: Final = SCALAR_NAMES | AGGREGATE_NAMES
+# Aggregates over rows about persons, by DuckDB's names: those that the parser has a node for, and others
+OVER_PERSONS: Final[Mapping[type[exp.Expr], str]] = MappingProxyType(
+    {
+        exp.Count: "count",
+        exp.CountIf: "count_if",
+        exp.Sum: "sum",
+        exp.Avg: "avg",
+        exp.LogicalAnd: "bool_and",
+        exp.LogicalOr: "bool_or",
+        exp.VariancePop: "var_pop",
+        exp.Variance: "var_samp",
+        exp.StddevPop: "stddev_pop",
+        exp.StddevSamp: "stddev_samp",
+        exp.Stddev: "stddev",
+        exp.Skewness: "skewness",
+        exp.Kurtosis: "kurtosis",
+        exp.CovarPop: "covar_pop",
+        exp.CovarSamp: "covar_samp",
+        exp.Corr: "corr",
+        exp.RegrCount: "regr_count",
+        exp.RegrAvgx: "regr_avgx",
+        exp.RegrAvgy: "regr_avgy",
+        exp.RegrSxx: "regr_sxx",
+        exp.RegrSyy: "regr_syy",
+        exp.RegrSxy: "regr_sxy",
+        exp.RegrSlope: "regr_slope",
+        exp.RegrIntercept: "regr_intercept",
+        exp.RegrR2: "regr_r2",
+    }
+)
+NAMED_OVER_PERSONS: Final = frozenset({"sem", "kurtosis_pop", "fsum", "kahan_sum", "sumkahan"})
 
 RANKINGS: Final = (
     exp.Rank, exp.DenseRank, exp.RowNumber, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead,
@@ -144,6 +190,19 @@ def is_aggregate(node: exp.Expr) -> bool:
     if isinstance(node, exp.Anonymous):
         return node.name.lower() in AGGREGATE_NAMES
     return isinstance(node, exp.AggFunc) and not isinstance(node, RANKINGS)
+
+
+def over_persons(node: exp.Expr) -> str | None:
+    """The name of an aggregate that is answered over rows about persons; None for anything else."""
+    if isinstance(node, exp.Anonymous):
+        name = node.name.lower()
+        return name if name in NAMED_OVER_PERSONS else None
+    return OVER_PERSONS.get(type(node))
+
+
+def first_aggregate(node: exp.Expr) -> exp.Expr | None:
+    """An aggregate in *node*, at any depth; None where there is none."""
+    return next((part for part in node.walk() if is_aggregate(part)), None)
 
 
 def is_window_head(node: exp.Expr) -> bool:

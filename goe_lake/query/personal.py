@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog
-from goe_lake.query.aggregates import Measures
 from goe_lake.query.checks import (
     check_aggregates,
     check_joins,
@@ -19,6 +18,7 @@ from goe_lake.query.language import aggregates_in
 from goe_lake.query.qualify import qualify
 from goe_lake.query.relation import plan_keys, plan_relation
 from goe_lake.query.subset import check_cast_types, check_subset
+from goe_lake.query.sums import Measures
 from goe_lake.release import CellKind, MeasureFunction, Release
 
 MEANING_PASSES = (check_sample_id, check_aggregates, check_projections)

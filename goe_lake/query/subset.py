@@ -15,7 +15,15 @@ from typing import Final
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog
-from goe_lake.query.language import CASTS, FUNCTIONS, NAMES, STRUCTURE, is_aggregate
+from goe_lake.query.language import (
+    CASTS,
+    FUNCTIONS,
+    NAMES,
+    OVER_PERSONS,
+    STRUCTURE,
+    is_aggregate,
+    over_persons,
+)
 from goe_lake.query.refusals import Code, refusal
 
 
@@ -100,6 +108,11 @@ SUBSET: dict[type[exp.Expr], frozenset[str]] = {
     exp.CountIf: _args("this"),
     exp.Sum: _args("this"),
     exp.Avg: _args("this"),
+    exp.Pow: _BINARY,
+    **{
+        kind: _args("this") for kind in OVER_PERSONS if kind not in (exp.Count, exp.CountIf, exp.Sum, exp.Avg)
+    },
+    **{kind: _BINARY for kind in OVER_PERSONS if "expression" in kind.arg_types},
     exp.Filter: _BINARY,
 }
 
@@ -220,6 +233,8 @@ def check_subset(query: exp.Expr, catalog: Catalog) -> exp.Expr:
         if isinstance(node, exp.Placeholder):
             continue  # the mark of a nested query: the syntax passes let no other through
         allowed = SUBSET.get(type(node))
+        if isinstance(node, exp.Anonymous) and over_persons(node) is not None:
+            allowed = _args("this", "expressions")
         if allowed is None:
             raise _unlisted_for_persons(node)
         for name, value in node.args.items():
@@ -273,7 +288,7 @@ def _unlisted_for_persons(node: exp.Expr) -> Exception:
 def refused_aggregate(node: exp.Expr) -> Exception:
     """The refusal of an aggregate that no node computes."""
     name = name_of(node)
-    hint = "answered are count, count_if, sum and avg, with FILTER"
+    hint = "answered are count, sum, avg, var, stddev, corr, regr_… and the like, with FILTER"
     if isinstance(node, exp.Min | exp.Max | exp.ArgMax | exp.ArgMin):
         hint = "the extreme value is that of one person; count the persons beyond a bound instead"
     return refusal(Code.AGGREGATE, node, f"the aggregate {name} over persons is not answered", hint)
@@ -339,4 +354,6 @@ def select_first(query: exp.Select) -> exp.Select:
     return query
 
 
-SPELLINGS: dict[str, Callable[[exp.Expr], exp.Expr]] = {"mean": lambda argument: exp.Avg(this=argument)}
+SPELLINGS: dict[str, Callable[[exp.Expr], exp.Expr]] = dict.fromkeys(
+    ("mean", "favg"), lambda argument: exp.Avg(this=argument)
+)

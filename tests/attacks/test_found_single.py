@@ -230,7 +230,8 @@ def measure(
 ) -> dict[str, Any]:
     """A measure in release/1."""
     return {
-        "name": name, "function": function, "argument": argument, "where": where, "resolution": resolution,
+        "name": name, "function": function, "factors": [] if argument is None else [argument],
+        "where": where, "resolution": resolution,
     }  # fmt: skip
 
 

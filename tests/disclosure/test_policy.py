@@ -29,6 +29,7 @@ def test_contributors_follow_persons_where_they_are_not_given() -> None:
         ("min_person = 10", "min_person"),
         ("max_share = 1.5", "max_share"),
         ("max_share = 0", "max_share"),
+        ("max_moment_share = 2", "max_moment_share"),
         ('protection = "maybe"', "protection"),
         ("complement = 1", "complement"),
         ("version = 2", "version"),

@@ -295,8 +295,11 @@ def _booleans_atom(draw: st.DrawFn, booleans: tuple[str, ...]) -> str:
 def aggregates(draw: st.DrawFn, source: Source) -> Output:
     """One aggregate, with a FILTER or without."""
     name = draw(
-        st.sampled_from(("count(*)", "count(x)", "count(DISTINCT)", "count_if", "sum", "sum", "avg", "avg"))
-    )
+        st.sampled_from(
+            ("count(*)", "count(x)", "count(DISTINCT)", "count_if", "sum", "sum", "avg", "avg", "moment",
+             "moment of two", "bool")
+        )
+    )  # fmt: skip
     scale = 1.0
     if name == "count(*)":
         text = draw(st.sampled_from(("count(*)", "count()", "COUNT(*)", "count(1)")))
@@ -311,9 +314,18 @@ def aggregates(draw: st.DrawFn, source: Source) -> Output:
                                      )))  # fmt: skip
     elif name == "count_if":
         text = f"{draw(st.sampled_from(('count_if', 'countif')))}({draw(conditions(source, 1))})"
+    elif name == "bool":
+        text = f"{draw(st.sampled_from(('bool_and', 'bool_or')))}({draw(conditions(source, 1))})"
+    elif name == "moment":
+        argument, scale = draw(arguments(source))
+        function = draw(st.sampled_from((*VARIANCES, *DEVIATIONS)))
+        text, scale = f"{function}({argument})", scale if function in DEVIATIONS else scale**2
+    elif name == "moment of two":
+        text, scale = draw(moments_of_two(source))
     else:
         argument, scale = draw(arguments(source))
-        spelt = draw(st.sampled_from(("avg", "mean"))) if name == "avg" else "sum"
+        spellings = ("avg", "mean", "favg") if name == "avg" else ("sum", "sum", "fsum", "kahan_sum")
+        spelt = draw(st.sampled_from(spellings))
         text = f"{spelt}({argument})"
     names = [name]
     if draw(st.integers(0, 3)) == 0:
@@ -321,6 +333,34 @@ def aggregates(draw: st.DrawFn, source: Source) -> Output:
         text += f" FILTER ({where}{draw(conditions(source, 1))})"
         names.append("FILTER")
     return Output(text, scale, tuple(names))
+
+
+VARIANCES = ("var_pop", "var_samp", "variance")
+DEVIATIONS = ("stddev_pop", "stddev_samp", "stddev", "sem")
+OF_TWO = (
+    "covar_pop", "covar_samp", "corr", "regr_slope", "regr_intercept", "regr_r2", "regr_count", "regr_avgx",
+    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy",
+)  # fmt: skip
+
+
+@st.composite
+def moments_of_two(draw: st.DrawFn, source: Source) -> tuple[str, float]:
+    """A covariance, correlation or part of a regression, of columns, indicators and affine forms."""
+    function = draw(st.sampled_from(OF_TWO))
+    sizes, texts = [], []
+    for column in (draw(st.sampled_from(tuple(source.numbers))) for _ in range(2)):
+        condition = draw(atoms(source))
+        forms = [
+            column, column, f"2 * {column} + 1", f"-{column}", f"({column} - 27.1) / 4.2",
+            f"({condition})::INT", f"CASE WHEN {condition} THEN 1 ELSE 0 END",
+            f"CASE WHEN {condition} THEN {column} END",
+        ]  # fmt: skip
+        texts.append(draw(st.sampled_from(forms)))
+        sizes.append(2 * source.numbers[column][1] + 30)
+    y, x = sizes
+    scales = {"corr": 1.0, "regr_r2": 1.0, "regr_count": 1.0, "regr_avgx": x, "regr_sxx": 1e3 * x * x}
+    scales |= {"regr_slope": 100 * y, "regr_intercept": 100 * y * x, "regr_avgy": y, "regr_syy": 1e3 * y * y}
+    return f"{function}({texts[0]}, {texts[1]})", scales.get(function, 1e3 * x * y)
 
 
 @st.composite
@@ -336,6 +376,7 @@ def arguments(draw: st.DrawFn, source: Source) -> tuple[str, float]:
         (f"{column} * 2", 2 * size), (f"2 * {column} - 3", 2 * size + 3), (f"{column} / 2", size),
         (f"-{column}", size),
         (f"({column} + 1) / 4.0", size), (f"{column} - 1.5", size + 2), (f"10 - {column}", size + 10),
+        (f"{column}::DOUBLE * {other}", size**2), (f"{column} + {other}", 2 * size), (f"{column}^2", size**2),
         (f"CASE WHEN {condition} THEN {column} END", size),
         (f"CASE WHEN {condition} THEN {column} ELSE 0 END", size),
         (f"CASE WHEN {condition} THEN 1 ELSE 0 END", 1),

@@ -5,8 +5,10 @@ A release is read here as the plain JSON that travels (`release/1`), by a reader
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import duckdb
@@ -43,6 +45,7 @@ class Row:
     filters: tuple[bool | None, ...]
     lacking: tuple[bool, ...]
     values: tuple[int | None, ...]
+    factors: tuple[tuple[Fraction, ...], ...]
 
 
 def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict[str, Any]) -> list[Row]:
@@ -76,7 +79,7 @@ def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict
         f"{genotypes}.dosage" if genotypes else "NULL",
         *(safe(measure["where"]) if measure["where"] else "TRUE" for measure in measures),
         *(lacks(columns_in(measure["where"])) for measure in measures),
-        *(sql(measure["argument"]) if measure["argument"] else "1" for measure in measures),
+        *(f"[{', '.join(f'{sql(part)}::VARCHAR' for part in measure['factors'])}]" for measure in measures),
     ]
     found = connection.execute(
         f"SELECT {', '.join(columns)} FROM {source} WHERE {' AND '.join(where)}"
@@ -94,19 +97,46 @@ def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict
             tuple(tail[start : start + len(measures)]) for start in range(0, len(tail), len(measures))
         )
         steps = tuple(_steps(value, measure) for value, measure in zip(values, measures, strict=True))
+        parts = tuple(_numbers(value) for value in values)
         place = tuple(site.values()) if isinstance(site, dict) else site
         made.append(
-            Row(person, sample, key, kept, without, missing, unknown, place, dosage, filters, lacking, steps)
+            Row(
+                person,
+                sample,
+                key,
+                kept,
+                without,
+                missing,
+                unknown,
+                place,
+                dosage,
+                filters,
+                lacking,
+                steps,
+                parts,
+            )
         )
     return made
 
 
-def _steps(value: Any, measure: dict[str, Any]) -> int | None:
-    if value is None or measure["function"] != "sum":
-        return None if value is None else 1
-    if isinstance(value, float):
-        return round(value / float(Decimal(measure["resolution"])))
-    return int(Decimal(int(value)) / Decimal(measure["resolution"]))
+def _steps(factors: list[str | None], measure: dict[str, Any]) -> int | None:
+    """What a row adds: the product of its factors in steps, NULL where one is missing."""
+    if None in factors:
+        return None
+    if measure["function"] != "sum":
+        return 1
+    steps = math.prod(_numbers(factors)) / Fraction(Decimal(measure["resolution"]))
+    assert steps.denominator == 1
+    return int(steps)
+
+
+def _numbers(factors: list[str | None]) -> tuple[Fraction, ...]:
+    """The factors that are numbers or truths; none where one is missing."""
+    truths = {"true": Fraction(1), "false": Fraction(0)}
+    try:
+        return tuple(truths[t] if t in truths else Fraction(Decimal(t)) for t in factors if t is not None)
+    except ArithmeticError:
+        return ()
 
 
 def is_public(part: Any, tables: dict[str, str]) -> bool:
@@ -138,7 +168,7 @@ def every_column(release: dict[str, Any]) -> list[Any]:
         *release["conditions"],
         *(key["expression"] for key in release["keys"]),
         *(measure["where"] for measure in measures),
-        *(measure["argument"] for measure in measures),
+        *(factor for measure in measures for factor in measure["factors"]),
     )
 
 

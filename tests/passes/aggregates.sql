@@ -39,10 +39,11 @@ SELECT sum(bmi * bmi * bmi) FROM samples
 -- =>
 refused: G403
 ---
--- title: two columns in one sum are no form of a column
-SELECT sum(bmi + birth_year) FROM samples
+-- title: a sum of two columns is two sums, over the rows that have both
+SELECT sum(bmi + birth_year) AS both FROM samples
 -- =>
-refused: G403
+release: rows (samples) keys () measures (sum samples.birth_year over (NOT (samples.bmi IS NULL)) as m0, sum samples.bmi in steps of 0.01 over (NOT (samples.birth_year IS NULL)) as m1, rows samples.birth_year * samples.bmi as m2)
+final: SELECT CAST(CASE WHEN (CAST(m2 AS BIGINT)) > 0 THEN 0 + COALESCE(m0, 0) + COALESCE((CAST(m1 AS DOUBLE) / CAST(100 AS DOUBLE)), 0) END AS DOUBLE) AS "both" FROM cells
 ---
 -- title: a label has no sum
 SELECT sum(sex) FROM samples
@@ -74,3 +75,83 @@ SELECT mean(CASE WHEN cohort NOT LIKE 'A%' THEN 1 WHEN cohort NOT ILIKE 'b%' THE
 -- =>
 release: rows (samples) keys () measures (rows over ((NOT (samples.cohort LIKE 'A%')) IS TRUE) as m0, rows over ((NOT ((NOT (samples.cohort LIKE 'A%')) IS TRUE)) AND ((NOT (samples.cohort ILIKE 'b%')) IS TRUE)) as m1, rows as m2)
 final: SELECT (CAST(CASE WHEN (CAST(m0 AS BIGINT) + CAST(m1 AS BIGINT)) > 0 THEN 0 + COALESCE(NULLIF(m0, 0), 0) + COALESCE(NULLIF(m1, 0) * 2, 0) END AS DOUBLE) / NULLIF((CAST(m0 AS BIGINT) + CAST(m1 AS BIGINT)), 0)) AS "m", CAST(m2 AS BIGINT) AS "n" FROM cells
+---
+-- title: a product of two columns is summed as one number a row
+SELECT sum(bmi * birth_year) AS together, avg(bmi ^ 2) AS squares FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.birth_year * samples.bmi in steps of 0.01 as m0, sum samples.bmi * samples.bmi in steps of 0.0001 as m1, rows samples.bmi as m2)
+final: SELECT CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) AS "together", (CAST((CAST(m1 AS DOUBLE) / CAST(10000 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "squares" FROM cells
+---
+-- title: a variance is finished from exact sums about the mean
+SELECT sex, var_samp(bmi) AS v, stddev_pop(bmi - 27.1) AS s, sem(bmi) AS e FROM samples GROUP BY sex
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows samples.bmi as m0, sum samples.bmi in steps of 0.01 as m1, sum samples.bmi * samples.bmi in steps of 0.0001 as m2)
+final: SELECT k0 AS "sex", (((CAST(COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m2) AS DOUBLE) / CAST(10000 AS DOUBLE)) / NULLIF((CAST(m0 AS BIGINT)) - 1, 0))) AS "v", (SQRT(((CAST(COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m2) AS DOUBLE) / CAST(10000 AS DOUBLE)) / NULLIF((CAST(m0 AS BIGINT)), 0)))) AS "s", (SQRT((((CAST(COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m2) AS DOUBLE) / CAST(10000 AS DOUBLE)) / NULLIF((CAST(m0 AS BIGINT)), 0)) / NULLIF((CAST(m0 AS BIGINT)), 0)))) AS "e" FROM cells
+---
+-- title: higher moments ask for sums of powers
+SELECT skewness(bmi) AS s, kurtosis(bmi) AS k, kurtosis_pop(bmi) AS p FROM samples
+-- =>
+release: rows (samples) keys () measures (rows samples.bmi as m0, sum samples.bmi in steps of 0.01 as m1, sum samples.bmi * samples.bmi in steps of 0.0001 as m2, sum samples.bmi * samples.bmi * samples.bmi in steps of 0.000001 as m3, sum samples.bmi * samples.bmi * samples.bmi * samples.bmi in steps of 1E-8 as m4)
+final: SELECT (SKEWNESS_OF((CAST(m0 AS BIGINT)), m1, m2, m3)) AS "s", (KURTOSIS_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m4)) AS "k", (KURTOSIS_POP_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m4)) AS "p" FROM cells
+---
+-- title: only persons who have both values count in a correlation, and scale and place do not
+SELECT corr(2 * bmi + 1, -birth_year) AS r FROM samples
+-- =>
+release: rows (samples) keys () measures (rows samples.birth_year * samples.bmi as m0, sum samples.birth_year over (NOT (samples.bmi IS NULL)) as m1, sum samples.bmi in steps of 0.01 over (NOT (samples.birth_year IS NULL)) as m2, sum samples.birth_year * samples.birth_year over (NOT (samples.bmi IS NULL)) as m3, sum samples.bmi * samples.bmi in steps of 0.0001 over (NOT (samples.birth_year IS NULL)) as m4, sum samples.birth_year * samples.bmi in steps of 0.01 as m5)
+final: SELECT (CORR_OF((CAST(m0 AS BIGINT)), m1 * -1, m2, m3, m4, m5 * -1)) AS "r" FROM cells
+---
+-- title: a regression on the dosage, site by site
+SELECT variant_id, regr_slope(bmi, dosage) AS beta, regr_intercept(bmi, dosage) AS alpha, regr_r2(bmi, dosage) AS r2, regr_count(bmi, dosage) AS n FROM genotypes JOIN samples USING (sample_id) GROUP BY variant_id
+-- =>
+release: rows (genotypes, samples on sample_id) keys (genotypes.variant_id: sites) measures (rows genotypes.dosage * samples.bmi as m0, sum genotypes.dosage over (NOT (samples.bmi IS NULL)) as m1, sum samples.bmi in steps of 0.01 over (NOT (genotypes.dosage IS NULL)) as m2, sum genotypes.dosage * genotypes.dosage over (NOT (samples.bmi IS NULL)) as m3, sum genotypes.dosage * samples.bmi in steps of 0.01 as m4, sum samples.bmi * samples.bmi in steps of 0.0001 over (NOT (genotypes.dosage IS NULL)) as m5)
+final: SELECT k0 AS "variant_id", ((CAST(SLOPE_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m4) AS DOUBLE) / CAST(100 AS DOUBLE))) AS "beta", (CASE WHEN COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m3) <> 0 THEN (CAST((CAST(m2 AS DOUBLE) / NULLIF((CAST(m0 AS BIGINT)), 0)) AS DOUBLE) / CAST(100 AS DOUBLE)) - (CAST(SLOPE_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m4) AS DOUBLE) / CAST(100 AS DOUBLE)) * (CAST(m1 AS DOUBLE) / NULLIF((CAST(m0 AS BIGINT)), 0)) END) AS "alpha", (R2_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m5, m4)) AS "r2", (CAST((CAST(m0 AS BIGINT)) AS UINTEGER)) AS "n" FROM cells
+---
+-- title: an indicator in a regression is a filter, and its complement one of its own
+SELECT regr_slope(bmi, CASE WHEN birth_year < 1960 THEN 1 ELSE 0 END) AS beta FROM samples
+-- =>
+release: rows (samples) keys () measures (rows samples.bmi over ((samples.birth_year < 1960) IS TRUE) as m0, rows samples.bmi over (NOT ((samples.birth_year < 1960) IS TRUE)) as m1, sum samples.bmi in steps of 0.01 over ((samples.birth_year < 1960) IS TRUE) as m2, sum samples.bmi in steps of 0.01 over (NOT ((samples.birth_year < 1960) IS TRUE)) as m3)
+final: SELECT ((CAST(SLOPE_OF((CAST(m0 AS BIGINT) + CAST(m1 AS BIGINT)), (0 + COALESCE(NULLIF(m0, 0), 0)), (0 + COALESCE(m2, 0) + COALESCE(m3, 0)), (0 + COALESCE(NULLIF(m0, 0), 0)), (0 + COALESCE(m2, 0))) AS DOUBLE) / CAST(100 AS DOUBLE))) AS "beta" FROM cells
+---
+-- title: the parts of a regression
+SELECT regr_avgx(bmi, birth_year) AS x, regr_avgy(bmi, birth_year) AS y, regr_sxx(bmi, birth_year) AS sxx, regr_syy(bmi, birth_year) AS syy, regr_sxy(bmi, birth_year) AS sxy, covar_pop(bmi, birth_year) AS p, covar_samp(bmi, birth_year) AS s FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.birth_year over (NOT (samples.bmi IS NULL)) as m0, rows samples.birth_year * samples.bmi as m1, sum samples.bmi in steps of 0.01 over (NOT (samples.birth_year IS NULL)) as m2, sum samples.birth_year * samples.birth_year over (NOT (samples.bmi IS NULL)) as m3, sum samples.bmi * samples.bmi in steps of 0.0001 over (NOT (samples.birth_year IS NULL)) as m4, sum samples.birth_year * samples.bmi in steps of 0.01 as m5)
+final: SELECT ((CAST(m0 AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0))) AS "x", ((CAST((CAST(m2 AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS DOUBLE) / CAST(100 AS DOUBLE))) AS "y", (COMOMENT((CAST(m1 AS BIGINT)), m0, m0, m3)) AS "sxx", ((CAST(COMOMENT((CAST(m1 AS BIGINT)), m2, m2, m4) AS DOUBLE) / CAST(10000 AS DOUBLE))) AS "syy", ((CAST(COMOMENT((CAST(m1 AS BIGINT)), m2, m0, m5) AS DOUBLE) / CAST(100 AS DOUBLE))) AS "sxy", (((CAST(COMOMENT((CAST(m1 AS BIGINT)), m2, m0, m5) AS DOUBLE) / CAST(100 AS DOUBLE)) / NULLIF((CAST(m1 AS BIGINT)), 0))) AS "p", (((CAST(COMOMENT((CAST(m1 AS BIGINT)), m2, m0, m5) AS DOUBLE) / CAST(100 AS DOUBLE)) / NULLIF((CAST(m1 AS BIGINT)) - 1, 0))) AS "s" FROM cells
+---
+-- title: one row of the deciding truth decides
+SELECT bool_and(t2d) AS every, bool_or(bmi > 30) AS any FROM samples
+-- =>
+release: rows (samples) keys () measures (rows over (samples.t2d IS FALSE) as m0, rows over (samples.t2d IS TRUE) as m1, rows over ((samples.bmi > 30) IS TRUE) as m2, rows over ((samples.bmi > 30) IS FALSE) as m3)
+final: SELECT CASE WHEN CAST(m0 AS BIGINT) > 0 THEN FALSE WHEN CAST(m1 AS BIGINT) > 0 THEN TRUE END AS "every", CASE WHEN CAST(m2 AS BIGINT) > 0 THEN TRUE WHEN CAST(m3 AS BIGINT) > 0 THEN FALSE END AS "any" FROM cells
+---
+-- title: sums in doubles are the exact sums
+SELECT fsum(bmi) AS f, kahan_sum(birth_year) AS k, favg(bmi) AS m FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.bmi in steps of 0.01 as m0, sum samples.birth_year as m1, rows samples.bmi as m2)
+final: SELECT CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) AS "f", CAST(m1 AS DOUBLE) AS "k", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "m" FROM cells
+---
+-- title: variances of few values, with a FILTER
+SELECT var_pop(t2d::INT) FILTER (WHERE sex = 'F') AS v FROM samples
+-- =>
+release: rows (samples) keys () measures (rows samples.t2d over (samples.sex = 'F') as m0, sum samples.t2d over (samples.sex = 'F') as m1)
+final: SELECT ((COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m1) / NULLIF((CAST(m0 AS BIGINT)), 0))) AS "v" FROM cells
+---
+-- title: a correlation of three columns is no moment of two
+SELECT corr(bmi * birth_year, t2d::INT) FROM samples
+-- =>
+refused: G403
+---
+-- title: a fourth power of a large number has no place in 128 bits
+SELECT kurtosis(pos) FROM genotypes JOIN variants USING (contig, pos, ref, alt)
+-- =>
+refused: G403
+---
+-- title: a moment of a label is none
+SELECT stddev(sex) FROM samples
+-- =>
+refused: G404
+---
+-- title: a moment in the WHERE belongs in the HAVING
+SELECT count(*) FROM samples WHERE sem(bmi) > 3
+-- =>
+refused: G306

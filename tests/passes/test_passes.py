@@ -15,6 +15,7 @@ from goe_lake.catalog import SQL_TYPES, Catalog, Column, ColumnType, Score, node
 from goe_lake.engine.sql import to_sql
 from goe_lake.errors import QueryRefused
 from goe_lake.query import Code, Plan, prepare
+from goe_lake.query.moments import macro_statements
 from goe_lake.query.plan import cells_name
 from goe_lake.query.refusals import RULES
 from goe_lake.query.steps import Use
@@ -100,10 +101,15 @@ def name_of(column: object) -> str:
 
 def measure_text(measure: Measure) -> str:
     """One measure in the words of the golden files."""
-    argument = f" {name_of(measure.argument)}" if measure.argument is not None else ""
+    argument = f" {product_of(measure)}" if measure.factors else ""
     step = f" in steps of {measure.resolution}" if measure.resolution != 1 else ""
     over = f" over {to_sql(measure.where, name_of)}" if measure.where is not None else ""
     return f"{measure.function}{argument}{step}{over} as {measure.name}"
+
+
+def product_of(measure: Measure) -> str:
+    """The factors of a measure, as a product."""
+    return " * ".join(name_of(factor) for factor in measure.factors)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -123,6 +129,8 @@ def test_case(case: Case, catalog: Catalog) -> None:
 def test_case_computes_what_the_query_says(case: Case, catalog: Catalog) -> None:
     """The release and the final SQL, run one after the other, give what DuckDB gives for the query itself."""
     connection = tiny_database(catalog)
+    for statement in macro_statements():
+        connection.execute(statement)
     plan = prepare(case.query, catalog)
     for number in range(1, plan.last_round + 1):
         for place in plan.asked_in(number):
@@ -161,7 +169,7 @@ def with_constants(plan: Plan, place: int, catalog: Catalog, connection: duckdb.
 def same(ours: object, theirs: object) -> bool:
     """Equal, or equal floats."""
     if isinstance(ours, float) and isinstance(theirs, float):
-        return math.isclose(ours, theirs, rel_tol=1e-9)
+        return math.isclose(ours, theirs, rel_tol=1e-9) or (math.isnan(ours) and math.isnan(theirs))
     return ours == theirs
 
 
@@ -221,8 +229,10 @@ def measure_sql(measure: Measure, release: Release) -> str:
     if measure.function is MeasureFunction.PERSONS:
         return f"count(DISTINCT {release.relation.first.alias}.sample_id){over}"
     if measure.function is MeasureFunction.ROWS:
-        return f"count({name_of(measure.argument) if measure.argument is not None else '*'}){over}"
-    return f"sum(round({name_of(measure.argument)} / {measure.resolution})::HUGEINT){over}"
+        given = " AND ".join(f"{name_of(factor)} IS NOT NULL" for factor in measure.factors)
+        return f"count({f'CASE WHEN {given} THEN 1 END' if given else '*'}){over}"
+    product = " * ".join(f"{name_of(factor)}::DOUBLE" for factor in measure.factors)
+    return f"sum(round({product} / {measure.resolution})::HUGEINT){over}"
 
 
 def test_every_code_has_a_rule() -> None:

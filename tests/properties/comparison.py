@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -23,7 +24,7 @@ def kind_of_arrow(kind: pa.DataType) -> str:
 
 def kind_of_duckdb(kind: str) -> str:
     """The kind of a DuckDB type by its name."""
-    if kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT") or (
+    if kind in ("TINYINT", "SMALLINT", "INTEGER", "UINTEGER", "BIGINT", "HUGEINT") or (
         kind.startswith("DECIMAL") and kind.endswith(",0)")
     ):
         return "INTEGER"
@@ -36,6 +37,8 @@ def same(ours: Any, theirs: Any, scale: float) -> bool:
         return ours is theirs
     if isinstance(ours, float) or isinstance(theirs, float):
         ours, theirs = float(ours), float(theirs)
+        if math.isnan(ours) or math.isnan(theirs):
+            return math.isnan(ours) and math.isnan(theirs)
         return ours == theirs or abs(ours - theirs) <= 1e-9 * max(1.0, scale, abs(theirs))
     return type(ours) is type(theirs) and ours == theirs if isinstance(ours, str | bool) else ours == theirs
 

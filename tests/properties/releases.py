@@ -18,6 +18,7 @@ from goe_lake.release import (
     Relation,
     Release,
     Scan,
+    in_order,
 )
 
 LABELS = {
@@ -131,13 +132,17 @@ def measures(draw: st.DrawFn, filters: st.SearchStrategy[Expr]) -> tuple[Measure
     found = []
     for place in range(draw(st.integers(1, 4))):
         function = draw(st.sampled_from(tuple(MeasureFunction)))
-        argument: ColumnRef | None = called(draw(st.sampled_from(GENOTYPE)))
+        factors = in_order(
+            called(name) for name in draw(st.lists(st.sampled_from(GENOTYPE), min_size=1, max_size=4))
+        )
         if function is MeasureFunction.PERSONS:
-            argument = called("sample_id")
+            factors = (called("sample_id"),)
         elif function is MeasureFunction.ROWS and draw(st.booleans()):
-            argument = draw(st.sampled_from((None, persons("population"))))
+            factors = draw(
+                st.sampled_from(((), (persons("population"),), (called("dosage"), persons("bmi"))))
+            )
         where = draw(st.one_of(st.none(), filters))
-        found.append(Measure(f"m{place}", function, argument, where))
+        found.append(Measure(f"m{place}", function, factors, where))
     return tuple(found)
 
 

@@ -24,7 +24,18 @@ from tests.properties.comparison import (
 )
 from tests.properties.worlds import World, Worlds, pool_size, protected_shapes
 
-AGGREGATES = ("count(*)", "count(x)", "count(DISTINCT)", "count_if", "sum", "avg", "FILTER")
+AGGREGATES = (
+    "count(*)",
+    "count(x)",
+    "count(DISTINCT)",
+    "count_if",
+    "sum",
+    "avg",
+    "moment",
+    "moment of two",
+    "bool",
+    "FILTER",
+)
 # Queries of the grammar that are turned down all the same: a word of the refusal, and the reason
 REFUSALS: dict[str, str] = {}
 calm = settings(

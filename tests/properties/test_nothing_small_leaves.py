@@ -6,9 +6,11 @@ knows them. The rules are those of DESIGN section 6, said again in their own wor
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,7 @@ class Checker:
 
     def __init__(self, world: World, place: int, release: dict[str, Any], k: int) -> None:
         self.release, self.k = release, k
+        self.world, self.place = world, place
         self.rows = rows_beneath(world.pooled.connection, place, release)
         self.missing = {row.person for row in self.rows if row.missing}
         self.problems: list[str] = []
@@ -88,7 +91,7 @@ class Checker:
                 self.wrong(f"cell {key} {name} is {value}, and the rows say {sum(totals.values())}")
             self.measure(f"cell {key} {name}", place, measure, here, kept, totals)
             # which values are missing is public, and so is AN over a node, a population or a sex
-            technical = measure["function"] == "rows" and measure["argument"]
+            technical = measure["function"] == "rows" and measure["factors"]
             if not technical and not self.is_allele_number(measure):
                 known.append((name, totals))
         if any(cell[measure["name"]] is not None for measure in self.release["measures"]):
@@ -143,6 +146,8 @@ class Checker:
             if self.few(persons):
                 self.wrong(f"{at}: the filter leaves {len(persons)} persons out")
         self.carriers(at, place, measure, kept, totals)
+        if measure["function"] == "sum" and len(measure["factors"]) > 1:
+            self.moment(at, place, measure, kept)
         self.classes(at, place, measure, here)
 
     def row_numbers(
@@ -160,7 +165,7 @@ class Checker:
 
     def is_allele_number(self, measure: dict[str, Any]) -> bool:
         """Whether the number is AN over strata for which it is public."""
-        if measure["argument"] is None or measure["argument"]["column"][1] != "called_alleles":
+        if not is_sum_of(measure, "called_alleles"):
             return False
         keys = [key["expression"] for key in self.release["keys"]]
         read = columns_of([*self.release["conditions"], *keys, measure["where"]])
@@ -170,13 +175,57 @@ class Checker:
         self, at: str, place: int, measure: dict[str, Any], kept: list[Row], totals: dict[str, int]
     ) -> None:
         """Where a number adds copies of one allele: carriers and non-carriers."""
-        if measure["function"] != "sum" or measure["argument"]["column"][1] != "dosage":
+        if not is_sum_of(measure, "dosage"):
             return
         if len({row.site for row in kept}) != 1:
             return
         carriers = sum(total > 0 for total in totals.values())
         if carriers < self.k or len(totals) - carriers < self.k:
             self.wrong(f"{at}: {carriers} carriers and {len(totals) - carriers} others at one site")
+
+    def moment(self, at: str, place: int, measure: dict[str, Any], kept: list[Row]) -> None:
+        """A sum of products: twice as many persons, nobody far beyond the others, and no small class."""
+        rows = [row for row in kept if row.filters[place] is True and row.values[place] is not None]
+        factors = [tuple(part["column"]) for part in measure["factors"]]
+        few = {factor for factor in factors if self.has_few(factor)}
+        if few != set(factors):
+            persons = {row.person for row in rows}
+            if len(persons) < 2 * self.k:
+                self.wrong(f"{at}: a moment of {len(persons)} persons")
+            distance: dict[str, float] = {}
+            means = [sum(row.factors[place][i] for row in rows) / len(rows) for i in range(len(factors))]
+            for row in rows:
+                term = math.prod(x - mean for x, mean in zip(row.factors[place], means, strict=True))
+                distance[row.person] = distance.get(row.person, 0.0) + float(term)
+            sizes = [abs(size) for size in distance.values()]
+            if max(sizes) > 0.6 * sum(sizes) + 1e-9:
+                self.wrong(f"{at}: one person has {max(sizes) / sum(sizes):.2f} of a moment")
+        linear = few != set(factors) and [f for f in factors if f in few and f[1] == "dosage"]
+        if linear and len(linear) == 1 == len(few) and len({row.site for row in rows}) == 1:
+            sizes_of = Counter(row.dosage > 0 for row in rows if row.dosage is not None)
+        else:
+            classes: dict[str, list[Fraction]] = {}
+            for row in rows:
+                sums = classes.setdefault(row.person, [Fraction(0)] * len(factors))
+                for i, factor in enumerate(factors):
+                    sums[i] += row.factors[place][i] if factor in few else 0
+            sizes_of = Counter(tuple(sums) for sums in classes.values())
+        if few and min(sizes_of.values()) < self.k:
+            self.wrong(f"{at}: of the classes of a moment one has {min(sizes_of.values())} persons")
+
+    def has_few(self, factor: tuple[str, str]) -> bool:
+        """Whether a column has at most 20 values at the node."""
+        if factor[1] in ("dosage", "called_alleles"):
+            return True
+        scans = [self.release["relation"]["first"], *(j["scan"] for j in self.release["relation"]["joins"])]
+        table = next(scan["table"] for scan in scans if scan["alias"] == factor[0])
+        if table in ("genotypes", "variants"):
+            return False
+        sql = f'SELECT count(DISTINCT "{factor[1]}") FROM all_{table} WHERE node = {self.place}'
+        if table == "scores":
+            sql = f"SELECT min(n) FROM ({sql} GROUP BY pgs_id) t(n)"
+        found = self.world.pooled.connection.execute(sql).fetchone()
+        return found is not None and found[0] <= 20
 
     def classes(self, at: str, place: int, measure: dict[str, Any], here: list[Row]) -> None:
         """Where persons are told apart by genotype at one site: each class is empty or large enough."""
@@ -229,7 +278,7 @@ class Checker:
         counts = [
             m["name"]
             for m in self.release["measures"]
-            if m["function"] == "rows" and m["where"] is None and not m["argument"]
+            if m["function"] == "rows" and m["where"] is None and not m["factors"]
         ]
         if not counts or len({row.person for row in self.rows}) != len(self.rows):
             return  # only where a row is a person do the cells add up
@@ -249,7 +298,12 @@ class Checker:
 
 def counts_rows(measure: dict[str, Any]) -> bool:
     """Whether everyone counted contributes: rows, persons, and AN, which counts alleles."""
-    return measure["function"] != "sum" or measure["argument"]["column"][1] == "called_alleles"
+    return measure["function"] != "sum" or is_sum_of(measure, "called_alleles")
+
+
+def is_sum_of(measure: dict[str, Any], name: str) -> bool:
+    """Whether the measure is the sum of this one column."""
+    return measure["function"] == "sum" and [part["column"][1] for part in measure["factors"]] == [name]
 
 
 def resting(totals: list[dict[str, int]], factors: tuple[int, ...]) -> set[str]:

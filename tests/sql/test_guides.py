@@ -59,6 +59,7 @@ def test_policy_of_the_guide_is_the_default_policy() -> None:
         "complement",
         "tell_zero",
         "max_share",
+        "max_moment_share",
         "budget",
     ):
         assert getattr(policy, name) == getattr(default, name), name

@@ -41,7 +41,9 @@ RELEASE = Release(
     (Key("k0", SEX, KeyDomain.LABELS),),
     (
         Measure("m0", MeasureFunction.ROWS),
-        Measure("m1", MeasureFunction.SUM, BMI, Call("is_true", (ColumnRef("s", "t2d"),)), Decimal("0.01")),
+        Measure(
+            "m1", MeasureFunction.SUM, (BMI,), Call("is_true", (ColumnRef("s", "t2d"),)), Decimal("0.01")
+        ),
     ),
 )
 
@@ -118,12 +120,23 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a key named otherwise": lambda d: d["keys"][0].update(name="sex"),
     "two measures of one name": lambda d: d["measures"][1].update(name="m0"),
     "no measure": lambda d: d.update(measures=[]),
-    "a sum of nothing": lambda d: d["measures"][1].update(argument=None),
+    "a sum of nothing": lambda d: d["measures"][1].update(factors=[]),
+    "five factors": lambda d: d["measures"][1].update(factors=[{"column": ["s", "bmi"]}] * 5),
+    "three columns": lambda d: d["measures"][1].update(
+        factors=[{"column": ["s", name]} for name in ("bmi", "hdl", "ldl")]
+    ),
+    "factors out of order": lambda d: d["measures"][1].update(
+        factors=[{"column": ["s", name]} for name in ("ldl", "bmi")]
+    ),
+    "an identifier times a value": lambda d: d["measures"][1].update(
+        factors=[{"column": ["s", name]} for name in ("bmi", "sample_id")]
+    ),
+    "factors as a text": lambda d: d["measures"][1].update(factors="bmi"),
     "a resolution of NaN": lambda d: d["measures"][1].update(resolution="NaN"),
     "a negative resolution": lambda d: d["measures"][1].update(resolution="-1"),
     "an unknown function": lambda d: d["measures"][0].update(function="max"),
     "a sum of an expression": lambda d: d["measures"][1].update(
-        argument={"op": "neg", "args": [{"column": ["s", "bmi"]}]}
+        factors=[{"op": "neg", "args": [{"column": ["s", "bmi"]}]}]
     ),
     "two scans of one alias": lambda d: d["relation"]["joins"][0]["scan"].update(alias="s"),
     "a list for an object": lambda d: d.update(relation=[]),
