@@ -54,6 +54,11 @@ CASES = read_cases()
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
     """A federation of one node with two phenotypes and one score."""
+    return tiny_catalog()
+
+
+def tiny_catalog() -> Catalog:
+    """What such a federation says of its columns."""
     hundredth = Decimal("0.01")
     columns = (
         Column(
