@@ -256,3 +256,32 @@ def test_tell_zero_tells_a_class_of_none() -> None:
 def test_protection_off_tells_everything() -> None:
     """Public test data needs no thresholds."""
     assert told(cell(measure(Rule.SUM, 1, 1), persons=1), Policy(protection="off")) == [True]
+
+
+@pytest.mark.parametrize(
+    ("participants", "commonest", "smallest", "share", "shown"),
+    [
+        (20, 1, 0, 0.59, True),
+        (19, 1, 0, 0.59, False),  # a moment of fewer than 2k persons
+        (20, 1, 0, 0.61, False),  # one person is far from all others
+        (100, 95, 0, 0.1, False),  # five differ from the commonest total
+        (100, 90, 0, 0.1, True),
+        (100, 90, 9, 0.1, False),  # nine carriers in the product with a dosage
+        (100, 90, 10, 0.1, True),
+    ],
+)
+def test_moment(participants: int, commonest: int, smallest: int, share: float, shown: bool) -> None:
+    """A sum of products takes twice as many persons, nobody far from the others, and no small class."""
+    found = replace(
+        measure(Rule.MOMENT, participants, commonest, share=share), smallest_class=counts(smallest)
+    )
+    assert told(cell(found)) == [shown]
+
+
+@pytest.mark.parametrize(
+    ("commonest", "smallest", "shown"), [(60, 10, True), (60, 9, False), (95, 5, False), (100, 100, False)]
+)
+def test_moment_of_few_values(commonest: int, smallest: int, shown: bool) -> None:
+    """Every class of the product's columns is empty or of enough persons, as a variance is by class."""
+    found = replace(measure(Rule.MOMENT_OF_FEW, 100, commonest), smallest_class=counts(smallest))
+    assert told(cell(found)) == [shown]
