@@ -1,4 +1,4 @@
--- bmi_and_ldl.sql: spread and correlation of two traits by sex; one row a sex; bmi in kg/m2, ldl in mmol/l
+-- Spread and correlation of two traits by sex: BMI in kg/m2, LDL in mmol/l.
 SELECT
     sex,
     regr_count(ldl, bmi) AS persons,
