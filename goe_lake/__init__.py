@@ -20,32 +20,42 @@ __version__ = version("goe-lake")
 __all__ = ["QueryRefused", "__version__", "connect", "open_federation"]
 
 
-def open_federation(node_tomls: Iterable[Path | str], project: str = "demo") -> Federation:
+def open_federation(
+    node_tomls: Iterable[Path | str], project: str = "demo", analyst: str | None = None
+) -> Federation:
     """Open the federation of the built lakes that the *node_tomls* describe, in this process.
 
-    *project* names the purpose that consent must cover. Raises ConfigError where the nodes do not
-    fit together, and LakeError where a lake is not built.
+    *project* and *analyst* are who asks; the analyst is $GOE_ANALYST or the user of this process unless
+    it is named. A project that no officer decided about is answered where a policy allows it, and its name
+    is then the purpose that consent must cover. Raises ConfigError where the nodes do not fit together,
+    and LakeError where a lake is not built.
     """
     import structlog
 
     from goe_lake.federation import EmbeddedNode, Federation
+    from goe_lake.federation.asker import local_analyst
 
     if not structlog.is_configured():  # it would print to stdout, which belongs to the caller
         structlog.configure(
             wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         )
-    return Federation([EmbeddedNode(path) for path in node_tomls], project=project)
+    who = analyst or local_analyst()
+    return Federation([EmbeddedNode(path) for path in node_tomls], project=project, analyst=who)
 
 
 def connect(
-    url: str, token: str | None = None, ca: Path | str | None = None, project: str = "demo"
+    url: str,
+    token: str | None = None,
+    ca: Path | str | None = None,
+    project: str = "demo",
+    analyst: str = "anonymous",
 ) -> Client:
     """Connect to the gateway at *url*; the calls, answers and errors are those of `open_federation`.
 
-    *token* says who asks; *ca* is the certificate authority of the gateway, where the system does
-    not know it.
+    *project*, *analyst* and *token* say who asks; *ca* is the certificate authority of the gateway,
+    where the system does not know it.
     """
     from goe_lake.federation.client import Client
 
-    return Client(url, token=token, ca=ca, project=project)
+    return Client(url, token=token, ca=ca, project=project, analyst=analyst)

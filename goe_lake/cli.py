@@ -16,11 +16,13 @@ import typer
 from rich.console import Console
 
 from goe_lake import __version__
+from goe_lake.audit_commands import audit_commands
 from goe_lake.console import Format, write_answer
 from goe_lake.errors import GoeError, Incomplete, QueryRefused
 from goe_lake.federation_commands import federation_commands, sealing_key
 from goe_lake.lake_commands import ingest, lake_commands
 from goe_lake.options import (
+    AnalystOption,
     CaOption,
     Exit,
     GatewayOption,
@@ -31,6 +33,7 @@ from goe_lake.options import (
     named_federation,
     pointing_at,
 )
+from goe_lake.project_commands import project_commands
 from goe_lake.release_commands import release_commands
 from goe_lake.report_commands import report_commands
 from goe_lake.vcf.unused import leave_out_unused
@@ -50,6 +53,8 @@ app.add_typer(federation_commands)
 app.add_typer(release_commands)
 app.add_typer(report_commands)
 app.add_typer(lake_commands)
+app.add_typer(project_commands)
+app.add_typer(audit_commands)
 app.command()(ingest)
 node_commands.command("sealing-key")(sealing_key)
 
@@ -163,6 +168,7 @@ def query(  # noqa: PLR0913 - each is an option of the command
     gateway: GatewayOption = None,
     ca: CaOption = None,
     project: ProjectOption = "demo",
+    analyst: AnalystOption = None,
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="How to write the answer.")
     ] = Format.TABLE,
@@ -185,7 +191,7 @@ def query(  # noqa: PLR0913 - each is an option of the command
     Example: goe query "SELECT sex, avg(bmi) FROM samples GROUP BY sex" --nodes ee/node.toml fi/node.toml
     """
     sql = _query_text(sql)
-    federation = named_federation(nodes, more, gateway, ca, project)
+    federation = named_federation(nodes, more, gateway, ca, project, analyst)
     with pointing_at(sql):
         answer = federation.sql(sql, completeness="any" if any_nodes else "all", domain_rows=domain_rows)
     write_answer(answer, format_, output, status=status)

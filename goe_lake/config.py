@@ -85,6 +85,7 @@ class NodeConfig:
     name: str
     assembly: str
     lake: Path
+    ledger: Path
     policy: Path | None
     reference: Path | None
     genotypes: tuple[GenotypeDelivery, ...]
@@ -124,6 +125,7 @@ def read_node(path: Path | str) -> NodeConfig:
         name=node.text_or("name", f"Node {country}", "a name that people know it by"),
         assembly=node.text_or("assembly", "GRCh38", "name the reference build", choices=tuple(ASSEMBLIES)),
         lake=_path(node, node.text_or("lake", "lake", "the folder of the lake")),
+        ledger=_path(node, node.text_or("ledger", "ledger", "the folder of what the node remembers")),
         policy=_optional_path(node, "policy"),
         reference=_reference(node),
         genotypes=tuple(_delivery(entry) for entry in top.sections("genotypes")),

@@ -4,8 +4,10 @@ GoeError
 ├── ConfigError        a settings file: names the file, the setting and the mend
 ├── InputError         data that came in: names the file, the record and the mend
 ├── LakeError          a lake on disk that cannot be read as its manifest says
+├── LedgerError        a ledger that is lost, damaged or older than it was: nothing is answered
 ├── QueryRefused       a query turned down: code, place, rule and what to write instead
 ├── ReleaseRefused     a release that a node turned down; carries a code and no data
+│   └── Declined       one that it would compute, but not for this project, or not now
 ├── NodeFailed         a node that could not answer; carries a query id and no data
 └── Incomplete         fewer nodes answered than the caller asked for
 """
@@ -47,6 +49,14 @@ class LakeError(GoeError):
         super().__init__(f"{path}: {problem}. {mend}")
 
 
+class LedgerError(GoeError):
+    """A node's ledger cannot be relied on; until its officer mends that, the node answers nothing."""
+
+    def __init__(self, path: Path | str, problem: str, mend: str) -> None:
+        self.path, self.problem, self.mend = str(path), problem, mend
+        super().__init__(f"{path}: {problem}. {mend}")
+
+
 class QueryRefused(GoeError):
     """A query was turned down before any node was asked.
 
@@ -80,6 +90,17 @@ class ReleaseRefused(GoeError):
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
         super().__init__(f"{code}: {message}")
+
+
+class Declined(ReleaseRefused):
+    """A node does not answer this project, or not now; *mend* says what would change that. Holds no data."""
+
+    def __init__(self, code: str, message: str, mend: str) -> None:
+        self.mend = mend
+        super().__init__(code, message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.code, self.message, self.mend)
 
 
 class NodeFailed(GoeError):

@@ -40,7 +40,13 @@ NodesOption = Annotated[
 ]
 MoreNodes = Annotated[list[Path] | None, typer.Argument(help="More node.toml files.", show_default=False)]
 ProjectOption = Annotated[
-    str, typer.Option(help="The project, whose purpose the persons' consent must cover.")
+    str, typer.Option(help="The project that asks; the persons' consent must cover its purpose.")
+]
+AnalystOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Who asks, a member of the project; by default $GOE_ANALYST or the user.", show_default=False
+    ),
 ]
 GatewayOption = Annotated[
     str | None,
@@ -55,16 +61,23 @@ CaOption = Annotated[
 
 
 def named_federation(
-    nodes: list[Path] | None, more: list[Path] | None, gateway: str | None, ca: Path | None, project: str
+    nodes: list[Path] | None,
+    more: list[Path] | None,
+    gateway: str | None,
+    ca: Path | None,
+    project: str,
+    analyst: str | None = None,
 ) -> Federation | Client:
     """The federation of the named nodes, or the one behind the named gateway."""
     from goe_lake import connect, open_federation
+    from goe_lake.federation.asker import local_analyst
 
     if gateway is None:
-        return open_federation(_node_files(nodes, more), project=project)
+        return open_federation(_node_files(nodes, more), project=project, analyst=analyst)
     if nodes or more:
         raise typer.BadParameter("name either nodes or a gateway")
-    return connect(gateway, ca=ca, project=project)
+    who = analyst or local_analyst()
+    return connect(gateway, ca=ca, project=project, analyst=who)
 
 
 @contextmanager

@@ -526,6 +526,41 @@ class ColumnReport:
 
 
 @dataclass(frozen=True)
+class BudgetLeft:
+    """What is left of a project's day at a node; *renews* is when the next day begins (UTC)."""
+
+    queries: int
+    cells: int
+    rare_sites: int
+    renews: str
+
+    def least(self, other: BudgetLeft) -> BudgetLeft:
+        """What is left at both of two nodes."""
+        return BudgetLeft(
+            min(self.queries, other.queries),
+            min(self.cells, other.cells),
+            min(self.rare_sites, other.rare_sites),
+            max(self.renews, other.renews),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What is left as plain JSON values."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, data: object) -> BudgetLeft | None:
+        """What `to_json` wrote, None for None; ValueError or TypeError for anything else."""
+        if data is None:
+            return None
+        if not isinstance(data, dict):
+            raise ValueError("this is no budget")
+        left = cls(**data)
+        if not all(type(value) is int for value in (left.queries, left.cells, left.rare_sites)):
+            raise ValueError("this is no budget")
+        return left
+
+
+@dataclass(frozen=True)
 class Bound:
     """The known bounds of one value that is not shown; *row* counts from 0."""
 
@@ -540,7 +575,7 @@ class Envelope:
     """What comes with every answer: who answered from which snapshots, and what each value is worth.
 
     *rows* is 'partial' where a condition, ORDER BY or LIMIT read a withheld value, so that rows may be
-    missing or others may stand in their place.
+    missing or others may stand in their place. *budget_left* is the smallest over the nodes that keep one.
     """
 
     query_id: str
@@ -550,6 +585,7 @@ class Envelope:
     bounds: tuple[Bound, ...] = ()
     not_shown: tuple[Mapping[str, str | bool | None], ...] = ()
     notices: tuple[str, ...] = field(default=())
+    budget_left: BudgetLeft | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The envelope as plain JSON values (`envelope/1`)."""
@@ -562,4 +598,5 @@ class Envelope:
             "bounds": [dict(vars(bound)) for bound in self.bounds],
             "not_shown": [dict(combination) for combination in self.not_shown],
             "notices": list(self.notices),
+            "budget_left": self.budget_left.to_json() if self.budget_left else None,
         }

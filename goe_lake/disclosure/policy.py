@@ -30,7 +30,8 @@ class Policy:
     *min_persons* persons stand behind every cell and *min_contributors* behind every number in it;
     *max_share* is the largest share (0..1) that one person may have of a sum, and *max_moment_share* of a
     sum of products, such as a variance is made of, by the distance from the mean. *consent* gives the
-    purposes that each consent code covers; empty means that everyone is covered.
+    purposes that each consent code covers; empty means that everyone is covered. With *projects_required* only
+    projects that the node's officer approved are answered.
     """
 
     protection: Protection = "on"
@@ -42,6 +43,7 @@ class Policy:
     max_moment_share: float = 0.6
     min_carriers: int = 10
     budget: Budget = field(default_factory=Budget)
+    projects_required: bool = False
     consent: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -90,6 +92,7 @@ def parse_policy(text: str, file: str) -> Policy:
         max_moment_share=_share(top, "max_moment_share", DEFAULT_POLICY.max_moment_share),
         min_carriers=_frequencies(top.section("frequencies"), min_persons),
         budget=_budget(top.section("budget")),
+        projects_required=_projects(top.section("projects")),
         consent=_consent(top.section("consent")),
     )
     _refuse_unbuilt(top)
@@ -127,6 +130,12 @@ def _budget(section: Section) -> Budget:
     )
     section.done()
     return budget
+
+
+def _projects(section: Section) -> bool:
+    required = section.truth("required", False, "true or false")
+    section.done()
+    return required
 
 
 def _consent(section: Section) -> Mapping[str, frozenset[str]]:

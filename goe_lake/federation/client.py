@@ -15,9 +15,10 @@ import httpx
 from goe_lake.catalog import Catalog
 from goe_lake.errors import ConfigError, GoeError, Incomplete, QueryRefused
 from goe_lake.federation.answer import Answer
+from goe_lake.federation.asker import ANONYMOUS
 from goe_lake.federation.gateway import Completeness
 from goe_lake.federation.membership import parse_address
-from goe_lake.federation.problems import Problem, read_problem
+from goe_lake.federation.problems import DECLINED, Problem, read_problem
 from goe_lake.federation.wire import ARROW_TYPE, EXPLAIN, QUERY, TABLES, read_answer
 
 TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
@@ -28,20 +29,25 @@ class GatewayFailed(GoeError):
 
 
 class Client:
-    """A federation behind the gateway at *url*, asked for *project*.
+    """A federation behind the gateway at *url*, asked for *project* by *analyst*.
 
     *ca* is the certificate authority that signs the gateway's certificate; without it, those that
     the system trusts. *token* says who asks.
     """
 
     def __init__(
-        self, url: str, token: str | None = None, ca: Path | str | None = None, project: str = "demo"
+        self,
+        url: str,
+        token: str | None = None,
+        ca: Path | str | None = None,
+        project: str = "demo",
+        analyst: str = ANONYMOUS,
     ) -> None:
         try:
             address = parse_address(url)
         except ValueError as error:
             raise ConfigError("connect", "url", str(error), "e.g. https://gateway.example:8443") from None
-        self.url, self.project = address.url, project
+        self.url, self.project, self.analyst = address.url, project, analyst
         self._http = httpx.Client(
             base_url=address.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -60,6 +66,7 @@ class Client:
         asked = {
             "sql": text,
             "project": self.project,
+            "analyst": self.analyst,
             "completeness": completeness,
             "domain_rows": domain_rows,
         }
@@ -123,7 +130,7 @@ def _reason(error: httpx.HTTPError) -> str:
 def _error(url: str, problem: Problem) -> GoeError:
     """The exception that the embedded federation would have raised, or GatewayFailed."""
     more = problem.more
-    if problem.kind == "query-refused":
+    if problem.kind == "query-refused" or DECLINED.get(problem.code) == problem.kind:
         return QueryRefused(
             problem.code,
             problem.detail,

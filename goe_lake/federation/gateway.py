@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Literal
 
@@ -20,8 +20,10 @@ from goe_lake.engine.genotypes import Column
 from goe_lake.engine.node import NodeAnswer, digest_of_cells
 from goe_lake.engine.second_parse import BoundColumn, SecondParser
 from goe_lake.engine.sites import SiteList, unite
-from goe_lake.errors import ConfigError, Incomplete, NodeFailed, QueryRefused, ReleaseRefused
+from goe_lake.errors import ConfigError, Declined, Incomplete, NodeFailed, QueryRefused, ReleaseRefused
 from goe_lake.federation.answer import Answer
+from goe_lake.federation.asker import ANONYMOUS, Asker
+from goe_lake.federation.declined import as_refusal, least_left
 from goe_lake.federation.domains import node_domain, not_shown
 from goe_lake.federation.explain import explained
 from goe_lake.federation.finish import Finished, finish
@@ -34,7 +36,7 @@ from goe_lake.federation.tables import FederationTables, PublicTables, hold_publ
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.query import Plan, prepare
 from goe_lake.query.steps import SelectStep
-from goe_lake.release import ColumnReport, Envelope, NodeReport, Release, Status, columns_in
+from goe_lake.release import BudgetLeft, ColumnReport, Envelope, NodeReport, Release, Status, columns_in
 
 log = structlog.get_logger("goe_lake.gateway")
 
@@ -52,18 +54,25 @@ class Member:
 
 
 AskMembers = Callable[
-    [Sequence[Member], Sequence[Release], str], tuple[list[tuple[Member, list[NodeAnswer]]], list[str]]
+    [Sequence[Member], Sequence[Release], str],
+    tuple[list[tuple[Member, list[NodeAnswer]]], list[str], dict[str, Declined]],
 ]
 
 
 class Federation:
     """Several nodes under one site list, asked as if all persons were in one database.
 
-    *project* names the purpose that consent must cover.
+    *project* and *analyst* are who asks: each node answers, counts and notes by them.
     """
 
-    def __init__(self, nodes: Iterable[Node], project: str = "demo", limits: Limits = DEFAULT_LIMITS) -> None:
-        self.project = project
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        project: str = "demo",
+        limits: Limits = DEFAULT_LIMITS,
+        analyst: str = ANONYMOUS,
+    ) -> None:
+        self.asker = Asker(project, analyst)
         self._members = tuple(Member(node, node.describe()) for node in nodes)
         _check_members(self._members)
         self.catalog: Catalog = with_public_tables(
@@ -89,10 +98,10 @@ class Federation:
         with ThreadPoolExecutor(max_workers=len(self._members)) as pool:
             list(pool.map(lambda member: member.node.lay(self.site_list), self._members))
 
-    def for_project(self, project: str) -> Federation:
-        """The same nodes under the same site list, asked for *project*."""
+    def for_asker(self, asker: Asker) -> Federation:
+        """The same nodes under the same site list, asked by *asker*."""
         other = copy(self)
-        other.project = project
+        other.asker = asker
         return other
 
     @property
@@ -135,6 +144,7 @@ class Federation:
         )
         hidden = () if domain_rows else _not_shown(plan, rounds.parts)
         envelope = self._envelope(query_id, plan, bound, finished, hidden, failed)
+        envelope = replace(envelope, budget_left=asked.left)
         return Answer(finished.table, finished.status, envelope)
 
     def explain(self, text: str) -> str:
@@ -187,15 +197,17 @@ class Federation:
 
     def _ask(
         self, members: Sequence[Member], releases: Sequence[Release], query_id: str
-    ) -> tuple[list[tuple[Member, list[NodeAnswer]]], list[str]]:
-        """The answers of *members* to all *releases*, in their order; and the nodes that lack one."""
+    ) -> tuple[list[tuple[Member, list[NodeAnswer]]], list[str], dict[str, Declined]]:
+        """The answers of *members* to all *releases*, in their order; the nodes that lack one; and why."""
+        declined: dict[str, Declined] = {}
 
         def ask(pair: tuple[Member, Release]) -> NodeAnswer | None:
             member, release = pair
             try:
-                return _checked(
-                    member, release, member.node.answer(release, self.project, query_id), query_id
-                )
+                return _checked(member, release, member.node.answer(release, self.asker, query_id), query_id)
+            except Declined as reason:
+                declined[member.description.node_id] = reason
+                return None
             except (NodeFailed, ReleaseRefused) as error:
                 log.warning(
                     "node_failed",
@@ -216,7 +228,7 @@ class Federation:
                 given.append((member, known))
             else:
                 failed.append(member.description.node_id)
-        return given, failed
+        return given, failed, declined
 
     def _envelope(
         self,
@@ -280,17 +292,19 @@ class Asked:
     completeness: Completeness
     failed: list[str] = field(default_factory=list)
     begun: bool = False
+    left: BudgetLeft | None = None
 
     def answers(self, releases: Sequence[Release]) -> list[tuple[Member, list[NodeAnswer]]]:
-        """Every node's answers to *releases*; Incomplete where one fails that must answer.
+        """Every node's answers to *releases*; Incomplete, or QueryRefused, where one fails that must answer.
 
         Once a round was answered its values are in the next one's question, so that a node which is
         lost then would leave an answer of two different unions.
         """
-        given, failed = self.ask(self.members, releases, self.query_id)
+        given, failed, declined = self.ask(self.members, releases, self.query_id)
         self.failed += failed
         if failed and (self.completeness == "all" or self.begun or not given):
-            raise Incomplete(tuple(self.failed), self.query_id)
+            raise as_refusal(declined) if declined else Incomplete(tuple(self.failed), self.query_id)
+        self.left = least_left(answers for _, answers in given) or self.left
         self.members, self.begun = [member for member, _ in given], True
         return given
 

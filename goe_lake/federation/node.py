@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from goe_lake.engine.node import NodeAnswer, NodeEngine
 from goe_lake.engine.policy import read_policy
 from goe_lake.engine.sites import SiteList
 from goe_lake.errors import ConfigError, LakeError
+from goe_lake.federation.asker import Asker
+from goe_lake.federation.governed import Governed, Question, record_frequencies
+from goe_lake.federation.ledger import Ledger
 from goe_lake.lake import Snapshot, open_snapshot
 from goe_lake.release import Release, digest_of
 
@@ -101,8 +105,8 @@ class Node(Protocol):
     def lay(self, site_list: SiteList) -> None:
         """Make *site_list* the list that the node answers by."""
 
-    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
-        """The controlled cells of *release*."""
+    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
+        """The controlled cells of *release*, for *asker*."""
 
     def frequencies(self, contig: str) -> pa.Table:
         """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""
@@ -122,6 +126,9 @@ class EmbeddedNode:
         check_is_lake_of(config, snapshot)
         self._engine = NodeEngine(config.node_id, snapshot, self.policy)
         self._site_list: SiteList | None = None
+        self._ledger_folder = config.ledger
+        self._ledger: Ledger | None = None
+        self._opening = threading.Lock()
 
     def describe(self) -> NodeDescription:
         """The node's public facts."""
@@ -162,7 +169,10 @@ class EmbeddedNode:
 
     def release_frequencies(self, progress: Progress | None = None) -> FrequencyRelease:
         """Make the node's next release of allele frequencies; the standing one where nothing changed."""
-        return FrequencyRelease.of(make_release(self._frequencies(), self.lake, progress))
+        frequencies, ledger = self._frequencies(), self.open_ledger()
+        release = FrequencyRelease.of(make_release(frequencies, self.lake, progress))
+        record_frequencies(ledger, release.to_json())
+        return release
 
     def _frequencies(self) -> Frequencies:
         if self._site_list is None:
@@ -170,9 +180,19 @@ class EmbeddedNode:
             raise LakeError(self.lake, problem, "open it in a federation, or lay a list over it")
         return Frequencies(self._engine.snapshot, self.policy, self._site_list)
 
-    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
-        """The controlled cells of *release*."""
-        return self._engine.answer(release, purpose, query_id)
+    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
+        """The controlled cells of *release*, for *asker*; what the ledger cannot record is not answered."""
+        listed = None if self._site_list is None else self._site_list.digest
+        basis = digest_of({"snapshot": self._engine.snapshot.snapshot_id, "site_list": listed})
+        governed = Governed(self._engine, self.policy, self.open_ledger())
+        return governed.answer(Question(release, asker, query_id, basis))
+
+    def open_ledger(self) -> Ledger:
+        """The node's ledger; LedgerError where it is lost, damaged, or cannot be written."""
+        with self._opening:
+            if self._ledger is None or not self._ledger.in_place:
+                self._ledger = Ledger.open(self._ledger_folder, self.lake, self._engine.node_id)
+            return self._ledger
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any; its release fails."""
@@ -181,6 +201,9 @@ class EmbeddedNode:
     def close(self) -> None:
         """Let go of everything that was opened to answer."""
         self._engine.close()
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
 
 
 def held_to(policy: Policy, floor: int) -> Policy:

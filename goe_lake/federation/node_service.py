@@ -12,14 +12,14 @@ import structlog
 
 from goe_lake.engine.node import digest_of_cells
 from goe_lake.engine.sites import SiteList
-from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
+from goe_lake.errors import ConfigError, LakeError, LedgerError, ReleaseRefused
 from goe_lake.federation.deadline import interrupted_after
 from goe_lake.federation.membership import Membership
 from goe_lake.federation.node import EmbeddedNode, FrequencyRelease, NodeDescription
 from goe_lake.federation.problems import Problem
 from goe_lake.federation.wire import Question, read_table, write_table
 from goe_lake.lake import current_id
-from goe_lake.release import Receipt
+from goe_lake.release import BudgetLeft, Receipt
 
 log = structlog.get_logger("goe_lake.node")
 T = TypeVar("T")
@@ -36,11 +36,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class WiredCells:
-    """Cells as they travel, how many there are, and the receipt for exactly those bytes."""
+    """Cells as they travel, how many there are, the receipt for exactly those bytes, and the budget left."""
 
     body: bytes
     rows: int
     receipt: Receipt
+    budget_left: BudgetLeft | None = None
 
 
 class NodeService:
@@ -71,6 +72,9 @@ class NodeService:
             )
         description = node.describe()
         self._membership.node(description.node_id)
+        node.open_ledger()
+        if node.policy.protects and not node.policy.projects_required:
+            log.warning("any_project_is_answered", mend="set required = true in [projects] of policy.toml")
         if description.catalog.assembly != self._membership.assembly:
             raise ConfigError(
                 self._node_toml,
@@ -85,7 +89,7 @@ class NodeService:
         if self._moved():
             try:
                 self._standing = self._open()
-            except (ConfigError, LakeError) as error:
+            except (ConfigError, LakeError, LedgerError) as error:
                 # such a text names files and settings, and is for the operator alone
                 log.error("snapshot_not_opened", error=str(error))
                 raise Problem("failed") from None
@@ -121,6 +125,10 @@ class NodeService:
                 cells = self._cells(standing.node, question)
             except ReleaseRefused:
                 raise
+            except LedgerError as error:
+                # such a text names the ledger and the mend, and is for the operator alone
+                log.error("ledger_not_in_order", error=str(error))
+                raise Problem("failed") from None
             except Exception:  # noqa: BLE001 - fail closed, whatever it is: error texts quote values
                 raise Problem("late" if late.is_set() else "failed") from None
         if late.is_set():
@@ -128,11 +136,12 @@ class NodeService:
         return cells
 
     def _cells(self, node: EmbeddedNode, question: Question) -> WiredCells:
-        answer = node.answer(question.release, question.purpose, question.query_id)
+        answer = node.answer(question.release, question.asker, question.query_id)
         body = write_table(answer.cells)
         # of what travels, which holds less than what was computed
         digest = digest_of_cells(read_table(body))
-        return WiredCells(body, answer.cells.num_rows, replace(answer.receipt, cells_digest=digest))
+        receipt = replace(answer.receipt, cells_digest=digest)
+        return WiredCells(body, answer.cells.num_rows, receipt, answer.budget_left)
 
     def frequencies(self, contig: str) -> bytes:
         """The allele frequencies of *contig* that the node has released, or would release, as they travel."""

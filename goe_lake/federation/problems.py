@@ -30,21 +30,30 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "malformed": Kind(400, "the request is not one that this service reads"),
         "not-authenticated": Kind(401, "the request does not say, or does not prove, who sends it"),
         "not-permitted": Kind(403, "the sender is known, and may not ask this"),
+        "project-refused": Kind(403, "a node does not answer this project"),
         "not-found": Kind(404, "there is nothing at this address"),
         "wrong-method": Kind(405, "this address is not asked in this way"),
         "too-slow": Kind(408, "the request was sent too slowly"),
         "node-moved": Kind(409, "the node has published another snapshot, or changed its rules"),
         "site-list-unknown": Kind(409, "the node does not hold this site list"),
+        "answer-held": Kind(409, "a node's officer has not let the answer go"),
         "too-large": Kind(413, "the request is larger than this service reads"),
         "release-refused": Kind(422, "the node does not compute this release"),
         "query-refused": Kind(422, "the query is refused"),
         "site-list-refused": Kind(422, "the node does not take this site list"),
+        "budget-spent": Kind(429, "the project has asked enough of a node for today"),
         "failed": Kind(500, "the service could not answer"),
         "busy": Kind(503, "too many requests are under way"),
         "incomplete": Kind(503, "nodes that the caller requires did not answer"),
         "not-open": Kind(503, "the federation is not open"),
         "late": Kind(504, "the answer was not ready within the deadline"),
     }
+)
+
+
+#: The kind of problem for each code of a node that declines.
+DECLINED: Final[Mapping[str, str]] = MappingProxyType(
+    {"G801": "project-refused", "G802": "budget-spent", "G803": "answer-held"}
 )
 
 

@@ -16,10 +16,11 @@ import structlog
 from goe_lake.engine.frequencies import Progress
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.engine.sites import SiteList, is_site_schema
-from goe_lake.errors import ConfigError, NodeFailed, ReleaseRefused
+from goe_lake.errors import ConfigError, Declined, NodeFailed, ReleaseRefused
+from goe_lake.federation.asker import Asker
 from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.node import FrequencyRelease, NodeDescription
-from goe_lake.federation.problems import Problem, read_problem
+from goe_lake.federation.problems import DECLINED, MOST_DETAIL, Problem, read_problem
 from goe_lake.federation.tokens import SIGNATURE_HEADER, BadSignature, Signer, check_answer, request_token
 from goe_lake.federation.wire import (
     DESCRIPTION,
@@ -33,7 +34,7 @@ from goe_lake.federation.wire import (
     receipt_from_json,
     write_table,
 )
-from goe_lake.release import Release
+from goe_lake.release import BudgetLeft, Release
 
 log = structlog.get_logger("goe_lake.gateway")
 
@@ -77,14 +78,22 @@ class Channel:
         )
 
     def send(
-        self, method: str, path: str, body: bytes = b"", *, query_id: str = "", seconds: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        query_id: str = "",
+        seconds: float | None = None,
+        asker: Asker | None = None,
     ) -> Reply:
-        """The node's signed answer to one request.
+        """The node's signed answer to one request; its token names *asker*, for whom it is sent.
 
         Raises Problem where the node says what is wrong, and NodeFailed where it cannot be reached,
         is late, or has not signed what it sent.
         """
-        token, nonce = request_token(self._signer, self.member.node_id, method, path, body)
+        more = {"asker": asker.to_json()} if asker is not None else None
+        token, nonce = request_token(self._signer, self.member.node_id, method, path, body, more)
         request = self._client.build_request(
             method, path, content=body, headers={"Authorization": f"Bearer {token}"}
         )
@@ -177,28 +186,29 @@ class RemoteNode:
         self._site_list = clean_site_list(site_list)
         self._ask("PUT", SITE_LIST, write_table(site_list.sites), seconds=OPENING_DEADLINE)
 
-    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
+    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
         """The controlled cells of *release*, as the node signed them."""
         assert self._description is not None
         assert self._site_list is not None
         body = Question(
-            release, purpose, query_id, self._description.digest(), self._site_list.digest
+            release, asker, query_id, self._description.digest(), self._site_list.digest
         ).to_bytes()
         try:
-            reply = self._channel.send("POST", RELEASE, body, query_id=query_id)
+            reply = self._channel.send("POST", RELEASE, body, query_id=query_id, asker=asker)
         except Problem as problem:
             if problem.kind != "site-list-unknown":
                 raise self._failure(problem, query_id) from None
             # the node was started again; it has computed nothing, so asking once more is safe
             self.lay(self._site_list)
-            reply = self._ask("POST", RELEASE, body, query_id=query_id)
+            reply = self._ask("POST", RELEASE, body, query_id=query_id, asker=asker)
         cells = self._table(reply, query_id)
         try:
             receipt = receipt_from_json(reply.claims.get("receipt"))
+            left = BudgetLeft.from_json(reply.claims.get("budget_left"))
         except (ValueError, TypeError):
             raise self._failed(query_id, "the answer has no receipt") from None
         log.info("receipt", node=self.member.node_id, query_id=query_id, signed=reply.signature)
-        return NodeAnswer(cells, receipt)
+        return NodeAnswer(cells, receipt, left)
 
     def frequencies(self, contig: str) -> pa.Table:
         """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""
@@ -229,15 +239,24 @@ class RemoteNode:
             return self._ask(method, path, seconds=seconds)
 
     def _ask(
-        self, method: str, path: str, body: bytes = b"", *, query_id: str = "", seconds: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        query_id: str = "",
+        seconds: float | None = None,
+        asker: Asker | None = None,
     ) -> Reply:
         try:
-            return self._channel.send(method, path, body, query_id=query_id, seconds=seconds)
+            return self._channel.send(method, path, body, query_id=query_id, seconds=seconds, asker=asker)
         except Problem as problem:
             raise self._failure(problem, query_id) from None
 
     def _failure(self, problem: Problem, query_id: str) -> NodeFailed | ReleaseRefused:
         """What a problem that the node told means to the federation."""
+        if DECLINED.get(problem.code) == problem.kind:
+            return Declined(problem.code, problem.detail, str(problem.more.get("mend", ""))[:MOST_DETAIL])
         if problem.kind == "release-refused":
             return ReleaseRefused(problem.code, problem.detail)
         if problem.kind == "node-moved":

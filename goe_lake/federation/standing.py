@@ -14,6 +14,7 @@ import structlog
 from goe_lake.catalog import Catalog
 from goe_lake.errors import ConfigError, Incomplete, NodeFailed, ReleaseRefused
 from goe_lake.federation.answer import Answer
+from goe_lake.federation.asker import Asker
 from goe_lake.federation.gateway import Completeness, Federation
 from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.remote_node import Channel, RemoteNode
@@ -22,6 +23,7 @@ from goe_lake.release import NodeReport
 
 log = structlog.get_logger("goe_lake.gateway")
 
+DEMO: Final = Asker("demo")
 RETRY: Final = 10.0  # seconds between looks for nodes that were absent
 
 
@@ -72,10 +74,10 @@ class StandingFederation:
         *,
         completeness: Completeness = "all",
         domain_rows: bool = False,
-        project: str = "demo",
+        asker: Asker = DEMO,
     ) -> Answer:
         """Answer the query *text* as `Federation.sql` does; Incomplete names the absent nodes too."""
-        question = Question(text, completeness, domain_rows, project)
+        question = Question(text, completeness, domain_rows, asker)
         opened = self._current()
         try:
             answer = _answer(opened, question)
@@ -88,9 +90,9 @@ class StandingFederation:
         # a node that moved has computed nothing of the question
         return _answer(self._renewed(opened), question)
 
-    def explain(self, text: str, project: str = "demo") -> str:
+    def explain(self, text: str) -> str:
         """What the query *text* would ask of each node, and what is made of it; asks nothing."""
-        return self._current().federation.for_project(project).explain(text)
+        return self._current().federation.explain(text)
 
     @property
     def catalog(self) -> Catalog:
@@ -169,16 +171,16 @@ def _describes_itself(node: RemoteNode) -> bool:
 
 @dataclass(frozen=True)
 class Question:
-    """What an analyst asks: a query, which answer will do, and for which project."""
+    """What an analyst asks: a query, which answer will do, and for which project, by whom."""
 
     text: str
     completeness: Completeness
     domain_rows: bool
-    project: str
+    asker: Asker
 
 
 def _answer(opened: Opened, question: Question) -> Answer:
-    federation = opened.federation.for_project(question.project)
+    federation = opened.federation.for_asker(question.asker)
     absent = tuple(member.node_id for member in opened.absent)
     if absent and question.completeness == "all":
         federation.explain(question.text)  # a query that is refused is refused, whoever is absent

@@ -57,8 +57,10 @@ def sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def request_token(signer: Signer, node_id: str, method: str, path: str, body: bytes) -> tuple[str, str]:
-    """A token for one request to *node_id*, and its nonce."""
+def request_token(
+    signer: Signer, node_id: str, method: str, path: str, body: bytes, more: Mapping[str, Any] | None = None
+) -> tuple[str, str]:
+    """A token for one request to *node_id*, and its nonce; *more* are further claims, such as who asks."""
     now, nonce = time.time(), secrets.token_urlsafe(24)
     claims = {
         "aud": node_id,
@@ -67,6 +69,7 @@ def request_token(signer: Signer, node_id: str, method: str, path: str, body: by
         "jti": nonce,
         "request": f"{method} {path}",
         "body_sha256": sha256(body),
+        **(more or {}),
     }
     return signer.sign(REQUEST_TYPE, claims), nonce
 

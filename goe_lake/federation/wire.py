@@ -19,12 +19,13 @@ import pyarrow.compute as pc
 
 from goe_lake.engine.sites import KEY, SiteList, is_site_schema
 from goe_lake.federation.answer import Answer
+from goe_lake.federation.asker import Asker
 from goe_lake.federation.problems import Problem
 from goe_lake.genome import CONTIGS
-from goe_lake.release import Bound, ColumnReport, Envelope, NodeReport, Receipt, Release, Status
+from goe_lake.release import Bound, BudgetLeft, ColumnReport, Envelope, NodeReport, Receipt, Release, Status
 
 ARROW_TYPE: Final = "application/vnd.apache.arrow.stream"
-QUESTION_VERSION: Final = "question/1"
+QUESTION_VERSION: Final = "question/2"
 ENVELOPE_KEY: Final = b"goe_lake.envelope"
 
 HEALTH: Final = "/health"
@@ -38,26 +39,30 @@ EXPLAIN: Final = "/v1/explain"
 TABLES: Final = "/v1/tables"
 
 QUERY_ID: Final = re.compile(r"[0-9a-f]{32}")
-PURPOSE: Final = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 @dataclass(frozen=True)
 class Question:
-    """A release as a gateway sends it: for which purpose, and what of the node and its sites it relies on.
+    """A release as a gateway sends it: who asks, and what of the node and its sites it relies on.
 
     *description_digest* is of the node's description, so of its snapshot, catalogue and threshold.
     """
 
     release: Release
-    purpose: str
+    asker: Asker
     query_id: str
     description_digest: str
     site_list_digest: str
 
     def to_bytes(self) -> bytes:
         """The question as the body of a request."""
-        fields = {**vars(self), "release": self.release.to_json(), "version": QUESTION_VERSION}
+        fields = {
+            **vars(self),
+            "release": self.release.to_json(),
+            "asker": self.asker.to_json(),
+            "version": QUESTION_VERSION,
+        }
         return json.dumps(fields).encode()
 
     @classmethod
@@ -67,16 +72,14 @@ class Question:
             data = json.loads(body)
             if set(data) != {*cls.__dataclass_fields__, "version"} or data["version"] != QUESTION_VERSION:
                 raise Problem("malformed", f"this is not a {QUESTION_VERSION}")
-            texts = {
-                name: str(data[name])
-                for name in ("purpose", "query_id", "description_digest", "site_list_digest")
-            }
+            texts = {name: str(data[name]) for name in ("query_id", "description_digest", "site_list_digest")}
+            asker = Asker.from_json(data["asker"])
         except (ValueError, TypeError, RecursionError):
             raise Problem("malformed", f"this is not a {QUESTION_VERSION}") from None
         # neither breaks a line of a log, or is of any length
-        if not QUERY_ID.fullmatch(texts["query_id"]) or not PURPOSE.fullmatch(texts["purpose"]):
-            raise Problem("malformed", "the query id or the purpose is not written as one")
-        return cls(Release.from_json(data["release"]), **texts)
+        if not QUERY_ID.fullmatch(texts["query_id"]) or not asker.well_written:
+            raise Problem("malformed", "the query id, the project or the analyst is not written as one")
+        return cls(Release.from_json(data["release"]), asker, **texts)
 
 
 def write_table(table: pa.Table) -> bytes:
@@ -215,4 +218,5 @@ def envelope_from_json(data: Mapping[str, Any]) -> Envelope:
         bounds=tuple(Bound(**bound) for bound in data["bounds"]),
         not_shown=tuple(data["not_shown"]),
         notices=tuple(data["notices"]),
+        budget_left=BudgetLeft.from_json(data["budget_left"]),
     )

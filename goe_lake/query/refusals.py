@@ -43,6 +43,9 @@ class Code(StrEnum):
     CONSTANT_NOT_KNOWN = "G504"
     TOO_MUCH_WORK = "G601"
     FINAL_STEP = "G602"
+    PROJECT = "G801"
+    BUDGET = "G802"
+    HELD = "G803"
     INTERNAL = "G901"
 
 
@@ -76,6 +79,9 @@ RULES: dict[Code, str] = {
     Code.MIXED_TABLES: "A SELECT reads persons or released rows; variants and one-row tables go with both.",
     Code.NOT_RELEASED: "Allele frequencies can be read once the nodes have released them.",
     Code.CONSTANT_NOT_KNOWN: "A value that persons are compared with must have been released whole.",
+    Code.PROJECT: "A project asks what each node's officer approved: a purpose, by members, for a time.",
+    Code.BUDGET: "A project asks so many queries, cells and rare sites of a node in a day.",
+    Code.HELD: "Where a node's officer looks at each answer first, it does not leave before.",
     Code.TOO_MUCH_WORK: "The steps above the releases end within limits of time, memory and number.",
     Code.FINAL_STEP: "The steps above the releases must be computable on the values that were released.",
     Code.INTERNAL: "What cannot be planned is not asked.",

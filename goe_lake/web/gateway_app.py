@@ -4,7 +4,7 @@
 |---|---|
 | `GET /health` | `{"status": "ok"}` |
 | `GET /v1/tables` | the catalogue: tables, columns, types, units, bounds, labels (JSON) |
-| `POST /v1/query` | takes `{"sql", "project"?, "completeness"?, "domain_rows"?}`; the answer |
+| `POST /v1/query` | takes `{"sql", "project"?, "analyst"?, "completeness"?, "domain_rows"?}`; the answer |
 | `POST /v1/explain` | takes `{"sql", "project"?}`; `{"explanation"}` |
 
 An answer is JSON, `{"rows": [...], "status": [...], "envelope": {...}}`, where *status* has one word
@@ -13,7 +13,8 @@ application/vnd.apache.arrow.stream` it is two Arrow streams, one behind the oth
 schema metadata holds the envelope as JSON under `goe_lake.envelope`; then the status, of the same
 shape. A reader of one stream finds the table.
 
-Errors are problem+json. A refused query is 422 with `code`, `line`, `column` and `hint`; nodes that
+Errors are problem+json. A refused query is 422 with `code`, `line`, `column` and `hint`, or 403, 429 or 409
+where a node does not answer the project, its day is spent, or an officer holds the answer; nodes that
 did not answer are 503 with `missing` and `query_id`.
 """
 
@@ -26,13 +27,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp
 
 from goe_lake.errors import ConfigError, Incomplete, QueryRefused
-from goe_lake.federation.problems import Problem
+from goe_lake.federation.asker import ANONYMOUS, LINE, Asker
+from goe_lake.federation.problems import DECLINED, Problem
 from goe_lake.federation.standing import StandingFederation
 from goe_lake.federation.wire import (
     ARROW_TYPE,
     EXPLAIN,
     HEALTH,
-    PURPOSE,
     QUERY,
     TABLES,
     answer_to_json,
@@ -48,12 +49,13 @@ class ExplainRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     sql: str = Field(max_length=MOST_SQL)
-    project: str = Field("demo", pattern=f"^{PURPOSE.pattern}$")
+    project: str = Field("demo", pattern=f"^{LINE.pattern}$")
 
 
 class QueryRequest(ExplainRequest):
-    """A query, the project that asks it, whether fewer nodes will do, and whether small groups get rows."""
+    """A query, who asks it, whether fewer nodes will do, and whether small groups get rows."""
 
+    analyst: str = Field(ANONYMOUS, pattern=f"^{LINE.pattern}$")
     completeness: Literal["all", "any"] = "all"
     domain_rows: bool = False
 
@@ -78,7 +80,7 @@ class GatewayApp:
             asked.sql,
             completeness=asked.completeness,
             domain_rows=asked.domain_rows,
-            project=asked.project,
+            asker=Asker(asked.project, asked.analyst),
         )
         if ARROW_TYPE in request.headers.get("Accept", ""):
             return Response(write_answer(answer), media_type=ARROW_TYPE)
@@ -86,13 +88,14 @@ class GatewayApp:
 
     def explain(self, asked: ExplainRequest) -> dict[str, str]:
         """What a query would ask of each node."""
-        return {"explanation": self._federation.explain(asked.sql, asked.project)}
+        return {"explanation": self._federation.explain(asked.sql)}
 
 
 async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, QueryRefused)
     more = {"line": error.line, "column": error.column, "hint": error.hint}
-    return problem_response(Problem("query-refused", error.message, error.code, more))
+    kind = DECLINED.get(error.code, "query-refused")
+    return problem_response(Problem(kind, error.message, error.code, more))
 
 
 async def _on_incomplete(request: Request, error: Exception) -> Response:

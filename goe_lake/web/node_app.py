@@ -28,9 +28,9 @@ from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
-from goe_lake.errors import ReleaseRefused
+from goe_lake.errors import Declined, ReleaseRefused
 from goe_lake.federation.node_service import NodeService, WiredCells
-from goe_lake.federation.problems import Problem
+from goe_lake.federation.problems import DECLINED, Problem
 from goe_lake.federation.tokens import SIGNATURE_HEADER, RequestGate, Signer, sign_answer
 from goe_lake.federation.wire import (
     ARROW_TYPE,
@@ -105,8 +105,10 @@ class NodeApp:
 
     async def release(self, request: Request) -> Response:
         """The controlled cells of a release, with a receipt."""
-        nonce, body = await self._admitted(request)
+        nonce, body, claims = await self._admitted_with_claims(request)
         question = _question(body)
+        if claims.get("asker") != question.asker.to_json():
+            raise Problem("not-permitted", "the token is for another asker")
         request.state.query_id = question.query_id
         digest = question.release.digest()
         try:
@@ -114,7 +116,8 @@ class NodeApp:
         except ReleaseRefused as refused:
             raise _refusal(refused) from None
         log.info("release_answered", query_id=question.query_id, release=digest, rows=cells.rows)
-        more = {"query_id": question.query_id, "receipt": cells.receipt.to_json()}
+        left = cells.budget_left.to_json() if cells.budget_left else None
+        more = {"query_id": question.query_id, "receipt": cells.receipt.to_json(), "budget_left": left}
         return self._signed(nonce, cells.body, ARROW_TYPE, more=more)
 
     async def frequencies(self, request: Request) -> Response:
@@ -136,10 +139,14 @@ class NodeApp:
 
     async def _admitted(self, request: Request) -> tuple[str, bytes]:
         """The nonce and the body of a request that the gateway sent; nothing is read of any other's body."""
+        nonce, body, _ = await self._admitted_with_claims(request)
+        return nonce, body
+
+    async def _admitted_with_claims(self, request: Request) -> tuple[str, bytes, Mapping[str, Any]]:
         path = request.url.path
         claims = self._gate.check(request.headers.get("Authorization"), request.method, path)
         body = await request.body()
-        return self._gate.admit(claims, body), body
+        return self._gate.admit(claims, body), body, claims
 
     def _signed(
         self,
@@ -162,6 +169,8 @@ def _question(body: bytes) -> Question:
 
 
 def _refusal(refused: ReleaseRefused) -> Problem:
+    if isinstance(refused, Declined):
+        return Problem(DECLINED[refused.code], refused.message, refused.code, {"mend": refused.mend})
     return Problem("release-refused", refused.message, refused.code)
 
 

@@ -19,6 +19,7 @@ import goe_lake
 from goe_lake.config import read_node
 from goe_lake.engine.sites import SITE_SCHEMA, SiteList, unite
 from goe_lake.errors import NodeFailed, QueryRefused, ReleaseRefused
+from goe_lake.federation.asker import Asker
 from goe_lake.federation.gateway import Federation
 from goe_lake.federation.node import EmbeddedNode
 from goe_lake.lake import ingest
@@ -252,7 +253,7 @@ def release(
 def sent(node: EmbeddedNode, data: dict[str, Any]) -> object:
     """The cells that a node sends for release/1 JSON, or how it turned it down."""
     try:
-        return node.answer(Release.from_json(data), "demo", "q").cells.to_pylist()
+        return node.answer(Release.from_json(data), Asker("demo"), "q").cells.to_pylist()
     except (NodeFailed, ReleaseRefused) as error:
         return type(error).__name__
 

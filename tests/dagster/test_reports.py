@@ -54,7 +54,7 @@ def test_a_node_that_is_away_is_told_by_the_check(
     """The report asks for any nodes; none answering is a failure that may be tried again."""
     ingest(read_node(node), min_label_persons=10)
 
-    def away(self: EmbeddedNode, release: object, purpose: str, query_id: str) -> None:
+    def away(self: EmbeddedNode, release: object, asker: object, query_id: str) -> None:
         raise NodeFailed("GOE-EE-NODE-1", query_id)
 
     monkeypatch.setattr(EmbeddedNode, "answer", away)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from goe_lake import QueryRefused
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation import EmbeddedNode
+from goe_lake.federation.asker import Asker
 from goe_lake.release import Release
 from tests.oracle.cohort import NodeFiles, Shape, shape_of, write_cohort
 from tests.oracle.grammar import SHAPES, Query, queries
@@ -44,9 +45,9 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.node, name)
 
-    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
+    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
         """The node's answer, noted."""
-        answer = self.node.answer(release, purpose, query_id)
+        answer = self.node.answer(release, asker, query_id)
         self.left.append((release.to_json(), answer))
         return answer
 

@@ -20,6 +20,7 @@ from joserfc.jwk import ECKey
 
 from goe_lake.engine.sites import SITE_SCHEMA
 from goe_lake.federation import Federation, NodeDescription
+from goe_lake.federation.asker import Asker
 from goe_lake.federation.keys import make_federation_keys
 from goe_lake.federation.problems import KINDS, Problem
 from goe_lake.federation.remote_node import RemoteNode
@@ -49,6 +50,7 @@ from tests.services.running import GATEWAY, Running
 
 NODE = "GOE-EE-NODE-1"
 QUERY_ID = "0123456789abcdef" * 2
+ASKER = Asker("demo")
 
 
 @dataclass
@@ -62,11 +64,11 @@ class Line:
 
     def question(self, release: Release) -> bytes:
         """The body that asks *release*."""
-        return Question(release, "demo", QUERY_ID, self.node.digest(), self.site_list_digest).to_bytes()
+        return Question(release, ASKER, QUERY_ID, self.node.digest(), self.site_list_digest).to_bytes()
 
     def token(self, body: bytes, node_id: str = NODE, method: str = "POST", path: str = RELEASE) -> str:
         """A token as the gateway makes it."""
-        return request_token(self.signer, node_id, method, path, body)[0]
+        return request_token(self.signer, node_id, method, path, body, {"asker": ASKER.to_json()})[0]
 
     def post(self, body: bytes, token: str | None, path: str = RELEASE) -> httpx.Response:
         """The answer to *body* with *token*."""
@@ -120,7 +122,7 @@ def by_hand(header: dict[str, Any], claims: dict[str, Any], sign: Callable[[byte
 def test_a_release_is_answered_and_signed(line: Line, services: Running, release: Release):
     """The plain case: cells, and a receipt that names node, snapshot, release and cells."""
     body = line.question(release)
-    token, nonce = request_token(line.signer, NODE, "POST", RELEASE, body)
+    token, nonce = request_token(line.signer, NODE, "POST", RELEASE, body, {"asker": ASKER.to_json()})
     response = line.post(body, token)
     assert response.status_code == 200
     key = services.membership.node(NODE).public_key
@@ -293,9 +295,11 @@ def test_what_the_node_does_not_compute_is_refused_with_a_code(
     "change",
     [
         {"query_id": "1\n{}"},
-        {"purpose": "a\nb"},
-        {"purpose": ""},
-        {"version": "question/2"},
+        {"asker": {"project": "a\nb", "analyst": "a"}},
+        {"asker": {"project": "a", "analyst": ""}},
+        {"asker": {"project": "a"}},
+        {"purpose": "a"},
+        {"version": "question/1"},
         {"release": []},
         {"more": 1},
     ],

@@ -15,6 +15,7 @@ import pytest
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.errors import ConfigError, Incomplete, NodeFailed, QueryRefused
 from goe_lake.federation import Federation
+from goe_lake.federation.asker import Asker
 from goe_lake.federation.node import EmbeddedNode
 from goe_lake.products.reports import Report, list_reports, run_report, write_result
 from goe_lake.products.reports.definition import parse_report, reports_folder
@@ -44,7 +45,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 class Silent(EmbeddedNode):
     """A node that fails to answer."""
 
-    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
+    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
         """Fail as a node does whose engine broke."""
         raise NodeFailed("GOE-FI-NODE-1", query_id)
 

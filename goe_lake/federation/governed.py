@@ -1,0 +1,200 @@
+"""A node's engine behind its ledger: whom it answers, what that spends, and the record before the answer.
+
+The order is: the project's standing, its budget, the cells under disclosure control, then one
+transaction that records what leaves. A number leaves only after that transaction is on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from goe_lake.disclosure import Policy
+from goe_lake.engine.node import NodeAnswer, NodeEngine, digest_of_cells
+from goe_lake.errors import Declined, NodeFailed, ReleaseRefused
+from goe_lake.federation.asker import Asker
+from goe_lake.federation.ledger import (
+    Kind,
+    Ledger,
+    Record,
+    Spending,
+    Standing,
+    Transaction,
+    budgets,
+    held,
+)
+from goe_lake.federation.ledger.entries import canonical
+from goe_lake.federation.ledger.projects import standing_of
+from goe_lake.federation.ledger.shape import fingerprint, shape_of
+from goe_lake.release import BudgetLeft, Receipt, Release, withheld_column
+
+
+@dataclass(frozen=True)
+class Question:
+    """A release, who asks it under which query id, and a digest of what it is answered from."""
+
+    release: Release
+    asker: Asker
+    query_id: str
+    basis: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How much of an answer is told: its rows, and its values by what became of them."""
+
+    rows: int
+    told: int
+    withheld: int
+
+    def to_json(self) -> dict[str, object]:
+        """The tally as plain JSON values."""
+        return dict(vars(self))
+
+
+class Governed:
+    """Answers for *engine* by what *ledger* knows, under *policy*."""
+
+    def __init__(self, engine: NodeEngine, policy: Policy, ledger: Ledger) -> None:
+        self._engine, self._policy, self.ledger = engine, policy, ledger
+        self._policy_digest = digest_of_policy(policy)
+
+    def answer(self, question: Question) -> NodeAnswer:
+        """The controlled cells of *question*, recorded.
+
+        Raises Declined where the project may not ask this, ReleaseRefused and NodeFailed as the
+        engine does, and LedgerError where nothing can be recorded.
+        """
+        account = ""
+        try:
+            standing = self._standing(question.asker)
+            account = standing.account
+            self._check_budget(standing, question)
+            if standing.hold:
+                return self._held(standing, question)
+            return self._given(standing, question, self._compute(standing, question))
+        except (ReleaseRefused, NodeFailed) as refused:
+            self._note_declined(account, question, refused)
+            raise
+
+    def _standing(self, asker: Asker) -> Standing:
+        known = self.ledger.decided(asker.project)
+        return standing_of(
+            asker, known, self._engine.node_id, self.ledger.now(), required=self._policy.projects_required
+        )
+
+    def _check_budget(self, standing: Standing, question: Question) -> None:
+        """Refuse before anything is computed where nothing is left."""
+        if not self._policy.protects:
+            return
+        spent = self.ledger.spent(standing.account)
+        new = not self.ledger.knows_query(standing.account, question.query_id)
+        # an answer without a row costs no cell, and yet is an answer
+        asked = Spending(spent.queries + new, spent.cells + 1, spent.rare_sites)
+        budgets.check(self._policy.budget, asked, self.ledger.now())
+
+    def _compute(self, standing: Standing, question: Question) -> NodeAnswer:
+        return self._engine.answer(question.release, standing.purpose, question.query_id)
+
+    def _given(self, standing: Standing, question: Question, answer: NodeAnswer) -> NodeAnswer:
+        """*answer*, recorded; Declined where it is more than is left of the day."""
+        with self.ledger.transaction() as transaction:
+            left = self._record(transaction, standing, question, answer)
+        return replace(answer, budget_left=left)
+
+    def _record(
+        self, transaction: Transaction, standing: Standing, question: Question, answer: NodeAnswer
+    ) -> BudgetLeft | None:
+        tally = tally_of(answer.cells, question.release)
+        kind = Kind.ANSWER if self._policy.protects else Kind.UNPROTECTED
+        body = {
+            **_what(question.release),
+            **tally.to_json(),
+            "purpose": standing.purpose,
+            "snapshot": answer.receipt.snapshot_id,
+            "cells_digest": answer.receipt.cells_digest,
+            "policy": self._policy_digest,
+        }
+        transaction.record(_of(question, standing.account, kind, body, cells=tally.rows))
+        if not self._policy.protects:
+            return None
+        spent = transaction.spent(standing.account)
+        budgets.check(self._policy.budget, spent, transaction.now)
+        return budgets.left(self._policy.budget, spent, transaction.now)
+
+    def _held(self, standing: Standing, question: Question) -> NodeAnswer:
+        """An answer that the officer allowed; Declined while that is not decided, or decided against."""
+        known = held.find(self.ledger, question.asker.project, question.release.digest(), question.basis)
+        if known is None:
+            answer = self._compute(standing, question)
+            tally = tally_of(answer.cells, question.release)
+            with self.ledger.transaction() as transaction:
+                number = held.keep(
+                    transaction,
+                    _of(question, standing.account, Kind.DECLINED, _what(question.release)),
+                    question.basis,
+                    canonical(tally.to_json()),
+                    canonical(answer.receipt.to_json()),
+                    answer.cells,
+                )
+            raise held.waiting(number)
+        if known.state is held.State.ALLOWED:
+            receipt = Receipt(**json.loads(known.receipt))
+            receipt = replace(receipt, cells_digest=digest_of_cells(known.cells))
+            return self._given(standing, question, NodeAnswer(known.cells, receipt))
+        raise held.waiting(known.number) if known.state is held.State.PENDING else held.refused(known.number)
+
+    def _note_declined(self, account: str, question: Question, refused: ReleaseRefused | NodeFailed) -> None:
+        code = refused.code if isinstance(refused, ReleaseRefused) else "failed"
+        reason = refused.message if isinstance(refused, Declined) else ""
+        body = {**_what(question.release), "code": code, "reason": reason}
+        self.ledger.append(_of(question, account, Kind.DECLINED, body))
+
+
+def record_frequencies(ledger: Ledger, release: Mapping[str, object]) -> None:
+    """Note in the log that the node made *release* of allele frequencies, or that the standing one stands."""
+    names = ("number", "release_id", "snapshot_id", "persons", "min_carriers", "protection")
+    ledger.append(Record(Kind.FREQUENCIES, body={name: release[name] for name in names}))
+
+
+def _of(
+    question: Question, account: str, kind: Kind, body: Mapping[str, object], *, cells: int = 0
+) -> Record:
+    return Record(
+        kind,
+        asker=question.asker,
+        account=account,
+        query_id=question.query_id,
+        release=question.release.digest(),
+        cells=cells,
+        body=body,
+    )
+
+
+def _what(release: Release) -> dict[str, object]:
+    shape = shape_of(release)
+    return {"shape": shape, "fingerprint": fingerprint(shape)}
+
+
+def tally_of(cells: pa.Table, release: Release) -> Tally:
+    """How much the controlled *cells* of *release* tell."""
+    values = cells.num_rows * len(release.measures)
+    withheld = sum(
+        pc.sum(cells.column(withheld_column(measure.name))).as_py() or 0 for measure in release.measures
+    )
+    return Tally(cells.num_rows, values - withheld, withheld)
+
+
+def digest_of_policy(policy: Policy) -> str:
+    """The identity of the rules that an answer was held to."""
+    facts = {
+        **vars(policy),
+        "budget": vars(policy.budget),
+        "consent": {code: sorted(purposes) for code, purposes in sorted(policy.consent.items())},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
