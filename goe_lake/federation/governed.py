@@ -75,12 +75,15 @@ class Governed:
             standing = self._standing(question.asker)
             account = standing.account
             self._check_budget(standing, question)
-            if standing.hold:
-                return self._held(standing, question)
-            return self._given(standing, question, self._compute(standing, question))
+            if not standing.hold:
+                return self._given(standing, question, self._compute(standing, question))
+            number, answer = self._held(standing, question)
         except (ReleaseRefused, NodeFailed) as refused:
             self._note_declined(account, question, refused)
             raise
+        if answer is None:  # which was noted with the cells that wait
+            raise held.waiting(number)
+        return answer
 
     def _standing(self, asker: Asker) -> Standing:
         known = self.ledger.decided(asker.project)
@@ -127,8 +130,11 @@ class Governed:
         budgets.check(self._policy.budget, spent, transaction.now)
         return budgets.left(self._policy.budget, spent, transaction.now)
 
-    def _held(self, standing: Standing, question: Question) -> NodeAnswer:
-        """An answer that the officer allowed; Declined while that is not decided, or decided against."""
+    def _held(self, standing: Standing, question: Question) -> tuple[int, NodeAnswer | None]:
+        """The number of a held answer, and the answer if the officer allowed it.
+
+        None the first time, when it is kept; Declined while nothing is decided, or it is decided against.
+        """
         known = held.find(self.ledger, question.asker.project, question.release.digest(), question.basis)
         if known is None:
             answer = self._compute(standing, question)
@@ -142,11 +148,11 @@ class Governed:
                     canonical(answer.receipt.to_json()),
                     answer.cells,
                 )
-            raise held.waiting(number)
+            return number, None
         if known.state is held.State.ALLOWED:
             receipt = Receipt(**json.loads(known.receipt))
             receipt = replace(receipt, cells_digest=digest_of_cells(known.cells))
-            return self._given(standing, question, NodeAnswer(known.cells, receipt))
+            return known.number, self._given(standing, question, NodeAnswer(known.cells, receipt))
         raise held.waiting(known.number) if known.state is held.State.PENDING else held.refused(known.number)
 
     def _note_declined(self, account: str, question: Question, refused: ReleaseRefused | NodeFailed) -> None:

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey
 
 from goe_lake.errors import NodeFailed
 from goe_lake.federation import Answer, Federation
+from goe_lake.federation.asker import Asker
 from goe_lake.federation.membership import parse_address
 from goe_lake.federation.remote_node import Channel, RemoteNode
 from goe_lake.federation.tokens import SIGNATURE_HEADER, BadSignature, Signer, check_answer, sign_answer
@@ -110,13 +111,13 @@ def test_what_was_altered_on_the_way_is_no_answer(services: Running, embedded: F
     release = prepare("SELECT sex, count(*) AS n FROM samples GROUP BY sex", embedded.catalog).releases[0]
     node.describe()
     node.lay(embedded.site_list)
-    assert node.answer(release, "demo", QUERY_ID).cells.num_rows == 2
+    assert node.answer(release, Asker("demo"), QUERY_ID).cells.num_rows == 2
     for alter in ("body", "signature", "none", "replay"):
         between.alter = alter
         with pytest.raises(NodeFailed, match="not signed by the node"):
-            node.answer(release, "demo", QUERY_ID)
+            node.answer(release, Asker("demo"), QUERY_ID)
     between.alter = "nothing"
-    assert node.answer(release, "demo", QUERY_ID).cells.num_rows == 2
+    assert node.answer(release, Asker("demo"), QUERY_ID).cells.num_rows == 2
     channel.close()
 
 
