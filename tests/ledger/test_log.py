@@ -55,6 +55,21 @@ def test_no_literal_is_in_the_ledger(world: World) -> None:
         assert literal.encode() not in written, literal
 
 
+def test_a_shape_says_what_was_asked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables, columns, functions and operators are all there: only literals are `?`."""
+    world.federation().sql(
+        "SELECT sex, regr_slope(bmi, birth_year) AS b, count(*) FILTER (WHERE bmi > 30) AS n FROM samples "
+        "WHERE birth_year < 1990 AND country = 'EE' GROUP BY sex"
+    )
+    main(["audit", "show", str(world.node), "--kind", "answer", "--json"])
+    (entry,) = json.loads(capsys.readouterr().out)
+    shape = json.dumps(entry["body"]["shape"])
+    assert '"?"' in shape
+    for name in ("samples", "bmi", "birth_year", "country", "sex", "sum", "rows", "lt", "eq", "gt"):
+        assert f'"{name}"' in shape, name
+    assert shape.count("?") == 3 + shape.count('"resolution": "?"')
+
+
 def test_what_a_shape_does_not_know_it_leaves_out() -> None:
     """A member that a later version of releases adds, with a variant in it, is not written down."""
 

@@ -21,7 +21,7 @@ NAMES: Final = frozenset(
 )
 #: Members that hold further members.
 NESTED: Final = frozenset(
-    {"relation", "first", "joins", "scan", "on", "conditions", "keys", "expression", "measures", "argument"}
+    {"relation", "first", "joins", "scan", "on", "conditions", "keys", "expression", "measures", "factors"}
     | {"where", "args"}
 )
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(/\d+)?|[^\w\s'\"?]{1,3}")
@@ -72,9 +72,8 @@ def in_words(shape: dict[str, Any]) -> str:
 
 
 def _measure(measure: dict[str, Any]) -> str:
-    argument = measure.get("argument")
-    where = measure.get("where")
-    told = f"{measure['function']}({_expression(argument) if argument else ''})"
+    factors, where = measure.get("factors") or (), measure.get("where")
+    told = f"{measure['function']}({' * '.join(map(_expression, factors))})"
     return f"{told} filter ({_expression(where)})" if where else told
 
 
