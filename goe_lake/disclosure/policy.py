@@ -30,8 +30,8 @@ class Policy:
     *min_persons* persons stand behind every cell and *min_contributors* behind every number in it;
     *max_share* is the largest share (0..1) that one person may have of a sum, and *max_moment_share* of a
     sum of products, such as a variance is made of, by the distance from the mean. *consent* gives the
-    purposes that each consent code covers; empty means that everyone is covered. With *projects_required* only
-    projects that the node's officer approved are answered.
+    purposes that each consent code covers; empty means that everyone is covered. With
+    *projects_required* only projects that the node's officer approved are answered.
     """
 
     protection: Protection = "on"
