@@ -349,6 +349,11 @@ PUBLIC_COLUMNS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 
 
+def is_public(table: str, column: str) -> bool:
+    """Whether a column says where or what a row is about, and never who."""
+    return column in PUBLIC_COLUMNS.get(table, frozenset())
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The tables of one node, or of a federation."""
@@ -363,6 +368,10 @@ class Catalog:
     def column(self, table: str, name: str) -> Column:
         """Column *name* of *table*; KeyError if there is none."""
         return self.tables[table].by_name[name]
+
+    def with_tables(self, tables: Iterable[Table]) -> Catalog:
+        """The catalogue with further *tables*."""
+        return Catalog({**self.tables, **{table.name: table for table in tables}}, self.assembly)
 
     def as_sqlglot(self) -> dict[str, dict[str, str]]:
         """Table and column names with their DuckDB types, as sqlglot's optimizer takes them."""

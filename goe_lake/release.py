@@ -26,6 +26,7 @@ MOST_NODES: Final = 5_000
 LEAST_RESOLUTION: Final = Decimal("1E-12")
 MOST_FACTORS: Final = 4
 MOST_RESOLUTION: Final = Decimal("1E9")
+MOST_PLACES: Final = 12
 
 
 class LiteralType(StrEnum):
@@ -142,12 +143,103 @@ class Join:
     on: tuple[tuple[ColumnRef, ColumnRef], ...]
 
 
+class OutputFunction(StrEnum):
+    """What a per-person sub-aggregate makes of a person's rows."""
+
+    ROWS = "rows"  # rows whose argument is not NULL; all rows without an argument
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What the argument is multiplied by on the rows of *where* (None: on all others)."""
+
+    where: Expr | None
+    factor: Decimal
+
+    def __post_init__(self) -> None:
+        if not self.factor.is_finite() or self.factor.adjusted() > 12 or _places(self.factor) > MOST_PLACES:
+            raise ReleaseRefused("R104", f"a weight has at most {MOST_PLACES} decimal places")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of a per-person sub-aggregate: *function* of *argument* over the rows that *where* keeps.
+
+    *weights*, of a sum, are tried in order, and the first whose condition holds counts; a row for which
+    none does is left out.
+    """
+
+    name: str
+    function: OutputFunction
+    argument: ColumnRef | None = None
+    where: Expr | None = None
+    weights: tuple[Weight, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.function is not OutputFunction.ROWS and self.argument is None:
+            raise ReleaseRefused("R104", f"{self.function} needs an argument")
+        if self.weights and self.function is not OutputFunction.SUM:
+            raise ReleaseRefused("R104", "only sums are weighted")
+        if not re.fullmatch(r"o[0-9]{1,3}", self.name):
+            raise ReleaseRefused("R105", "columns of a sub-aggregate are named o0, o1, …")
+
+
+@dataclass(frozen=True)
+class PerPerson:
+    """Rows about persons brought down to one row a sample, which a release reads as *alias*.
+
+    Its columns are those of *outputs*, NULL for a person without rows, and `present`: whether a row of
+    the person meets the conditions (a conjunction).
+    """
+
+    alias: str
+    relation: Relation
+    conditions: tuple[Expr, ...] = ()
+    outputs: tuple[Output, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.relation.derived:
+            raise ReleaseRefused("R109", "a sub-aggregate reads no other sub-aggregate")
+        names = [output.name for output in self.outputs]
+        if len(set(names)) != len(names):
+            raise ReleaseRefused("R105", "two columns of a sub-aggregate have one name")
+        aliases = [scan.alias for scan in self.relation.scans]
+        if len(set(aliases)) != len(aliases):
+            raise ReleaseRefused("R105", "two scans have one alias")
+        _check_expressions(self.expressions(), aliases)
+
+    def expressions(self) -> Iterator[Expr]:
+        """Every expression that reads a person's values."""
+        yield from self.conditions
+        for output in self.outputs:
+            if output.where is not None:
+                yield output.where
+            yield from (weight.where for weight in output.weights if weight.where is not None)
+            if output.argument is not None and output.argument.column != "sample_id":
+                yield output.argument
+
+    def digest(self) -> str:
+        """What it computes, whatever it is called: sha256 of its canonical JSON."""
+        return digest_of({**_per_person_to_json(self), "alias": ""})
+
+
+#: The column of a sub-aggregate that says whether a person has a row.
+PRESENT: Final = "present"
+
+
 @dataclass(frozen=True)
 class Relation:
-    """The person-level rows beneath a release: a first scan and the joins to it, in order."""
+    """The person-level rows beneath a release: a first scan, the joins to it, in order, and sub-aggregates.
+
+    Each of *derived* adds its columns to every row of the person, and neither rows nor persons.
+    """
 
     first: Scan
     joins: tuple[Join, ...] = ()
+    derived: tuple[PerPerson, ...] = ()
 
     @property
     def scans(self) -> tuple[Scan, ...]:
@@ -241,6 +333,7 @@ class Release:
 
     def __post_init__(self) -> None:
         aliases = [scan.alias for scan in self.relation.scans]
+        aliases += [part.alias for part in self.relation.derived]
         if len(set(aliases)) != len(aliases):
             raise ReleaseRefused("R105", "two scans have one alias")
         names = [*(key.name for key in self.keys), *(measure.name for measure in self.measures)]
@@ -248,13 +341,7 @@ class Release:
             raise ReleaseRefused("R105", "keys are named k0, k1, … and measures m0, m1, …, each once")
         if not self.measures:
             raise ReleaseRefused("R105", "a release without measures asks for nothing")
-        for expression in self.expressions():
-            _check_size(expression)
-            for column in columns_in(expression):
-                if column.table not in aliases:
-                    raise ReleaseRefused("R106", f"no scan is called {column.table!r}")
-                if column.column == "sample_id":
-                    raise ReleaseRefused("R107", "sample_id joins and counts, and nothing else")
+        _check_expressions(self.expressions(), aliases)
 
     def cell_columns(self) -> tuple[str, ...]:
         """The columns of its cells: the keys, then each measure (a whole number) and if it is withheld."""
@@ -274,16 +361,7 @@ class Release:
         """The release as plain JSON values (`release/1`)."""
         return {
             "version": RELEASE_VERSION,
-            "relation": {
-                "first": _scan_to_json(self.relation.first),
-                "joins": [
-                    {
-                        "scan": _scan_to_json(join.scan),
-                        "on": [[expr_to_json(left), expr_to_json(right)] for left, right in join.on],
-                    }
-                    for join in self.relation.joins
-                ],
-            },
+            "relation": _relation_to_json(self.relation),
             "conditions": [expr_to_json(condition) for condition in self.conditions],
             "keys": [
                 {"name": key.name, "expression": expr_to_json(key.expression), "domain": key.domain.value}
@@ -353,6 +431,22 @@ def withheld_column(measure: str) -> str:
     return f"{measure}_withheld"
 
 
+def _check_expressions(expressions: Iterator[Expr], aliases: list[str]) -> None:
+    for expression in expressions:
+        _check_size(expression)
+        for column in columns_in(expression):
+            if column.table not in aliases:
+                raise ReleaseRefused("R106", f"no scan is called {column.table!r}")
+            if column.column == "sample_id":
+                raise ReleaseRefused("R107", "sample_id joins and counts, and nothing else")
+
+
+def _places(number: Decimal) -> int:
+    """The decimal places of *number*."""
+    exponent = number.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
 def _check_size(expression: Expr) -> None:
     """Refuse expressions so large or deep that reading them is itself an attack."""
     level: list[Expr] = [expression]
@@ -403,16 +497,88 @@ def _release_from_json(data: Mapping[str, Any]) -> Release:
     _fields(data, {"version", "relation", "conditions", "keys", "measures", "cells"})
     if data["version"] != RELEASE_VERSION:
         raise ReleaseRefused("R100", f"this node reads {RELEASE_VERSION}")
-    relation = _fields(data["relation"], {"first", "joins"})
     return Release(
-        Relation(
-            _scan_from_json(relation["first"]), tuple(_join_from_json(join) for join in relation["joins"])
-        ),
+        _relation_from_json(data["relation"]),
         tuple(expr_from_json(condition) for condition in data["conditions"]),
         tuple(_key_from_json(key) for key in data["keys"]),
         tuple(_measure_from_json(measure) for measure in data["measures"]),
         CellKind(data["cells"]),
     )
+
+
+def _relation_to_json(relation: Relation) -> dict[str, Any]:
+    return {
+        "first": _scan_to_json(relation.first),
+        "joins": [
+            {
+                "scan": _scan_to_json(join.scan),
+                "on": [[expr_to_json(left), expr_to_json(right)] for left, right in join.on],
+            }
+            for join in relation.joins
+        ],
+        "derived": [_per_person_to_json(part) for part in relation.derived],
+    }
+
+
+def _relation_from_json(data: Mapping[str, Any], depth: int = 0) -> Relation:
+    _fields(data, {"first", "joins", "derived"})
+    if depth and data["derived"]:
+        raise ReleaseRefused("R109", "a sub-aggregate reads no other sub-aggregate")
+    return Relation(
+        _scan_from_json(data["first"]),
+        tuple(_join_from_json(join) for join in data["joins"]),
+        tuple(_per_person_from_json(part) for part in data["derived"]),
+    )
+
+
+def _per_person_to_json(part: PerPerson) -> dict[str, Any]:
+    return {
+        "alias": part.alias,
+        "relation": _relation_to_json(part.relation),
+        "conditions": [expr_to_json(condition) for condition in part.conditions],
+        "outputs": [_output_to_json(output) for output in part.outputs],
+    }
+
+
+def _per_person_from_json(data: Mapping[str, Any]) -> PerPerson:
+    _fields(data, {"alias", "relation", "conditions", "outputs"})
+    return PerPerson(
+        _identifier(data["alias"]),
+        _relation_from_json(data["relation"], depth=1),
+        tuple(expr_from_json(condition) for condition in data["conditions"]),
+        tuple(_output_from_json(output) for output in data["outputs"]),
+    )
+
+
+def _output_to_json(output: Output) -> dict[str, Any]:
+    return {
+        "name": output.name,
+        "function": output.function.value,
+        "argument": expr_to_json(output.argument) if output.argument else None,
+        "where": _optional_to_json(output.where),
+        "weights": [[_optional_to_json(weight.where), f"{weight.factor:f}"] for weight in output.weights],
+    }
+
+
+def _output_from_json(data: Mapping[str, Any]) -> Output:
+    _fields(data, {"name", "function", "argument", "where", "weights"})
+    return Output(
+        _text(data["name"]),
+        OutputFunction(data["function"]),
+        _column(data["argument"]) if data["argument"] is not None else None,
+        _optional_from_json(data["where"]),
+        tuple(
+            Weight(_optional_from_json(where), Decimal(_text(factor))) for where, factor in data["weights"]
+        ),
+    )
+
+
+def _optional_to_json(expression: Expr | None) -> dict[str, Any] | None:
+    return expr_to_json(expression) if expression is not None else None
+
+
+def _optional_from_json(data: Mapping[str, Any] | None) -> Expr | None:
+    return expr_from_json(data) if data is not None else None
 
 
 def _scan_to_json(scan: Scan) -> dict[str, str]:

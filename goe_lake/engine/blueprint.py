@@ -11,24 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from goe_lake.disclosure import Rule
+from goe_lake.engine.class_kinds import ClassKind, derived_of_cell, derived_of_measure, rule_of_derived
 from goe_lake.engine.relation import Reading
-from goe_lake.engine.sql import safe_sql
+from goe_lake.engine.sql import identifier, safe_sql
 from goe_lake.release import ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts
 
 GENOTYPE_QUALITY = frozenset({"gq", "dp"})
 CLASS_VALUES = frozenset({"dosage", "called_alleles"})
 DOSAGE = ("genotypes", "dosage")
-
-
-@dataclass(frozen=True)
-class ClassKind:
-    """Genotype classes that persons are told apart by.
-
-    *sql* is the class of a row, among the rows that the condition *selected* keeps.
-    """
-
-    sql: str
-    selected: str
 
 
 @dataclass(frozen=True)
@@ -76,15 +66,25 @@ class Blueprint:
 
         A person has one genotype at one site; over several sites there is no class to be in.
         """
-        if not self.one_site:
-            return ()
-        kinds = (
-            [self._class_kind(self._cell_parts(), ())] if self._tells_genotypes(self._cell_parts()) else []
-        )
-        for part in self.reading.filters:
-            if self._tells_genotypes((part,)):
-                kinds.append(self._class_kind((part, *self._cell_parts()), conjuncts(part)))
+        kinds = list(self._cell_kinds())
+        for measure in self.measures:
+            kinds += self._measure_kinds(measure)
         return tuple(dict.fromkeys(kinds))
+
+    def _cell_kinds(self) -> tuple[ClassKind, ...]:
+        """What conditions and keys tell persons apart by."""
+        kinds = derived_of_cell(self.reading)
+        if self.one_site and self._tells_genotypes(self._cell_parts()):
+            return (self._class_kind(self._cell_parts(), ()), *kinds)
+        return kinds
+
+    def _measure_kinds(self, measure: Measure) -> tuple[ClassKind, ...]:
+        """What a measure's filter tells persons apart by, and the carriers whom its argument is made of."""
+        kinds = derived_of_measure(self.reading, measure)
+        if self.one_site and measure.where is not None and self._tells_genotypes((measure.where,)):
+            parts = (measure.where, *self._cell_parts())
+            return (self._class_kind(parts, conjuncts(measure.where)), *kinds)
+        return kinds
 
     def _cell_parts(self) -> tuple[Expr, ...]:
         reading = self.reading
@@ -100,18 +100,16 @@ class Blueprint:
         # haploid persons are classes of their own: by sex, AC tells them from the others
         value = called if read == {"called_alleles"} else f"({called} * 4 + g.dosage)"
         selecting = tuple(part for part in filter_parts if not self.reading.genotype_values(part))
-        return ClassKind(value, self.reading.condition((*self.reading.person_conditions, *selecting)))
+        chosen = self.reading.condition((*self.reading.person_conditions, *selecting))
+        return ClassKind(value, chosen, self.reading.genotype_keys)
 
     def classes_of(self, measure: Measure) -> tuple[int, ...]:
-        """The places among `classes` of what the measure's filter tells apart."""
-        if not self.one_site or measure.where is None or not self._tells_genotypes((measure.where,)):
-            return ()
-        kind = self._class_kind((measure.where, *self._cell_parts()), conjuncts(measure.where))
-        return (self.classes.index(kind),)
+        """The places among `classes` of what the measure tells apart."""
+        return tuple(self.classes.index(kind) for kind in self._measure_kinds(measure))
 
     def cell_classes(self) -> tuple[int, ...]:
         """The places among `classes` of what conditions and keys tell apart."""
-        return (0,) if self.one_site and self._tells_genotypes(self._cell_parts()) else ()
+        return tuple(self.classes.index(kind) for kind in self._cell_kinds())
 
     def tangled(self, parts: tuple[Expr, ...]) -> bool:
         """Whether *parts* tell genotypes apart at some of the sites of one cell only."""
@@ -139,6 +137,9 @@ class Blueprint:
             return (
                 Rule.ALLELE_NUMBER if listed and self.reading.allele_number_is_public(measure) else Rule.ROWS
             )
+        derived = self.reading.derived_in(measure.factors).get(measure.factors[0])
+        if derived is not None:
+            return rule_of_derived(derived)
         return Rule.FEW_VALUES if self._has_few(measure.factors[0]) else Rule.SUM
 
     def _name(self, factor: ColumnRef) -> tuple[str, str]:
@@ -146,6 +147,9 @@ class Blueprint:
 
     def _has_few(self, factor: ColumnRef) -> bool:
         """Whether a column takes so few values that each of them is a class of persons."""
+        derived = self.reading.derived_in((factor,)).get(factor)
+        if derived is not None:
+            return derived.few_valued
         name = self._name(factor)
         return name in self.reading.session.few_valued or (name[0] == "genotypes" and name[1] in CLASS_VALUES)
 
@@ -316,7 +320,8 @@ class Blueprint:
         for place, measure in enumerate(self.measures):
             columns += self._total(place, measure)
         for place in range(len(self.classes)):
-            value = f"c{place}" if self.single else f"sum(c{place})"
+            together = "max" if self.classes[place].person else "sum"
+            value = f"c{place}" if self.single else f"{together}(c{place})"
             columns.append(f"{value} AS c{place}")
         return columns
 
@@ -433,17 +438,30 @@ class Blueprint:
 
     def classes_sql(self, place: int) -> str:
         """For each cell, in order, its smallest class; genotype keys aside, since those tell the classes."""
-        keys = [key for key in self.keys if key not in self.reading.genotype_keys]
+        kind = self.classes[place]
+        keys = [key for key in self.keys if key not in kind.aside]
         listed = "".join(f"{key}, " for key in keys)
         source = f"SELECT {listed}c{place} AS c FROM totals WHERE c{place} IS NOT NULL"
-        if len(keys) != len(self.keys) and not self.single:
+        if kind.carriers is not None:
+            members = f"JOIN {identifier(kind.carriers)} x USING (person)"
+            source = (
+                f"SELECT DISTINCT {listed}person, x.c AS c FROM totals {members} WHERE c{place} IS NOT NULL"
+            )
+        elif len(keys) != len(self.keys) and not self.single:
+            together = "max" if kind.person else "sum"
             each_person = f"GROUP BY {listed}person"
-            source = f"SELECT {listed}sum(c{place}) AS c FROM totals WHERE c{place} IS NOT NULL {each_person}"
+            source = (
+                f"SELECT {listed}{together}(c{place}) AS c FROM totals "
+                f"WHERE c{place} IS NOT NULL {each_person}"
+            )
         group = f" GROUP BY {', '.join(keys)}" if keys else ""
         sizes = f"SELECT {listed}c, count(*) AS n FROM ({source}) GROUP BY {listed}c"
+        smallest = "min(n)"
+        if kind.weights:  # a weight that nobody here carries looks like one that a few do
+            smallest = f"CASE WHEN count(*) FILTER (c % 2 = 0) < {kind.weights} THEN 1 ELSE min(n) END"
         return (
             "SELECT coalesce(x.smallest, 0) AS smallest FROM cells "
-            f"LEFT JOIN (SELECT {listed}min(n) AS smallest FROM ({sizes}){group}) x "
+            f"LEFT JOIN (SELECT {listed}{smallest} AS smallest FROM ({sizes}){group}) x "
             f"ON {_same(keys, 'cells', 'x')} ORDER BY cells.cell"
         )
 

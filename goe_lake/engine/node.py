@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Evidence, Policy, decide
 from goe_lake.engine import duck
-from goe_lake.engine.alike import alike_rows
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.by_class import parts_by_class
-from goe_lake.engine.calls import stored_calls
+from goe_lake.engine.derived import derive
 from goe_lake.engine.evidence import gather
-from goe_lake.engine.genotypes import SiteBlock, blocks, expand, one_chunk
+from goe_lake.engine.genotype_rows import load_alike, load_genotypes
+from goe_lake.engine.genotypes import blocks, one_chunk
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.select import at_one_site, select_sites
 from goe_lake.engine.selection import Selection
@@ -115,7 +114,7 @@ class NodeEngine:
 
     def _run(self, session: Session, strata: SessionStrata | None, release: Release) -> pa.Table:
         parts = []
-        for cells, evidence in _parts(Reading(release, session), strata, self.policy):
+        for cells, evidence in _parts(derive(release, session), strata, self.policy):
             # some parts are computed without a statement that could be stopped
             if self._interrupted.is_set():
                 raise InterruptedError
@@ -148,7 +147,7 @@ def parts_by_rows(reading: Reading, sites: Selection, policy: Policy) -> Iterato
     keyed = reading.keyed_by_site and sites.alone
     ranges = list(blocks(len(sites), session.genotyped)) or [(0, 0)]
     for part in ([(start, end)] for start, end in ranges) if keyed else [ranges]:
-        _load_genotypes(reading, sites, part)
+        load_genotypes(reading, sites, part)
         hidden = bool(reading.fields()) and _hides_quality(session, policy)
         yield gather(Blueprint(reading, single, one_site, listed_only, hidden))
 
@@ -160,10 +159,7 @@ def parts_of_alike(reading: Reading, sites: Selection) -> Iterator[tuple[pa.Tabl
     """
     if at_one_site(reading, sites) or reading.fields():
         return None
-    connection = reading.session.connection
-    _make_genotype_rows(connection, ", n BIGINT")
-    for table in alike_rows(reading.session, sites):
-        _insert(connection, table)
+    load_alike(reading.session, sites)
     return iter([gather(Blueprint(reading, False, False, bool(sites.listed.all()), weighted=True))])
 
 
@@ -179,41 +175,6 @@ def _hides_quality(session: Session, policy: Policy) -> bool:
         f"HAVING count(*) FILTER (dosage > 0) BETWEEN 1 AND {policy.min_contributors - 1})",
     )
     return bool(0 < carriers < policy.min_contributors)
-
-
-def _load_genotypes(reading: Reading, sites: Selection, ranges: list[tuple[int, int]]) -> None:
-    """Fill the table `genotype_rows` with every row at *sites*, range by range."""
-    connection = reading.session.connection
-    fields = reading.fields()
-    _make_genotype_rows(connection, "".join(f", {name} INTEGER" for name in fields))
-    for start, end in ranges:
-        for table in _expanded(reading.session, sites.part(start, end), fields):
-            _insert(connection, table)
-
-
-def _make_genotype_rows(connection: duckdb.DuckDBPyConnection, further: str) -> None:
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE genotype_rows "
-        f"(site INTEGER, s INTEGER, dosage TINYINT, called_alleles TINYINT{further})"
-    )
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
-    connection.register("expanded", rows)
-    connection.execute("INSERT INTO genotype_rows SELECT * FROM expanded")
-    connection.unregister("expanded")
-
-
-def _expanded(session: Session, sites: Selection, fields: tuple[str, ...]) -> Iterator[pa.Table]:
-    """The genotype rows at *sites*, a table for each contig and batch."""
-    for contig, where in sites.by_contig():
-        here = sites.part(where.start, where.stop)
-        block = SiteBlock(contig, here.numbers, here.positions, here.listed, here.par)
-        for digest, batch in session.batches.items():
-            stored, places = stored_calls(session, contig, digest, here, fields)
-            rows = expand(block, stored, places, batch, fields)
-            if rows is not None:
-                yield rows
 
 
 def controlled(cells: pa.Table, evidence: Evidence, release: Release, policy: Policy) -> pa.Table:

@@ -13,11 +13,23 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
-from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog, Column, ColumnType, TableKind, is_added
-from goe_lake.engine.session import SCALED, Session
+from goe_lake.catalog import (
+    PUBLIC_COLUMNS,
+    SITE_KEY,
+    Catalog,
+    Column,
+    ColumnType,
+    Table,
+    TableKind,
+    is_added,
+    is_public,
+)
+from goe_lake.engine.session import SCALED, DerivedColumn, Session
 from goe_lake.engine.sql import identifier, safe_sql, to_sql
 from goe_lake.errors import ReleaseRefused
+from goe_lake.per_person import per_person_name, per_person_table
 from goe_lake.release import (
+    PRESENT,
     Call,
     CellKind,
     ColumnRef,
@@ -26,6 +38,10 @@ from goe_lake.release import (
     Key,
     Measure,
     MeasureFunction,
+    Output,
+    OutputFunction,
+    PerPerson,
+    Relation,
     Release,
     columns_in,
 )
@@ -37,6 +53,9 @@ MOST_MEASURES: Final = 64
 # sums of products are HUGEINT, and travel with 38 digits
 MOST_ROWS: Final = 10**9
 MOST_SUM: Final = 2**126
+MOST_DERIVED: Final = 8
+MOST_OUTPUTS: Final = 32
+MOST_WEIGHTS: Final = 5_000
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
 # AN of a listed site is public for a node, a population and a sex
 ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
@@ -48,31 +67,74 @@ def check_release(release: Release, catalog: Catalog) -> Release:
         raise ReleaseRefused("R201", "sealed cells are not computed by this version")
     if len(release.keys) > MOST_KEYS or len(release.measures) > MOST_MEASURES:
         raise ReleaseRefused("R202", f"a release has at most {MOST_KEYS} keys and {MOST_MEASURES} measures")
-    tables = [scan.table for scan in release.relation.scans]
+    joined = _check_relation(release.relation, catalog)
+    derived = [check_per_person(part, catalog) for part in release.relation.derived]
+    if len(derived) > MOST_DERIVED:
+        raise ReleaseRefused("R202", f"a release has at most {MOST_DERIVED} sub-aggregates")
+    joined |= {part.alias: table.name for part, table in zip(release.relation.derived, derived, strict=True)}
+    for key in release.keys:
+        _check_key({(joined[column.table], column.column) for column in columns_in(key.expression)})
+    _check_columns(release.expressions(), joined, catalog.with_tables(derived))
+    return release
+
+
+def check_per_person(part: PerPerson, catalog: Catalog) -> Table:
+    """The table that a sub-aggregate makes; ReleaseRefused where this node does not compute it."""
+    joined = _check_relation(part.relation, catalog)
+    weights = sum(len(output.weights) for output in part.outputs)
+    if len(part.outputs) > MOST_OUTPUTS or weights > MOST_WEIGHTS:
+        raise ReleaseRefused(
+            "R202", f"a sub-aggregate has at most {MOST_OUTPUTS} columns and {MOST_WEIGHTS} weights"
+        )
+    _check_columns(part.expressions(), joined, catalog)
+    for expression in part.expressions():
+        for column in columns_in(expression):
+            if joined[column.table] == "genotypes" and column.column in ("gq", "dp"):
+                raise ReleaseRefused("R210", "quality is not aggregated by person")
+    for output in part.outputs:
+        for weight in output.weights:
+            read = columns_in(weight.where) if weight.where is not None else ()
+            if not all(is_public(joined[column.table], column.column) for column in read):
+                raise ReleaseRefused("R211", "a weight depends on the site alone")
+        if output.function is OutputFunction.SUM:
+            _check_number(output, joined, catalog)
+    return per_person_table(part, catalog)
+
+
+def _check_number(output: Output, joined: dict[str, str], catalog: Catalog) -> None:
+    assert output.argument is not None
+    column = catalog.tables[joined[output.argument.table]].by_name.get(output.argument.column)
+    if column is not None and column.type not in (*SCALED, ColumnType.BOOLEAN):
+        raise ReleaseRefused("R206", f"{column.name} is not a number")
+
+
+def _check_relation(relation: Relation, catalog: Catalog) -> dict[str, str]:
+    """The table of each alias, where all of them join as they may."""
+    tables = [scan.table for scan in relation.scans]
     unknown = [table for table in tables if table not in PUBLIC_COLUMNS]
     if unknown or len(set(tables)) != len(tables):
         raise ReleaseRefused("R203", "a release reads samples, genotypes, scores and variants, each once")
-    if catalog.tables[release.relation.first.table].kind is not TableKind.PERSONAL:
+    if catalog.tables[relation.first.table].kind is not TableKind.PERSONAL:
         raise ReleaseRefused("R203", "the first scan is a table about persons")
-    joined = {release.relation.first.alias: release.relation.first.table}
-    for join in release.relation.joins:
+    joined = {relation.first.alias: relation.first.table}
+    for join in relation.joins:
         _check_join(join, joined)
         joined[join.scan.alias] = join.scan.table
-    for key in release.keys:
-        _check_key({(joined[column.table], column.column) for column in columns_in(key.expression)})
-    known = {table: frozenset(column.name for column in catalog.tables[table].columns) for table in tables}
-    for column in _all_columns(release):
+    return joined
+
+
+def _check_columns(expressions: Iterable[Expr], joined: dict[str, str], catalog: Catalog) -> None:
+    for column in (column for expression in expressions for column in columns_in(expression)):
         table = joined[column.table]
         # a phenotype that this node lacks is NULL here, a column added to sites is as the site list says
         added = table == "variants" and is_added(column.column)
-        if table != "samples" and not added and column.column not in known[table]:
+        if table != "samples" and not added and column.column not in catalog.tables[table].by_name:
             raise ReleaseRefused("R204", f"{table} has no column {column.column!r}")
-    return release
 
 
 def _check_key(read: set[tuple[str, str]]) -> None:
     """A key reads where a row is about, or whom, and not both: cells that overlap tell persons apart."""
-    public = {column in PUBLIC_COLUMNS[table] and column != "country" for table, column in read}
+    public = {is_public(table, column) and column != "country" for table, column in read}
     if len(public) > 1:
         raise ReleaseRefused("R208", "a key mixes columns about persons with sites or pgs_id")
 
@@ -91,6 +153,11 @@ def _check_join(join: Join, joined: dict[str, str]) -> None:
         raise ReleaseRefused("R205", "tables about persons join on sample_id")
 
 
+def derived_alias(alias: str) -> str:
+    """What a sub-aggregate is called in the node's SQL."""
+    return identifier(f"d${alias}")
+
+
 def _all_columns(release: Release) -> Iterable[ColumnRef]:
     for expression in release.expressions():
         yield from columns_in(expression)
@@ -106,7 +173,18 @@ class Reading:
     @cached_property
     def tables(self) -> dict[str, str]:
         """The table of each alias."""
-        return {scan.alias: scan.table for scan in self.release.relation.scans}
+        relation = self.release.relation
+        derived = {part.alias: per_person_name(part) for part in relation.derived}
+        return {**{scan.alias: scan.table for scan in relation.scans}, **derived}
+
+    def derived_in(self, expressions: Iterable[Expr]) -> dict[ColumnRef, DerivedColumn]:
+        """The columns of sub-aggregates that *expressions* read, and what is known of each."""
+        return {
+            column: self.session.derived[self.tables[column.table]].columns[column.column]
+            for expression in expressions
+            for column in columns_in(expression)
+            if self.tables[column.table] in self.session.derived
+        }
 
     def scans(self, table: str) -> bool:
         """Whether the release reads *table*."""
@@ -118,12 +196,18 @@ class Reading:
 
     def is_public(self, expression: Expr) -> bool:
         """Whether *expression* reads columns that select no persons."""
-        return all(column in PUBLIC_COLUMNS[table] for table, column in self.where_from(expression))
+        return all(is_public(table, column) for table, column in self.where_from(expression))
+
+    def is_public_condition(self, condition: Expr) -> bool:
+        """The same of a condition, or that it asks only whether a person has a score at all."""
+        if isinstance(condition, ColumnRef) and condition.column == PRESENT:
+            return all(known.technical for known in self.derived_in((condition,)).values())
+        return self.is_public(condition)
 
     def reads_site(self, expression: Expr) -> bool:
         """Whether *expression* reads columns of the site only."""
         return all(
-            table in ("genotypes", "variants") and column in PUBLIC_COLUMNS[table]
+            table in ("genotypes", "variants") and is_public(table, column)
             for table, column in self.where_from(expression)
         )
 
@@ -140,9 +224,9 @@ class Reading:
 
     @cached_property
     def public_conditions(self) -> tuple[Expr, ...]:
-        """The conditions on country and pgs_id, and constant ones."""
+        """The conditions on country and pgs_id, on being in a table at all, and constant ones."""
         sites = set(self.site_conditions)
-        return tuple(c for c in self.release.conditions if c not in sites and self.is_public(c))
+        return tuple(c for c in self.release.conditions if c not in sites and self.is_public_condition(c))
 
     @cached_property
     def genotype_conditions(self) -> tuple[Expr, ...]:
@@ -153,7 +237,9 @@ class Reading:
     def person_conditions(self) -> tuple[Expr, ...]:
         """All other conditions: they choose persons."""
         return tuple(
-            c for c in self.release.conditions if not self.is_public(c) and not self.genotype_values(c)
+            c
+            for c in self.release.conditions
+            if not self.is_public_condition(c) and not self.genotype_values(c)
         )
 
     @cached_property
@@ -202,6 +288,8 @@ class Reading:
         Then persons who are alike can be counted together. Not so where scores are joined, a person has
         several samples, quality is read, or one expression reads the site beside a person.
         """
+        if self.release.relation.derived:
+            return False
         if self.scans("scores") or self.fields() or not self.session.one_sample_a_person:
             return False
         parts = self._parts_beside_sites(self.person_keys)
@@ -220,7 +308,7 @@ class Reading:
         return {
             column
             for table, column in self.where_from(expression)
-            if table in ("genotypes", "variants") and column in PUBLIC_COLUMNS[table]
+            if table in ("genotypes", "variants") and is_public(table, column)
         }
 
     def read_of_persons(self) -> set[tuple[str, str]]:
@@ -237,7 +325,7 @@ class Reading:
         parts += [measure.where] if measure.where is not None else []
         return all(
             (table == "samples" and column in ALLELE_NUMBER_STRATA)
-            or (table in ("genotypes", "variants") and column in PUBLIC_COLUMNS[table])
+            or (table in ("genotypes", "variants") and is_public(table, column))
             for part in parts
             for table, column in self.where_from(part)
         )
@@ -247,6 +335,8 @@ class Reading:
     def resolve(self, column: ColumnRef) -> str:
         """The SQL of a column's value as analysts see it."""
         table = self.tables[column.table]
+        if table in self.session.derived:
+            return f"{derived_alias(column.table)}.{identifier(column.column)}"
         if table == "variants" or (table == "genotypes" and column.column in PUBLIC_COLUMNS["genotypes"]):
             return f"v.{identifier(column.column)}"
         if table == "genotypes":
@@ -291,6 +381,8 @@ class Reading:
             return "NULL::BIGINT"
         if table in ("genotypes", "variants"):
             return f"{self.resolve(factor)}::BIGINT"
+        if table in self.session.derived:
+            return f"{derived_alias(factor.table)}.{identifier('q$' + name)}"
         return f"{'c' if table == 'scores' else 'p'}.{identifier('q$' + name)}"
 
     def condition(self, parts: tuple[Expr, ...]) -> str:
@@ -305,7 +397,7 @@ class Reading:
         """
         text = safe_sql(part, self.resolve)
         columns = set(columns_in(part))
-        if len(columns) != 1:
+        if len(columns) != 1 or not self._is_technical(columns):
             return f"coalesce({text}, FALSE)"
         (column,) = columns
         value = self.resolve(column)
@@ -313,9 +405,15 @@ class Reading:
             return f"CASE WHEN {value} IS NOT NULL THEN TRUE END"
         return f"CASE WHEN {value} IS NULL THEN {text} ELSE coalesce({text}, FALSE) END"
 
+    def _is_technical(self, columns: Iterable[ColumnRef]) -> bool:
+        """Whether NULL means a missing value in each of *columns*, and not what a sub-aggregate chose."""
+        return all(known.technical for known in self.derived_in(columns).values())
+
     def missing(self, parts: Iterable[Expr]) -> str:
         """SQL of whether *parts* read a missing value."""
-        columns = dict.fromkeys(column for part in parts for column in columns_in(part))
+        columns = dict.fromkeys(
+            column for part in parts for column in columns_in(part) if self._is_technical((column,))
+        )
         return " OR ".join(f"{self.resolve(column)} IS NULL" for column in columns) or "FALSE"
 
     def chosen_missing(self, parts: Iterable[Expr]) -> str:
@@ -377,7 +475,15 @@ class Reading:
             parts = ["genotype_rows g JOIN samples p USING (s) JOIN sites v USING (site)"]
         if self.scans("scores"):
             parts.append("JOIN scores c USING (s)")
-        return " ".join(parts)
+        return " ".join([*parts, *self.derived_joins()])
+
+    def derived_joins(self) -> list[str]:
+        """SQL that adds the columns of each sub-aggregate to rows of persons p."""
+        return [
+            f"LEFT JOIN {identifier(self.tables[part.alias])} {derived_alias(part.alias)} "
+            f"ON {derived_alias(part.alias)}.s = p.s"
+            for part in self.release.relation.derived
+        ]
 
     def fields(self) -> tuple[str, ...]:
         """The FORMAT fields that the release reads."""

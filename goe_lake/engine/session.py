@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -32,6 +33,31 @@ MOST_BITS = 800_000_000
 SCALED = frozenset({ColumnType.DOUBLE, ColumnType.INTEGER})
 
 
+@dataclass(frozen=True)
+class DerivedColumn:
+    """What is known of one column of a per-person sub-aggregate.
+
+    *technical* says that its NULL means a missing value; *telling* that it tells genotypes apart, and
+    *one_site* those of one site only, whose class is in the column `h$…`. *carriers* is the table
+    (person, c) of who has the allele that each of *weights* is for and who has not, None where there is none.
+    """
+
+    column: Column
+    technical: bool
+    telling: bool = False
+    one_site: bool = False
+    carriers: str | None = None
+    weights: int = 0
+    few_valued: bool = False
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A sub-aggregate as a table of the session: s, `present`, its columns, and `q$…` as whole numbers."""
+
+    columns: Mapping[str, DerivedColumn]
+
+
 @dataclass
 class Session:
     """A snapshot under one site list; *purpose* decides whose consent covers a query.
@@ -39,7 +65,8 @@ class Session:
     Tables in *connection*: `samples` (s, person, every column as analysts see it, and `q$…` as whole
     numbers), `scores` (s, pgs_id, score, q$score) and `sites` (as `overlay_sql` makes it).
     *last_selection* is the text of the last selection of sites, and what it selected; *kinds* are the
-    kinds of rows of the last questions by their SQL, None where there were too many.
+    kinds of rows of the last questions by their SQL, None where there were too many; *derived* are the
+    last sub-aggregates, by the names of their tables.
     """
 
     snapshot: Snapshot
@@ -49,6 +76,7 @@ class Session:
     batches: dict[str, BatchPersons] = field(default_factory=dict)
     last_selection: tuple[str, Selection] | None = None
     kinds: OrderedDict[str, RowKinds | None] = field(default_factory=OrderedDict)
+    derived: OrderedDict[str, Derived] = field(default_factory=OrderedDict)
 
     @cached_property
     def samples(self) -> int:
@@ -68,6 +96,8 @@ class Session:
 
     def column(self, table: str, name: str) -> Column | None:
         """The node's column, or None where this node lacks it."""
+        if table in self.derived:
+            return self.derived[table].columns[name].column
         return self.snapshot.catalog.tables[table].by_name.get(name)
 
 

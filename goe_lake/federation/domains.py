@@ -60,7 +60,9 @@ def _listed(expression: Expr, catalog: Catalog, tables: Mapping[str, str]) -> bo
 
 
 def _domain(column: ColumnRef, catalog: Catalog, tables: Mapping[str, str]) -> tuple[LabelValue, ...] | None:
-    table = tables[column.table]
+    table = tables.get(column.table)
+    if table is None:  # a sub-aggregate: what occurs depends on persons
+        return None
     known: Column | None = catalog.tables[table].by_name.get(column.column)
     if known is None and table == "variants":
         # a site has what the federation's list says, also where this node adds no such column

@@ -11,7 +11,7 @@ from goe_lake.query import Plan
 from goe_lake.query.plan import cells_name
 from goe_lake.query.rounds import DIGITS
 from goe_lake.query.steps import Nested, Use
-from goe_lake.release import ColumnRef, Expr, Measure, Release
+from goe_lake.release import ColumnRef, Expr, Measure, PerPerson, Release
 
 CONSTANTS: Final = (
     f": constants are what earlier rounds released, doubles with {DIGITS} significant digits; "
@@ -73,12 +73,25 @@ def _asked(release: Release) -> Iterator[str]:
         for join in release.relation.joins
     ]
     yield f"  rows        {scans[0].table}{''.join(f', joined with {part}' for part in joined)}"
+    for part in release.relation.derived:
+        yield from _per_person(part)
     for condition in release.conditions:
         yield f"  where       {_text(condition)}"
     for key in release.keys:
         yield f"  key {key.name:<7} {_text(key.expression)}   (domain: {key.domain})"
     for measure in release.measures:
         yield f"  measure {measure.name:<3} {_measure(measure)}"
+
+
+def _per_person(part: PerPerson) -> Iterator[str]:
+    scans = ", ".join(scan.table for scan in part.relation.scans)
+    where = " and ".join(_text(condition) for condition in part.conditions)
+    yield f"  {part.alias} = by person, of {scans}{f' where {where}' if where else ''}"
+    for output in part.outputs:
+        argument = _text(output.argument) if output.argument is not None else ""
+        kept = f" over rows where {_text(output.where)}" if output.where is not None else ""
+        weights = f", {len(output.weights)} weights" if output.weights else ""
+        yield f"    {part.alias}.{output.name} = {output.function}({argument}){kept}{weights}"
 
 
 def _measure(measure: Measure) -> str:

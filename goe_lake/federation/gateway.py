@@ -36,7 +36,16 @@ from goe_lake.federation.tables import FederationTables, PublicTables, hold_publ
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.query import Plan, prepare
 from goe_lake.query.steps import SelectStep
-from goe_lake.release import BudgetLeft, ColumnReport, Envelope, NodeReport, Release, Status, columns_in
+from goe_lake.release import (
+    BudgetLeft,
+    ColumnReport,
+    Envelope,
+    NodeReport,
+    Release,
+    Scan,
+    Status,
+    columns_in,
+)
 
 log = structlog.get_logger("goe_lake.gateway")
 
@@ -263,7 +272,7 @@ class Federation:
         for member in self._members if plan.releases else ():
             if not member.description.protects:
                 yield f"{member.description.node_id}: protection is off; nothing is withheld there"
-        tables = {scan.table for release in plan.releases for scan in release.relation.scans}
+        tables = {scan.table for release in plan.releases for scan in _scans(release)}
         spellings = {member.description.node_id: member.description.indels for member in self._members}
         if len(set(spellings.values())) > 1 and (
             tables & {"genotypes", "variants"} or "allele_frequencies" in plan.tables
@@ -378,10 +387,19 @@ def _not_shown(plan: Plan, parts: Mapping[int, Sequence[Part]]) -> tuple[dict[st
     )
 
 
+def _scans(release: Release) -> list[Scan]:
+    """Every scan of a release, those of its sub-aggregates included."""
+    relation = release.relation
+    return [*relation.scans, *(scan for part in relation.derived for scan in part.relation.scans)]
+
+
 def _reads(release: Release, table: str, column: str) -> bool:
-    aliases = {scan.alias for scan in release.relation.scans if scan.table == table}
+    parts = [(release.relation, release.expressions())]
+    parts += [(part.relation, part.expressions()) for part in release.relation.derived]
     return any(
-        reference.table in aliases and reference.column == column
-        for expression in release.expressions()
+        reference.column == column
+        and reference.table in {scan.alias for scan in relation.scans if scan.table == table}
+        for relation, expressions in parts
+        for expression in expressions
         for reference in columns_in(expression)
     )

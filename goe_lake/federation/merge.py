@@ -14,6 +14,7 @@ from goe_lake.catalog import Catalog
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
+from goe_lake.per_person import per_person_table
 from goe_lake.release import ColumnRef, Measure, MeasureFunction, Release, withheld_column
 
 
@@ -147,10 +148,11 @@ def never_negative(measure: Measure, release: Release, catalog: Catalog) -> bool
     """Whether no part of the measure can be below 0, by public bounds."""
     if measure.function is not MeasureFunction.SUM:
         return True
-    tables = {scan.alias: scan.table for scan in release.relation.scans}
+    tables = {scan.alias: catalog.tables[scan.table] for scan in release.relation.scans}
+    tables |= {part.alias: per_person_table(part, catalog) for part in release.relation.derived}
 
     def never(factor: ColumnRef) -> bool:
-        column = catalog.column(tables[factor.table], factor.column)
+        column = tables[factor.table].by_name[factor.column]
         return column.type.value == "boolean" or (column.bounds is not None and column.bounds[0] >= 0)
 
     powers = Counter(measure.factors)

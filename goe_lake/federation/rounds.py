@@ -84,7 +84,7 @@ class Rounds:
         waiting = self.plan.waiting[place]
         found = {mark: self._constant(use) for mark, use in waiting.constants.items()}
         values = {mark: constant.values for mark, constant in found.items()}
-        self.plan = self.plan.resolved(place, values, self.catalog)
+        self.plan = self.plan.resolved(place, values)
         return max(constant.level for constant in found.values())
 
     def _hold(self, place: int, parts: list[Part], level: int) -> None:

@@ -14,14 +14,24 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog, TableKind
-from goe_lake.query.checks import check_joins, check_limit
+from goe_lake.query.checks import check_joins, check_limit, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
 from goe_lake.query.language import aggregates_in
+from goe_lake.query.lowering import Lowered, lowered
+from goe_lake.query.outer import right_as_left, row_a_person
 from goe_lake.query.personal import distinct_as_groups, is_row_wise
 from goe_lake.query.pivot import pivoted
 from goe_lake.query.plan import cells_name
-from goe_lake.query.qualify import expand_all, qualify_in
+from goe_lake.query.presence import (
+    Presence,
+    grouped_by_person,
+    groups_by_person,
+    semi_condition,
+    uncorrelated,
+    with_presence,
+)
+from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.rounds import (
     MOST_ROUNDS,
@@ -42,6 +52,7 @@ from goe_lake.query.steps import (
     marks_of,
     named_table,
 )
+from goe_lake.query.sub_aggregates import PersonQuery, is_per_person, person_query, renamed
 from goe_lake.query.subset import select_first
 from goe_lake.release import KeyDomain, Release
 
@@ -74,12 +85,17 @@ class Builder:
     nested: dict[str, Nested] = field(default_factory=dict)
     waiting: dict[int, Waiting] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
+    persons: dict[str, PersonQuery] = field(default_factory=dict)
+    present: dict[str, Presence] = field(default_factory=dict)
 
     def answer(self, query: exp.Query) -> None:
         """Plan the whole query; its rows are those of the last step."""
         rows = self.query(query, {})
         if rows.personal:
             at = next(iter(query.expressions), query)
+            if rows.by_person is not None:
+                hint = "aggregate over them: SELECT … FROM (this query) AS b JOIN samples USING (sample_id)"
+                raise refusal(Code.SAMPLE_ID, at, "the query asks for a row a person", hint)
             hint = "use count, sum or avg"
             raise refusal(Code.ROWS_OF_PERSONS, at, "the query asks for rows about persons", hint)
 
@@ -101,12 +117,16 @@ class Builder:
         node = select_first(node.copy())
         node.set("with_", None)
         check_limit(node, self.catalog)
+        node = right_as_left(node)
         sources = self._sources(node, scope)
+        if any(rows.personal for rows in sources.values()):
+            self._check_unmixed(node, sources)
+        self._outer(node, sources)
+        self._semi(node, sources)
         self._nested(node, scope, sources)
         persons = {alias: rows for alias, rows in sources.items() if rows.personal}
         if persons:
             node, sources = self._take_constants(node, sources)
-            self._check_unmixed(node, sources)
             return self._over_persons(node, sources)
         return self._over_released(node, sources)
 
@@ -152,6 +172,9 @@ class Builder:
                 Code.UNKNOWN_COLUMN, at, "there are more names than columns", "name each column once"
             )
         columns = unique((*names, *rows.columns[len(names) :]))
+        if rows.by_person is not None:
+            query = renamed(self.persons[rows.by_person], columns)
+            return Rows(columns, rows.units, by_person=self._named_query(query))
         if rows.persons is not None:
             select = rows.persons.copy()
             for item, name in zip(select.expressions, columns, strict=True):
@@ -180,7 +203,7 @@ class Builder:
                 raise refusal(Code.TABLE_TWICE, item, f"{alias} stands twice", hint)
             found[alias] = rows
             if rows.table is None:
-                holder.set("this", named_table(rows.step or f"p_{alias}", alias))
+                holder.set("this", named_table(rows.name_in_from(alias), alias))
         return found
 
     def _source(self, item: exp.Expr, scope: Scope) -> Rows:
@@ -243,9 +266,18 @@ class Builder:
             if (query, use) in known:  # a group key, written again in SELECT
                 _leave_mark(holder, known[query, use])
                 continue
-            written = query.copy()
+            written, person = query.copy(), None
+            if use is Use.EXISTS:
+                person, query = uncorrelated(query, sources)
+            elif use is Use.IN and is_person(holder.this):
+                person = holder.this
             _check_uncorrelated(query, sources)
             rows = self.query(query, scope)
+            if rows.personal and person is not None:
+                if len(rows.columns) != 1:
+                    raise refusal(Code.TYPES, query, "a nested query has several columns here", "select one")
+                self._presence(holder, person, rows, query, sources)
+                continue
             if rows.personal:
                 hint = "aggregate in it, or join on sample_id"
                 raise refusal(
@@ -254,6 +286,9 @@ class Builder:
                     "a nested query in an expression asks for rows about persons",
                     hint,
                 )
+            if use is Use.IN and person is not None:
+                message = "sample_id is compared with rows that are not about persons"
+                raise refusal(Code.SAMPLE_ID, person, message, "write sample_id IN (SELECT sample_id FROM …)")
             if use is not Use.EXISTS and len(rows.columns) != 1:
                 raise refusal(Code.TYPES, query, "a nested query has several columns here", "select one")
             assert rows.step is not None
@@ -269,8 +304,88 @@ class Builder:
         self.nested[mark] = Nested(rows.step, use, column)
         return mark
 
+    def _presence(
+        self, holder: exp.Expr, person: exp.Expr, rows: Rows, at: exp.Expr, sources: Mapping[str, Rows]
+    ) -> None:
+        """Leave a mark for whether *person* has one of *rows*."""
+        if not any(source.personal for source in sources.values()):
+            hint = "ask for persons in a SELECT of its own"
+            raise refusal(Code.NESTED_QUERY, at, "released rows are compared with rows about persons", hint)
+        query = self._as_query(rows, at)
+        if None not in query.columns.values():
+            hint = "write sample_id IN (SELECT sample_id FROM …)"
+            raise refusal(Code.SAMPLE_ID, at, "sample_id is compared with something else", hint)
+        mark = f"p{len(self.present) + 1}"
+        self.present[mark] = Presence(self._named_query(query), person.copy())
+        holder.replace(exp.Placeholder(this=mark))
+
+    def _as_query(self, rows: Rows, at: exp.Expr | None) -> PersonQuery:
+        """*rows* as a query of one row a person, where there were several only of who has one."""
+        if rows.by_person is not None:
+            return self.persons[rows.by_person]
+        select = rows.persons
+        if select is None:
+            assert rows.table is not None
+            select = exp.select(exp.column("sample_id", table=rows.table).as_("sample_id"))
+            select = select.from_(named_table(rows.table, rows.table))
+        return person_query(grouped_by_person(select, at), self.catalog)
+
+    def _named_query(self, query: PersonQuery) -> str:
+        name = f"persons_{len(self.persons) + 1}"
+        self.persons[name] = query
+        return name
+
+    def _outer(self, node: exp.Select, sources: dict[str, Rows]) -> None:
+        """Read what a LEFT JOIN adds to persons as a query of one row a person."""
+        if not any(rows.personal for rows in sources.values()):
+            return
+        for join in node.args.get("joins") or ():
+            alias = join.alias_or_name
+            rows = sources[alias]
+            if not join.args.get("side") or not rows.personal or rows.by_person is not None:
+                continue
+            if join.args["side"] != "LEFT":
+                hint = "use JOIN or LEFT JOIN"
+                raise refusal(
+                    Code.JOIN_KIND, join, f"{join.args['side']} JOIN of persons is not answered", hint
+                )
+            select = row_a_person(join, alias, rows, self.catalog)
+            if select is None:  # every row has its person
+                join.set("side", None)
+                continue
+            names = tuple(item.alias for item in select.expressions)
+            select = qualify_in(select, self.catalog.as_sqlglot())
+            with_names(select, names)
+            query = person_query(select, self.catalog)
+            name = self._named_query(query)
+            columns = tuple(query.columns)
+            sources[alias] = Rows(columns, tuple("" for _ in columns), by_person=name)
+            join.set("this", named_table(name, alias))
+
+    def _semi(self, node: exp.Select, sources: dict[str, Rows]) -> None:
+        """Read SEMI and ANTI JOIN with rows about persons as the condition that they are."""
+        joins = node.args.get("joins") or []
+        for join in list(joins):
+            alias = join.alias_or_name
+            if join.args.get("kind") not in ("SEMI", "ANTI") or not sources[alias].personal:
+                continue
+            person, rows = semi_condition(join, alias, sources.pop(alias), sources, self.catalog)
+            joins.remove(join)
+            holder: exp.Expr = exp.Placeholder(this="_semi")
+            negated = join.args["kind"] == "ANTI"
+            where = node.args.get("where")
+            parts = [
+                *([where.this] if where is not None else []),
+                exp.Not(this=holder) if negated else holder,
+            ]
+            node.set("where", exp.Where(this=exp.and_(*parts, copy=False)))
+            holder = next(
+                mark for mark in node.args["where"].find_all(exp.Placeholder) if mark.name == "_semi"
+            )
+            self._presence(holder, person, rows, join, sources)
+
     def _marks(self, select: exp.Select) -> dict[str, Nested]:
-        return {mark: self.nested[mark] for mark in marks_of(select)}
+        return {mark: self.nested[mark] for mark in marks_of(select) if mark in self.nested}
 
     # ------------------------------------------------------------------ SELECTs over persons
 
@@ -281,8 +396,8 @@ class Builder:
         taken = {alias: rows for alias, rows in sources.items() if rows.single and not rows.personal}
         if not taken:
             return node, sources
-        check_joins(node, self.catalog)
-        node = qualify_in(expand_all(node), _schema(sources))
+        check_joins(node, self.catalog, _by_person(sources))
+        node = joined_columns(qualify_in(expand_all(node), _schema(sources)))
         read = {(column.table, column.name.lower()) for column in node.find_all(exp.Column)}
         marks = {
             alias: {
@@ -297,7 +412,7 @@ class Builder:
 
     def _check_unmixed(self, node: exp.Select, sources: Mapping[str, Rows]) -> None:
         for alias, rows in sources.items():
-            if rows.personal or rows.table == "variants":
+            if rows.personal or rows.single or rows.table == "variants":
                 continue
             holders = [node.args["from_"], *(node.args.get("joins") or ())]
             at = next((holder for holder in holders if holder.this.alias_or_name == alias), None)
@@ -309,22 +424,31 @@ class Builder:
         distinct = node.args.get("distinct")
         node = expand_all(distinct_as_groups(node))
         derived = {alias: rows.persons for alias, rows in sources.items() if rows.persons is not None}
-        row_wise = is_row_wise(node)
+        row_wise, by_person = is_row_wise(node), groups_by_person(node)
         if row_wise:
             check_row_wise(node)
-        if derived or row_wise:
-            check_joins(node, self.catalog)
+        beside = any(rows.by_person for rows in sources.values()) or any(
+            mark in self.present for mark in marks_of(node)
+        )
+        if derived or row_wise or by_person or beside:
+            check_joins(node, self.catalog, _by_person(sources))
             node = qualify_in(node, _schema(sources))
-            node = merge_rows(node, derived)
+            node = merge_rows(joined_columns(node), derived)
+            node = with_presence(node, self.present)
+        units = tuple("" for _ in node.expressions)
         if row_wise:
-            units = tuple("" for _ in node.expressions)
             columns = with_names(node, names)
             return Rows(columns, units, persons=node)
+        if by_person and is_per_person(node):
+            columns = with_names(node, names)
+            self._check_unnested(node)
+            return Rows(columns, units, by_person=self._named_query(person_query(node, self.catalog)))
+        low = self._lowered(node)
         if len(self.releases) >= MOST_RELEASES:
             hint = "group by a column instead of asking for each group by itself"
             raise refusal(Code.TOO_MUCH_WORK, node, f"the query has more than {MOST_RELEASES} releases", hint)
         cells = cells_name(len(self.releases))
-        release, step, marks = finishing(node, self.catalog, cells, self._name(), names)
+        release, step, marks = finishing(low, cells, self._name(), names)
         if distinct is not None and step.select.args.get("distinct") is None:
             _check_labels(release, distinct)
         constants = {mark: self.nested[mark] for mark in marks}
@@ -335,7 +459,7 @@ class Builder:
         else:
             self._ask(release, cells, constants, node)
         if constants:
-            self.waiting[len(self.releases) - 1] = Waiting(node, constants, cells, step.name, names)
+            self.waiting[len(self.releases) - 1] = Waiting(low, constants, cells, step.name, names)
         rows = self.add(replace(step, nested=self._marks(step.select)))
         return replace(rows, single=gives_one_row(node, []))
 
@@ -347,6 +471,23 @@ class Builder:
             raise refusal(Code.TOO_MUCH_WORK, at, f"the query takes more than {MOST_ROUNDS} rounds", hint)
         self.rounds[cells] = number
         self.releases.append(release)
+
+    def _lowered(self, node: exp.Select) -> Lowered:
+        """*node* over tables and sub-aggregates alone."""
+        names = {table.name for table in node.find_all(exp.Table)} & set(self.persons)
+        if not names:
+            return Lowered(node, (), None, self.catalog)
+        queries = {name: self.persons[name] for name in names}
+        known = frozenset(presence.query for presence in self.present.values())
+        return lowered(node, queries, known, self.catalog)
+
+    def _check_unnested(self, node: exp.Select) -> None:
+        """A query of one row a person reads tables, and no other such query."""
+        for table in node.find_all(exp.Table):
+            if table.name in self.persons:
+                hint = "join the nested queries beside each other: … FROM a JOIN b USING (sample_id)"
+                message = "a query of one row a person stands in another one"
+                raise refusal(Code.NESTED_QUERY, node, message, hint)
 
     # ------------------------------------------------------------------ SELECTs over released and public rows
 
@@ -436,7 +577,12 @@ def _check_labels(release: Release, distinct: exp.Expr) -> None:
 
 def _schema(sources: Mapping[str, Rows]) -> dict[str, dict[str, str]]:
     """The columns of every source, by the name of the table that stands for it."""
-    return {rows.table or rows.step or f"p_{alias}": rows.schema() for alias, rows in sources.items()}
+    return {rows.name_in_from(alias): rows.schema() for alias, rows in sources.items()}
+
+
+def _by_person(sources: Mapping[str, Rows]) -> frozenset[str]:
+    """The names of what has one row a person."""
+    return frozenset(alias for alias, rows in sources.items() if rows.by_person)
 
 
 def _leave_mark(holder: exp.Expr, mark: str) -> None:

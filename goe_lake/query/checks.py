@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from goe_lake.catalog import SITE_KEY, Catalog
+from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog
 from goe_lake.query.language import aggregates_in, first_aggregate, is_aggregate, is_window_head, over_persons
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.subset import refused_aggregate
@@ -21,16 +21,22 @@ def check_tables(query: exp.Select, catalog: Catalog) -> exp.Select:
             raise refusal(
                 Code.UNKNOWN_TABLE, node, f"there is no table {node.name}", f"the tables are {known}"
             )
-        if node.name.lower() in seen:
+        # a sub-aggregate is a table of one row a person: it multiplies nothing
+        if node.name.lower() in seen and node.name.lower() in PUBLIC_COLUMNS:
             raise refusal(Code.TABLE_TWICE, node, f"{node.name} stands twice", "read it once")
         seen.add(node.name.lower())
     return query
 
 
-def check_joins(query: exp.Select, catalog: Catalog) -> exp.Select:
-    """Joins are inner or comma joins; what they join on is checked when the relation is planned."""
+def check_joins(query: exp.Select, catalog: Catalog, by_person: frozenset[str] = frozenset()) -> exp.Select:
+    """Joins are inner or comma joins; what they join on is checked when the relation is planned.
+
+    What has one row a person (the names in *by_person*) may be joined by LEFT JOIN as well.
+    """
     for join in query.args.get("joins") or ():
         kind, method = join.args.get("kind") or "INNER", join.args.get("method") or ""
+        if join.args.get("side") == "LEFT" and join.alias_or_name in by_person:
+            continue
         if join.args.get("side"):
             message = "outer joins of tables about persons are not answered"
             raise refusal(Code.JOIN_KIND, join, message, "use JOIN")
@@ -64,6 +70,11 @@ def _joins_persons(column: exp.Column) -> bool:
     while isinstance(holder, exp.And | exp.Paren):
         holder = holder.parent
     return isinstance(holder, exp.Join | exp.Where)
+
+
+def is_person(node: exp.Expr) -> bool:
+    """Whether *node* is a column of persons."""
+    return isinstance(node, exp.Column) and node.name == "sample_id"
 
 
 def is_person_equality(node: exp.Expr | None) -> bool:

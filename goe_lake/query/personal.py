@@ -19,7 +19,7 @@ from goe_lake.query.qualify import qualify
 from goe_lake.query.relation import plan_keys, plan_relation
 from goe_lake.query.subset import check_cast_types, check_subset
 from goe_lake.query.sums import Measures
-from goe_lake.release import CellKind, MeasureFunction, Release
+from goe_lake.release import CellKind, MeasureFunction, PerPerson, Release
 
 MEANING_PASSES = (check_sample_id, check_aggregates, check_projections)
 ABOVE = ("having", "qualify", "order")  # clauses over the groups
@@ -75,14 +75,14 @@ def distinct_as_groups(query: exp.Select) -> exp.Select:
 
 
 def release_of(
-    query: exp.Select, catalog: Catalog, cells: str
+    query: exp.Select, catalog: Catalog, cells: str, derived: tuple[PerPerson, ...] = ()
 ) -> tuple[Release, exp.Select, exp.Select, tuple[str, ...]]:
     """The release of *query*, the SELECT over the table *cells*, *query* in full names, and the units."""
     query = qualify(check_persons(query, catalog), catalog)
     for check in MEANING_PASSES:
         query = check(query, catalog)
     tables = {table.alias_or_name: table.name for table in query.find_all(exp.Table)}
-    relation, conditions = plan_relation(query, catalog, tables)
+    relation, conditions = plan_relation(query, catalog, tables, derived)
     keys = plan_keys(query, catalog, tables)
     measures = Measures(catalog, tables)
     columns = {key: exp.column(f"k{place}") for place, key in enumerate(group_keys(query))}

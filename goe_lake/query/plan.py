@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from goe_lake.catalog import Catalog
 from goe_lake.query.rounds import Value, Waiting
 from goe_lake.query.steps import DIALECT, SelectStep, Step, marks_of
 from goe_lake.release import Release
@@ -50,13 +49,13 @@ class Plan:
             place for place in range(len(self.releases)) if self.rounds.get(cells_name(place), 1) == number
         ]
 
-    def resolved(self, place: int, values: Mapping[str, Sequence[Value]], catalog: Catalog) -> Plan:
+    def resolved(self, place: int, values: Mapping[str, Sequence[Value]]) -> Plan:
         """The plan with the constants *values* in release number *place*.
 
         QueryRefused where they cannot stand there, e.g. 0 as a divisor.
         """
         waiting = self.waiting[place]
-        release, step = waiting.resolved(values, catalog)
+        release, step = waiting.resolved(values)
         releases = (*self.releases[:place], release, *self.releases[place + 1 :])
         steps = tuple(
             replace(step, nested={mark: old.nested[mark] for mark in marks_of(step.select)})
@@ -76,7 +75,7 @@ class Plan:
         waiting = next((its for its in self.waiting.values() if its.step == step.name), None)
         if waiting is None or not waiting.computes():
             return step.sql()
-        return f"FINISH {waiting.cells} OF {waiting.select.sql(DIALECT)}"
+        return f"FINISH {waiting.cells} OF {waiting.select.query.sql(DIALECT)}"
 
     def final_sql(self) -> str:
         """The steps as one readable statement, for `explain`; the gateway runs their guarded form."""

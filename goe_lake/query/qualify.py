@@ -67,7 +67,15 @@ def qualify_in(query: exp.Select, schema: Schema) -> exp.Select:
         qualified = sqlglot_qualify(query, schema=dict(schema), dialect=DIALECT, quote_identifiers=False)
     except OptimizeError as error:
         raise _unknown(query, schema, error) from None
-    joined = qualified.transform(_joined_column) if inner else qualified
+    return joined_columns(qualified) if inner else qualified
+
+
+def joined_columns(query: exp.Select) -> exp.Select:
+    """*query* with a column that USING or NATURAL joined as that of the first table.
+
+    Inner joins make them equal, and LEFT JOIN has the first one wherever there is one.
+    """
+    joined = query.transform(_joined_column)
     assert isinstance(joined, exp.Select)
     return joined
 

@@ -61,7 +61,7 @@ RULES: dict[Code, str] = {
     Code.TABLE_TWICE: "Beneath one release a table stands once, and each name in a FROM is given once.",
     Code.PERSON_JOIN: "Tables about persons join on sample_id, because a person lives at one node.",
     Code.SITE_JOIN: "genotypes and variants join on contig, pos, ref, alt or on variant_id.",
-    Code.JOIN_KIND: "Inner joins beneath a release; above, any but ASOF, POSITIONAL and LATERAL.",
+    Code.JOIN_KIND: "Joins of persons add one row a person, or are inner; no ASOF or POSITIONAL.",
     Code.NOT_IN_SUBSET: "Syntax that is not on the list of understood syntax is turned down.",
     Code.SAMPLING: "Sampling would let an analyst average the threshold away.",
     Code.ROWS_OF_PERSONS: "Rows about persons never leave a node; only aggregates do.",

@@ -6,20 +6,31 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, TableKind
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, TableKind, is_public
 from goe_lake.query.checks import group_keys, is_site_key
 from goe_lake.query.expressions import convert
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.release import ColumnRef, Expr, Join, Key, KeyDomain, Relation, Scan, columns_in, conjuncts
+from goe_lake.release import (
+    ColumnRef,
+    Expr,
+    Join,
+    Key,
+    KeyDomain,
+    PerPerson,
+    Relation,
+    Scan,
+    columns_in,
+    conjuncts,
+)
 
 SITE_TABLES = frozenset({"genotypes", "variants"})
 
 
 def plan_relation(
-    query: exp.Select, catalog: Catalog, tables: Mapping[str, str]
+    query: exp.Select, catalog: Catalog, tables: Mapping[str, str], derived: tuple[PerPerson, ...] = ()
 ) -> tuple[Relation, tuple[Expr, ...]]:
-    """The joined scans beneath the release, and the conditions on their rows."""
-    scans = [Scan(name, alias) for alias, name in tables.items()]
+    """The joined scans beneath the release, with *derived* beside them, and the conditions on their rows."""
+    scans = [Scan(name, alias) for alias, name in tables.items() if name in PUBLIC_COLUMNS]
     equalities: list[tuple[ColumnRef, ColumnRef]] = []
     conditions: list[Expr] = []
     for part in _row_conditions(query):
@@ -38,7 +49,7 @@ def plan_relation(
         joins.append(Join(scan, pairs))
         joined.add(scan.alias)
         rest.remove(scan)
-    return Relation(first, tuple(joins)), tuple(conditions)
+    return Relation(first, tuple(joins), derived), tuple(conditions)
 
 
 def _personal_first(scans: list[Scan], catalog: Catalog) -> list[Scan]:
@@ -138,7 +149,7 @@ def plan_keys(query: exp.Select, catalog: Catalog, tables: Mapping[str, str]) ->
 def _check_unmixed(node: exp.Expr, expression: Expr, tables: Mapping[str, str]) -> None:
     """A key that chooses sites for some persons and others for the rest makes cells that overlap."""
     read = [(tables[column.table], column.column) for column in columns_in(expression)]
-    if len({column in PUBLIC_COLUMNS[table] and column != "country" for table, column in read}) > 1:
+    if len({is_public(table, column) and column != "country" for table, column in read}) > 1:
         hint = "group by each of them by itself"
         raise refusal(Code.MIXED_KEY, node, "a group key mixes persons with sites or scores", hint)
 
@@ -146,8 +157,9 @@ def _check_unmixed(node: exp.Expr, expression: Expr, tables: Mapping[str, str]) 
 def key_domain(expression: Expr, catalog: Catalog, tables: Mapping[str, str]) -> KeyDomain:
     """Whether the values of *expression* can be listed from the catalogue or the site list."""
     columns = [(tables[column.table], column.column) for column in columns_in(expression)]
-    if all(table in SITE_TABLES and column in PUBLIC_COLUMNS[table] for table, column in columns):
+    if all(table in SITE_TABLES and is_public(table, column) for table, column in columns):
         return KeyDomain.SITES
-    if all(catalog.column(table, column).domain() is not None for table, column in columns):
+    known = all(table in PUBLIC_COLUMNS for table, _ in columns)
+    if known and all(catalog.column(table, column).domain() is not None for table, column in columns):
         return KeyDomain.LABELS
     return KeyDomain.OPEN

@@ -8,15 +8,15 @@ release as a constant, as if the analyst had written it there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import isfinite
 
 from sqlglot import exp
 
-from goe_lake.catalog import Catalog
 from goe_lake.query.gateway import with_names
 from goe_lake.query.language import aggregates_in
+from goe_lake.query.lowering import Lowered
 from goe_lake.query.personal import beneath, release_of
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.steps import DIALECT, Nested, SelectStep, marks_of
@@ -35,7 +35,7 @@ class Waiting:
     *cells* is the table of its cells, *step* the step that finishes it, *names* its output columns.
     """
 
-    select: exp.Select
+    select: Lowered
     constants: Mapping[str, Nested]
     cells: str
     step: str
@@ -46,33 +46,34 @@ class Waiting:
         heads = [
             item.this if isinstance(item, exp.Filter) else item
             for part in (
-                *self.select.expressions,
-                self.select.args.get("having"),
-                self.select.args.get("order"),
+                *self.select.query.expressions,
+                self.select.query.args.get("having"),
+                self.select.query.args.get("order"),
             )
             if part is not None
             for item in aggregates_in(part)
         ]
         return any(mark in self.constants for head in heads for mark in marks_of(head))
 
-    def resolved(self, values: Mapping[str, Sequence[Value]], catalog: Catalog) -> tuple[Release, SelectStep]:
+    def resolved(self, values: Mapping[str, Sequence[Value]]) -> tuple[Release, SelectStep]:
         """The release and its step with *values* in the place of the constants; a set has several."""
-        select = with_values(self.select, values)
-        release, step, _ = finishing(select, catalog, self.cells, self.step, self.names)
+        typed = with_values(self.select.typed, values) if self.select.typed is not None else None
+        select = replace(self.select, query=with_values(self.select.query, values), typed=typed)
+        release, step, _ = finishing(select, self.cells, self.step, self.names)
         return release, step
 
 
 def finishing(
-    select: exp.Select, catalog: Catalog, cells: str, step: str, names: tuple[str, ...]
+    select: Lowered, cells: str, step: str, names: tuple[str, ...]
 ) -> tuple[Release, SelectStep, tuple[str, ...]]:
     """The release of *select*, the step over its *cells*, and the marks of the constants that it needs.
 
     The nested queries in the step are left open.
     """
-    release, final, query, units = release_of(select, catalog, cells)
+    release, final, query, units = release_of(select.query, select.catalog, cells, select.derived)
     columns = with_names(final, names)
     keys = tuple(key.name for key in release.keys)
-    typed = query.sql(DIALECT) if not list(marks_of(query)) else None
+    typed = (select.typed or query).sql(DIALECT) if not list(marks_of(query)) else None
     made = SelectStep(step, final, columns, units, {}, cells, typed, keys)
     return release, made, _constant_marks(query)
 

@@ -15,7 +15,8 @@ class Rows:
     """The rows behind one name: a table at the gateway (*step*), or rows about persons.
 
     *persons* is a SELECT in full names that projects and filters rows about persons; *table* is the
-    table of the contract that the name stands for; *single* tells that there is exactly one row.
+    table of the contract that the name stands for; *by_person* names a query of one row a person, and
+    *single* tells that there is exactly one row.
     """
 
     columns: tuple[str, ...]
@@ -24,6 +25,11 @@ class Rows:
     persons: exp.Select | None = None
     table: str | None = None
     single: bool = False
+    by_person: str | None = None
+
+    def name_in_from(self, alias: str) -> str:
+        """What a FROM that reads the rows as *alias* calls them."""
+        return self.table or self.step or self.by_person or f"p_{alias}"
 
     @property
     def personal(self) -> bool:

@@ -57,8 +57,6 @@ REFUSED = {
     "subquery_lateral": (
         "SELECT avg(bmi) FROM samples WHERE birth_year = (SELECT min(birth_year) FROM samples)",
         "SELECT count(*) FROM (SELECT * FROM samples ORDER BY birth_year LIMIT 1)",
-        "SELECT count(*) FROM samples s WHERE EXISTS (SELECT 1 FROM scores c WHERE c.sample_id = "
-        "s.sample_id AND score > 4)",
         "SELECT count(*) FROM samples s, LATERAL (SELECT s.bmi) x",
     ),
     "set_operation": (

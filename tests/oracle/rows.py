@@ -6,6 +6,7 @@ A release is read here as the plain JSON that travels (`release/1`), by a reader
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -53,12 +54,12 @@ def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict
     scans = [release["relation"]["first"], *(join["scan"] for join in release["relation"]["joins"])]
     tables = {scan["alias"]: scan["table"] for scan in scans}
     personal = [alias for alias, table in tables.items() if table != "variants"]
-    source = ", ".join(
-        f"{table if table == 'variants' else f'all_{table}'} {alias}" for alias, table in tables.items()
-    )
-    where = [f"{alias}.node = {node}" for alias in personal]
-    for join in release["relation"]["joins"]:
-        where += [f"{sql(left)} = {sql(right)}" for left, right in join["on"]]
+    source, where = joined(release["relation"], node)
+    tables |= {part["alias"]: "derived" for part in release["relation"]["derived"]}
+    for part in release["relation"]["derived"]:
+        source += f", ({by_person(part, node)}) {part['alias']}"
+        where.append(f"{part['alias']}.sample_id = {personal[0]}.sample_id")
+    chosen = {(part["alias"], name) for part in release["relation"]["derived"] for name in chosen_in(part)}
     where += [f"({safe(part)})" for part in release["conditions"] if is_public(part, tables)]
     genotypes = next((alias for alias, table in tables.items() if table == "genotypes"), None)
     conditions = release["conditions"]
@@ -71,14 +72,14 @@ def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict
         *(safe(key["expression"]) for key in release["keys"]),
         every(conditions),
         every(others),
-        lacks(every_column(release)),
-        lacks(columns_in(*conditions)),
+        lacks(every_column(release), chosen),
+        lacks(columns_in(*conditions), chosen),
         f"({', '.join(f'{genotypes}.{name}' for name in ('contig', 'pos', 'ref', 'alt'))})"
         if genotypes
         else "NULL",
         f"{genotypes}.dosage" if genotypes else "NULL",
         *(safe(measure["where"]) if measure["where"] else "TRUE" for measure in measures),
-        *(lacks(columns_in(measure["where"])) for measure in measures),
+        *(lacks(columns_in(measure["where"]), chosen) for measure in measures),
         *(f"[{', '.join(f'{sql(part)}::VARCHAR' for part in measure['factors'])}]" for measure in measures),
     ]
     found = connection.execute(
@@ -142,7 +143,7 @@ def _numbers(factors: list[str | None]) -> tuple[Fraction, ...]:
 def is_public(part: Any, tables: dict[str, str]) -> bool:
     """Whether an expression reads only what says where or what a row is about, and never who."""
     site = {"contig", "pos", "ref", "alt", "variant_id"}
-    public = {"samples": {"country"}, "scores": {"pgs_id"}, "genotypes": site}
+    public = {"samples": {"country"}, "scores": {"pgs_id"}, "genotypes": site, "derived": set()}
     return all(
         tables[table] == "variants" or name in public[tables[table]]
         for table, name in (column["column"] for column in columns_in(part))
@@ -183,9 +184,107 @@ def columns_in(*parts: Any) -> list[Any]:
     return list(found.values())
 
 
-def lacks(columns: list[Any]) -> str:
-    """Whether one of *columns* is NULL."""
-    return " OR ".join(f"{sql(column)} IS NULL" for column in columns) or "FALSE"
+def lacks(columns: list[Any], chosen: Collection[tuple[str, str]] = ()) -> str:
+    """Whether one of *columns* is NULL, those aside whose NULL was *chosen* by a condition on persons."""
+    known = [column for column in columns if tuple(column["column"]) not in chosen]
+    return " OR ".join(f"{sql(column)} IS NULL" for column in known) or "FALSE"
+
+
+# Sub-aggregates ----------------------------------------------------------------------------------------
+
+
+def joined(relation: dict[str, Any], node: int) -> tuple[str, list[str]]:
+    """The tables of a relation at one node, and what joins them."""
+    scans = [relation["first"], *(join["scan"] for join in relation["joins"])]
+    source = ", ".join(
+        f"{scan['table'] if scan['table'] == 'variants' else 'all_' + scan['table']} {scan['alias']}"
+        for scan in scans
+    )
+    where = [f"{scan['alias']}.node = {node}" for scan in scans if scan["table"] != "variants"]
+    for join in relation["joins"]:
+        where += [f"{sql(left)} = {sql(right)}" for left, right in join["on"]]
+    return source, where
+
+
+def by_person(part: dict[str, Any], node: int) -> str:
+    """A sub-aggregate: a row for every sample, NULL where there is nothing to aggregate."""
+    tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
+    source, where = joined(part["relation"], node)
+    where += [f"({safe(condition)})" for condition in part["conditions"] if is_public(condition, tables)]
+    kept = f"coalesce({every(part['conditions'])}, FALSE)"
+    person = f"{part['relation']['first']['alias']}.sample_id"
+    outputs = ", ".join(
+        f"CASE WHEN bool_or({kept}) THEN {aggregate(output, kept)} END AS {output['name']}"
+        for output in part["outputs"]
+    )
+    grouped = (
+        f"SELECT {person} AS sample_id, bool_or({kept}) AS present{', ' + outputs if outputs else ''} "
+        f"FROM {source} WHERE {' AND '.join(where)} GROUP BY {person}"
+    )
+    absent = "NULL"
+    if "genotypes" in tables.values():  # whoever was genotyped has no row only because of what they have
+        absent = "CASE WHEN sample_id IN (SELECT sample_id FROM all_genotypes) THEN FALSE END"
+    return (
+        f"SELECT * REPLACE (coalesce(present, {absent}) AS present) FROM "
+        f"(SELECT sample_id FROM all_samples WHERE node = {node}) LEFT JOIN ({grouped}) USING (sample_id)"
+    )
+
+
+def aggregate(output: dict[str, Any], kept: str) -> str:
+    """One column of a sub-aggregate."""
+    function = "count" if output["function"] == "rows" else output["function"]
+    argument = sql(output["argument"]) if output["argument"] else "*"
+    if output["weights"]:
+        argument = f"{argument} * {weight_of(output)}"
+    where = f"{kept} AND {safe(output['where'])}" if output["where"] else kept
+    return f"{function}({argument}) FILTER ({where})"
+
+
+def weight_of(output: dict[str, Any]) -> str:
+    """The weight of a row."""
+    cases = (f"WHEN {safe(where) if where else 'TRUE'} THEN {factor}" for where, factor in output["weights"])
+    return f"(CASE {' '.join(cases)} END)"
+
+
+def scans_of(part: dict[str, Any]) -> list[dict[str, str]]:
+    """The scans of a sub-aggregate."""
+    return [part["relation"]["first"], *(join["scan"] for join in part["relation"]["joins"])]
+
+
+def chosen_in(part: dict[str, Any]) -> list[str]:
+    """The columns of a sub-aggregate that conditions on persons, or sites of few, make NULL."""
+    tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
+    names = [output["name"] for output in part["outputs"]]
+    if "genotypes" in tables.values() or not all(is_public(one, tables) for one in part["conditions"]):
+        return names
+    return [o["name"] for o in part["outputs"] if o["where"] and not is_public(o["where"], tables)]
+
+
+def carriers_by_weight(
+    connection: duckdb.DuckDBPyConnection, node: int, part: dict[str, Any], output: dict[str, Any]
+) -> dict[str, dict[str, bool]] | None:
+    """For each weight of a sum over genotypes: whether each person who is called carries what it is for.
+
+    None where the column is no sum over genotypes.
+    """
+    tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
+    read = columns_in(output["argument"])
+    if output["function"] != "sum" or tables[read[0]["column"][0]] != "genotypes":
+        return None
+    source, where = joined(part["relation"], node)
+    kept = [*where, f"({every(part['conditions'])})", *([safe(output["where"])] if output["where"] else [])]
+    weight = weight_of(output) if output["weights"] else "1"
+    value = f"abs({sql(output['argument'])})" if output["argument"] and output["function"] == "sum" else "1"
+    person = f"{part['relation']['first']['alias']}.person"
+    found = connection.execute(
+        f"SELECT {weight} AS w, {person}, sum({value}) > 0 FROM {source} "
+        f"WHERE {' AND '.join(kept)} GROUP BY ALL HAVING sum({value}) IS NOT NULL"
+    ).fetchall()
+    made: dict[str, dict[str, bool]] = {}
+    for factor, who, carries in found:
+        if factor:  # a weight of 0 says nothing of who carries
+            made.setdefault(str(factor), {})[who] = carries
+    return made
 
 
 def safe(part: Any) -> str:

@@ -101,10 +101,11 @@ WITH w AS (SELECT sample_id, score FROM scores WHERE score > 0) SELECT count(*) 
 -- =>
 refused: G207
 ---
--- title: nor is a join that counts each person once
+-- title: a join that counts each person once asks whether there is a row
 WITH w AS (SELECT sample_id FROM scores) SELECT count(*) FROM samples SEMI JOIN w USING (sample_id)
 -- =>
-refused: G207
+release: rows (samples, _p1 by person of scores) where _p1.present keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells
 ---
 -- title: a window of persons under a name is a window of persons
 SELECT sex, count(*), rank() OVER w FROM samples GROUP BY sex WINDOW w AS (ORDER BY bmi)

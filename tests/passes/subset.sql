@@ -9,7 +9,7 @@ SELECT avg(bmi) FROM samples USING SAMPLE 2 ROWS
 refused: G302
 ---
 -- title: a nested query is turned down wherever it hides
-SELECT count(*) FROM samples WHERE sample_id IN (SELECT sample_id FROM scores)
+SELECT count(*) FROM samples WHERE bmi IN (SELECT score FROM scores)
 -- =>
 refused: G304
 ---

@@ -19,7 +19,15 @@ from goe_lake.query.moments import macro_statements
 from goe_lake.query.plan import cells_name
 from goe_lake.query.refusals import RULES
 from goe_lake.query.steps import Use
-from goe_lake.release import Measure, MeasureFunction, Release
+from goe_lake.release import (
+    Measure,
+    MeasureFunction,
+    Output,
+    OutputFunction,
+    PerPerson,
+    Relation,
+    Release,
+)
 
 FOLDER = Path(__file__).parent
 
@@ -92,11 +100,34 @@ def release_text(release: Release) -> str:
     parts = [first.table]
     for scan, join in zip(joins, release.relation.joins, strict=True):
         parts.append(f"{scan.table} on {', '.join(sorted({right.column for _, right in join.on}))}")
+    parts += [per_person_text(part) for part in release.relation.derived]
     where = " AND ".join(to_sql(condition, name_of) for condition in release.conditions)
     keys = ", ".join(f"{to_sql(key.expression, name_of)}: {key.domain}" for key in release.keys)
     measures = ", ".join(measure_text(measure) for measure in release.measures)
     condition = f" where {where}" if where else ""
     return f"rows ({', '.join(parts)}){condition} keys ({keys}) measures ({measures})"
+
+
+def per_person_text(part: PerPerson) -> str:
+    """One sub-aggregate in the words of the golden files."""
+    tables = ", ".join(scan.table for scan in part.relation.scans)
+    where = " AND ".join(to_sql(condition, name_of) for condition in part.conditions)
+    outputs = ", ".join(output_text(output) for output in part.outputs)
+    shown = f": {outputs}" if outputs else ""
+    return f"{part.alias} by person of {tables}{f' where {where}' if where else ''}{shown}"
+
+
+def output_text(output: Output) -> str:
+    """One column of a sub-aggregate."""
+    argument = f" {name_of(output.argument)}" if output.argument is not None else ""
+    over = f" over {to_sql(output.where, name_of)}" if output.where is not None else ""
+    weights = ", ".join(
+        f"{weight.factor} for {to_sql(weight.where, name_of)}"
+        if weight.where is not None
+        else f"{weight.factor}"
+        for weight in output.weights
+    )
+    return f"{output.function}{argument}{over}{f' times ({weights})' if weights else ''} as {output.name}"
 
 
 def name_of(column: object) -> str:
@@ -168,7 +199,7 @@ def with_constants(plan: Plan, place: int, catalog: Catalog, connection: duckdb.
         shown = f'"{use.column}"' if use.column is not None else "*"
         rows = connection.execute(f"SELECT {shown} FROM ({steps or f'FROM {use.step}'})").fetchall()
         values[mark] = [bool(rows)] if use.use is Use.EXISTS else [row[0] for row in rows]
-    return plan.resolved(place, values, catalog)
+    return plan.resolved(place, values)
 
 
 def same(ours: object, theirs: object) -> bool:
@@ -217,15 +248,47 @@ def tiny_database(catalog: Catalog) -> duckdb.DuckDBPyConnection:
 
 def release_sql(release: Release) -> str:
     """The release as plain SQL over the logical tables: what a node computes, disclosure control aside."""
-    source = f"{release.relation.first.table} AS {release.relation.first.alias}"
-    for join in release.relation.joins:
-        on = " AND ".join(f"{name_of(left)} = {name_of(right)}" for left, right in join.on)
-        source += f" JOIN {join.scan.table} AS {join.scan.alias} ON {on}"
+    source = relation_sql(release.relation)
+    first = release.relation.first.alias
+    for part in release.relation.derived:
+        on = f"{part.alias}.sample_id = {first}.sample_id"
+        source += f" LEFT JOIN ({per_person_sql(part)}) AS {part.alias} ON {on}"
     where = " AND ".join(to_sql(condition, name_of) for condition in release.conditions) or "TRUE"
     keys = [f"{to_sql(key.expression, name_of)} AS {key.name}" for key in release.keys]
     measures = [f"{measure_sql(measure, release)} AS {measure.name}" for measure in release.measures]
     group = f" GROUP BY {', '.join(key.name for key in release.keys)}" if keys else ""
     return f"SELECT {', '.join([*keys, *measures])} FROM {source} WHERE {where}{group}"
+
+
+def relation_sql(relation: Relation) -> str:
+    """The joined scans as plain SQL."""
+    source = f"{relation.first.table} AS {relation.first.alias}"
+    for join in relation.joins:
+        on = " AND ".join(f"{name_of(left)} = {name_of(right)}" for left, right in join.on)
+        source += f" JOIN {join.scan.table} AS {join.scan.alias} ON {on}"
+    return source
+
+
+def per_person_sql(part: PerPerson) -> str:
+    """A sub-aggregate as plain SQL: one row for each person who has one."""
+    where = " AND ".join(to_sql(condition, name_of) for condition in part.conditions) or "TRUE"
+    person = f"{part.relation.first.alias}.sample_id"
+    columns = [f"{person} AS sample_id", "TRUE AS present", *map(output_sql, part.outputs)]
+    return f"SELECT {', '.join(columns)} FROM {relation_sql(part.relation)} WHERE {where} GROUP BY {person}"
+
+
+def output_sql(output: Output) -> str:
+    """One column of a sub-aggregate as plain SQL."""
+    argument = name_of(output.argument) if output.argument is not None else "*"
+    if output.weights:
+        cases = "".join(
+            f" WHEN {to_sql(where, name_of) if where is not None else 'TRUE'} THEN {factor}"
+            for where, factor in ((weight.where, weight.factor) for weight in output.weights)
+        )
+        argument = f"{argument} * CASE{cases} END"
+    function = "count" if output.function is OutputFunction.ROWS else output.function.value
+    over = f" FILTER ({to_sql(output.where, name_of)})" if output.where is not None else ""
+    return f"{function}({argument}){over} AS {output.name}"
 
 
 def measure_sql(measure: Measure, release: Release) -> str:

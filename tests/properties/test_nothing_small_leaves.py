@@ -25,7 +25,7 @@ from goe_lake.federation.asker import Asker
 from goe_lake.release import Release
 from tests.oracle.cohort import NodeFiles, Shape, shape_of, write_cohort
 from tests.oracle.grammar import SHAPES, Query, queries
-from tests.oracle.rows import Row, rows_beneath
+from tests.oracle.rows import Row, by_person, carriers_by_weight, rows_beneath
 from tests.properties.worlds import World, Worlds, build, protected_shapes
 
 calm = settings(
@@ -149,6 +149,7 @@ class Checker:
         self.carriers(at, place, measure, kept, totals)
         if measure["function"] == "sum" and len(measure["factors"]) > 1:
             self.moment(at, place, measure, kept)
+        self.weights(at, measure, set(totals))
         self.classes(at, place, measure, here)
 
     def row_numbers(
@@ -218,6 +219,11 @@ class Checker:
         """Whether a column has at most 20 values at the node."""
         if factor[1] in ("dosage", "called_alleles"):
             return True
+        for part in self.release["relation"]["derived"]:
+            if part["alias"] == factor[0]:
+                counted = f'SELECT count(DISTINCT "{factor[1]}") FROM ({by_person(part, self.place)})'
+                found = self.world.pooled.connection.execute(counted).fetchone()
+                return found is not None and found[0] <= 20
         scans = [self.release["relation"]["first"], *(j["scan"] for j in self.release["relation"]["joins"])]
         table = next(scan["table"] for scan in scans if scan["alias"] == factor[0])
         if table in ("genotypes", "variants"):
@@ -227,6 +233,26 @@ class Checker:
             sql = f"SELECT min(n) FROM ({sql} GROUP BY pgs_id) t(n)"
         found = self.world.pooled.connection.execute(sql).fetchone()
         return found is not None and found[0] <= 20
+
+    def weights(self, at: str, measure: dict[str, Any], counted: set[str]) -> None:
+        """Of a sum over sites by person: each weight has enough carriers, and others none or enough."""
+        for part in self.release["relation"]["derived"]:
+            for output in part["outputs"]:
+                if {"column": [part["alias"], output["name"]]} not in measure["factors"]:
+                    continue
+                weights = carriers_by_weight(self.world.pooled.connection, self.place, part, output)
+                if weights is None:
+                    continue
+                # a weight that nobody carries looks like one that few do
+                wanted = {str(factor) for _, factor in output["weights"] if float(factor)} or {"1"}
+                for factor in wanted:
+                    persons = next((of for w, of in weights.items() if float(w) == float(factor)), {})
+                    carriers = {who for who in counted if persons.get(who)}
+                    others = {who for who in counted if persons.get(who) is False}
+                    if len(carriers) < self.k or 0 < len(others) < self.k:
+                        self.wrong(
+                            f"{at}: weight {factor} has {len(carriers)} carriers, {len(others)} others"
+                        )
 
     def classes(self, at: str, place: int, measure: dict[str, Any], here: list[Row]) -> None:
         """Where persons are told apart by genotype at one site: each class is empty or large enough."""

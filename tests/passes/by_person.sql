@@ -1,0 +1,120 @@
+-- title: a semi join asks whether a person has a row
+SELECT sex, count(*) AS n FROM samples SEMI JOIN scores USING (sample_id) GROUP BY sex
+-- =>
+release: rows (samples, _p1 by person of scores) where _p1.present keys (samples.sex: labels) measures (rows as m0)
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: an anti join counts those who have none, or none that fulfils the condition
+SELECT count(*) AS n FROM samples s ANTI JOIN scores c ON c.sample_id = s.sample_id AND c.score > 0.25
+-- =>
+release: rows (samples, _p1 by person of scores where (c.score > 0.25)) where (NOT (_p1.present IS TRUE)) keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: EXISTS is the same question, and its correlation is the join on the person
+SELECT count(*) AS n FROM samples s WHERE EXISTS (SELECT 1 FROM scores c WHERE c.sample_id = s.sample_id AND c.score > 0.25)
+-- =>
+release: rows (samples, _p1 by person of scores where (c.score > 0.25)) where _p1.present keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: NOT IN is answered for those without a row as well
+SELECT count(*) AS n FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM genotypes WHERE pos = 101 AND dosage > 0)
+-- =>
+release: rows (samples, _p1 by person of genotypes where (genotypes.pos = 101) AND (genotypes.dosage > 0)) where (NOT (_p1.present IS TRUE)) keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: presence in a FILTER is a condition of the measure
+SELECT count(*) FILTER (sample_id IN (SELECT sample_id FROM scores)) AS n FROM samples
+-- =>
+release: rows (samples, _p1 by person of scores) keys () measures (rows over _p1.present as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a left join keeps those without a row, and counts them by what they have
+SELECT s.sex, count(*) AS n, count(c.sample_id) AS scored, count(c.score) AS x FROM samples s LEFT JOIN scores c ON c.sample_id = s.sample_id AND c.pgs_id = 'PGS000001' GROUP BY s.sex
+-- =>
+release: rows (samples, c by person of scores where (c.pgs_id = 'PGS000001'): max c.score as o1) keys (s.sex: labels) measures (rows as m0, rows over (NOT ((CASE WHEN c.present THEN 1 END) IS NULL)) as m1, rows c.o1 as m2)
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n", CAST(m1 AS BIGINT) AS "scored", CAST(m2 AS BIGINT) AS "x" FROM cells
+---
+-- title: every score has its person, so that this is an inner join
+SELECT sex, count(score) AS n FROM scores LEFT JOIN samples USING (sample_id) GROUP BY sex
+-- =>
+release: rows (scores, samples on sample_id) keys (samples.sex: labels) measures (rows scores.score as m0)
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a burden is one number a person, and then a column like any other
+WITH b AS (SELECT sample_id, sum(dosage) AS x FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene = 'G1' GROUP BY 1) SELECT least(x, 2) AS k, sum(bmi) AS m, count(*) AS n FROM b JOIN samples USING (sample_id) GROUP BY k
+-- =>
+release: rows (samples, b by person of genotypes, variants where (variants.gene = 'G1'): sum genotypes.dosage as o0) where b.present keys (least(b.o0, 2): open) measures (sum samples.bmi in steps of 0.01 as m0, rows as m1)
+final: SELECT k0 AS "k", CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) AS "m", CAST(m1 AS BIGINT) AS "n" FROM cells
+---
+-- title: HAVING by person is a condition on the person
+SELECT sex, sum(b.x) AS s FROM (SELECT sample_id, sum(dosage) AS x FROM genotypes GROUP BY sample_id HAVING count_if(dosage = 2) > 0) AS b JOIN samples USING (sample_id) GROUP BY sex
+-- =>
+release: rows (samples, b by person of genotypes: sum genotypes.dosage as o0, rows over (genotypes.dosage = 2) as o1) where b.present AND (b.o1 > 0) keys (samples.sex: labels) measures (sum b.o0 as m0)
+final: SELECT k0 AS "sex", CAST(m0 AS INT128) AS "s" FROM cells
+---
+-- title: genotypes at two sites side by side
+WITH d AS (SELECT sample_id, max(CASE WHEN pos = 100 THEN dosage END) AS a, max(CASE WHEN pos = 101 THEN dosage END) AS b FROM genotypes GROUP BY sample_id) SELECT a, b, count(*) AS n FROM d GROUP BY a, b
+-- =>
+release: rows (samples, d by person of genotypes: max genotypes.dosage over ((genotypes.pos = 100) IS TRUE) as o0, max genotypes.dosage over ((genotypes.pos = 101) IS TRUE) as o1) where d.present keys (d.o0: open, d.o1: open) measures (rows as m0)
+final: SELECT k0 AS "a", k1 AS "b", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a weight list: the weights travel as decimals, with the sites that they are for
+SELECT t2d, sum(pgs) AS s FROM (SELECT sample_id, sum(dosage * CASE variant_id WHEN 'chr1-100-A-C' THEN 0.5 WHEN 'chr1-101-A-C' THEN -0.25 END) AS pgs FROM genotypes GROUP BY sample_id) AS p JOIN samples USING (sample_id) GROUP BY t2d
+-- =>
+release: rows (samples, p by person of genotypes: sum genotypes.dosage times (0.5 for (genotypes.variant_id = 'chr1-100-A-C'), -0.25 for (genotypes.variant_id = 'chr1-101-A-C')) as o0) where p.present keys (samples.t2d: labels) measures (sum p.o0 in steps of 0.01 as m0)
+final: SELECT k0 AS "t2d", CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) AS "s" FROM cells
+---
+-- title: a row a person is not an answer
+SELECT sample_id, sum(dosage) AS x FROM genotypes GROUP BY sample_id
+-- =>
+refused: G501
+---
+-- title: nor may the largest of them be asked for
+SELECT max(x) FROM (SELECT sample_id, sum(dosage) AS x FROM genotypes GROUP BY sample_id) AS b
+-- =>
+refused: G401
+---
+-- title: sub-aggregates stand beside each other, not in each other
+SELECT count(*) FROM (SELECT sample_id, max(x) AS y FROM (SELECT sample_id, sum(dosage) AS x FROM genotypes GROUP BY sample_id) AS b GROUP BY sample_id) AS c
+-- =>
+refused: G304
+---
+-- title: one row a person is joined on the person
+SELECT count(*) FROM samples s JOIN (SELECT sample_id, count(*) AS n FROM scores GROUP BY 1) AS c ON s.birth_year = c.n
+-- =>
+refused: G205
+---
+-- title: a left join of several scores multiplies persons
+SELECT count(*) FROM samples LEFT JOIN scores USING (sample_id)
+-- =>
+refused: G207
+---
+-- title: a left join of genotypes does, too
+SELECT count(*) FROM samples s LEFT JOIN genotypes g ON g.sample_id = s.sample_id AND g.pos = 100
+-- =>
+refused: G207
+---
+-- title: persons are not cut one by one
+SELECT count(*) FROM (SELECT sample_id, sum(score) AS x FROM scores GROUP BY sample_id ORDER BY x LIMIT 5) AS b
+-- =>
+refused: G304
+---
+-- title: the person is compared with persons only
+SELECT count(*) FROM samples WHERE sample_id IN (SELECT pgs_id FROM scores)
+-- =>
+refused: G501
+---
+-- title: made-up persons are not persons
+SELECT count(*) FROM samples WHERE sample_id IN (SELECT x FROM (VALUES ('p1')) AS t(x))
+-- =>
+refused: G501
+---
+-- title: a value that rests on other rows than the person's
+SELECT count(*) FROM samples s WHERE EXISTS (SELECT 1 FROM scores c WHERE c.sample_id = s.sample_id AND c.score > s.bmi)
+-- =>
+refused: G304
+---
+-- title: the identifier is not part of what is kept by person
+SELECT x, count(*) FROM (SELECT sample_id, max(sample_id) AS x FROM scores GROUP BY sample_id) AS b GROUP BY x
+-- =>
+refused: G403
