@@ -22,7 +22,7 @@ NAMES: Final = frozenset(
 #: Members that hold further members.
 NESTED: Final = frozenset(
     {"relation", "first", "joins", "scan", "on", "conditions", "keys", "expression", "measures", "factors"}
-    | {"where", "args"}
+    | {"where", "args", "derived", "outputs", "argument"}
 )
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(/\d+)?|[^\w\s'\"?]{1,3}")
 
@@ -60,7 +60,13 @@ def _names(value: object) -> Any:
 def in_words(shape: dict[str, Any]) -> str:
     """*shape* as one line for a person to read."""
     relation = shape["relation"]
-    tables = [relation["first"]["table"], *(join["scan"]["table"] for join in relation.get("joins") or ())]
+    tables = _tables(relation)
+    for part in relation.get("derived") or ():
+        outputs = ", ".join(_output(output) for output in part["outputs"])
+        chosen = [_expression(condition) for condition in part["conditions"]]
+        where = f" where {' and '.join(chosen)}" if chosen else ""
+        rows = ", ".join(_tables(part["relation"]))
+        tables.append(f"{part['alias']} (by person {outputs or 'whether'} of {rows}{where})")
     measures = ", ".join(_measure(measure) for measure in shape["measures"])
     conditions = [_expression(condition) for condition in shape["conditions"]]
     keys = [_expression(key["expression"]) for key in shape["keys"]]
@@ -69,6 +75,17 @@ def in_words(shape: dict[str, Any]) -> str:
         + (f" where {' and '.join(conditions)}" if conditions else "")
         + (f" by {', '.join(keys)}" if keys else "")
     )
+
+
+def _tables(relation: dict[str, Any]) -> list[str]:
+    joins = relation.get("joins") or ()
+    return [str(relation["first"]["table"]), *(str(join["scan"]["table"]) for join in joins)]
+
+
+def _output(output: dict[str, Any]) -> str:
+    argument, where = output.get("argument"), output.get("where")
+    told = f"{output['function']}({_expression(argument) if argument else ''})"
+    return f"{told} filter ({_expression(where)})" if where else told
 
 
 def _measure(measure: dict[str, Any]) -> str:
