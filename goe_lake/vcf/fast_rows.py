@@ -223,3 +223,24 @@ def drop_outside(values, has, low, high, missing):  # type: ignore[no-untyped-de
                     outside += 1
                     values[line, person] = missing
     return present, outside
+
+
+@compiled
+def pack_values(values, lines, columns, missing, packed, valid):  # type: ignore[no-untyped-def]
+    """Copy the *lines* of *values* with their *columns* in that order to *packed*; how many are missing.
+
+    Those become 0, and their bits in *valid*, all set before, are cleared.
+    """
+    place, absent = 0, 0
+    for line in lines:
+        row = values[line]
+        for column in columns:
+            value = row[column]
+            if value == missing:
+                packed[place] = 0
+                valid[place >> 3] &= ~np.uint8(1 << (place & 7))
+                absent += 1
+            else:
+                packed[place] = value
+            place += 1
+    return absent

@@ -9,10 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from goe_lake.vcf.arrow import Vector, array, binary_column, list_column, nulls, text_column
+from goe_lake.vcf.arrow import (
+    Bits,
+    Vector,
+    array,
+    binary_column,
+    list_column,
+    nulls,
+    text_column,
+    values_column,
+)
 from goe_lake.vcf.blocks import Blocks
 from goe_lake.vcf.chunk import MISSING
-from goe_lake.vcf.encode import CLASS_CODES, FIELD_BOUNDS, MOST_LISTED, NOTES, field_column
+from goe_lake.vcf.encode import CLASS_CODES, FIELD_BOUNDS, FIELD_TYPES, MOST_LISTED, NOTES
 from goe_lake.vcf.encode import ROWS as ROWS_SCHEMA
 from goe_lake.vcf.fast_rows import (
     KINDS,
@@ -22,6 +31,7 @@ from goe_lake.vcf.fast_rows import (
     drop_outside,
     fill_classes,
     make_rows,
+    pack_values,
     sort_rows,
 )
 from goe_lake.vcf.fast_text import (
@@ -79,22 +89,29 @@ def table_of(unit: Unit, limits: Limits) -> Unit:
         ("dp", limits.keep_dp, unit.lines.dp, unit.known.has_dp),
     ):
         given = has[formats] & keep
-        values = kept[: len(made)] if keep else None
         unit.values[name] = unit.outside[name] = 0
-        if values is not None:
-            low, high = FIELD_BOUNDS[name]
-            unit.values[name], unit.outside[name] = drop_outside(values, given, low, high, MISSING)
-            values = _by_person(values, unit.index)
-        columns[name] = field_column(name, values, facts[lines, KEPT] - 1, given)
+        if not given.any():
+            columns[name] = nulls(len(lines), pa.list_(FIELD_TYPES[name]))
+            continue
+        low, high = FIELD_BOUNDS[name]
+        unit.values[name], unit.outside[name] = drop_outside(kept[: len(made)], given, low, high, MISSING)
+        columns[name] = _value_column(name, kept, facts[lines, KEPT] - 1, given, unit.index)
     unit.table = pa.table([columns[name] for name in _LAYOUT.names], schema=_LAYOUT)
     return unit
 
 
-def _by_person(values: npt.NDArray[Any], index: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
-    """The columns of *values* in the order of the batch's persons."""
-    if np.all(index[1:] > index[:-1]):
-        return values
-    return values[:, np.argsort(index)]
+def _value_column(
+    name: str, kept: npt.NDArray[np.int32], lines: Numbers, given: Bits, index: npt.NDArray[np.uint32]
+) -> Vector:
+    """See `encode.field_column`; *lines* are those of *kept*, *index* the person of each of its columns."""
+    element = FIELD_TYPES[name]
+    listed = given[lines]
+    size = int(np.count_nonzero(listed)) * len(index)
+    packed = np.empty(size, element.to_pandas_dtype())
+    valid = np.full((size + 7) // 8, 255, np.uint8)
+    absent = pack_values(kept, lines[listed], np.argsort(index), MISSING, packed, valid)
+    elements = values_column(element, packed, valid if absent else None)
+    return list_column(np.where(listed, len(index), 0), elements, listed)
 
 
 def _rows(unit: Unit) -> Rows:

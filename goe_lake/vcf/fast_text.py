@@ -44,6 +44,9 @@ ODD_QUALITY: Final = -2
 MOST_CELLS: Final = 1 << 26
 MOST_INFO: Final = 60_000
 MOST_DIGITS: Final = 9
+ZERO: Final = np.uint8(48)
+#: An allele that is not called, as a byte.
+NOT_CALLED: Final = np.uint8(255)
 #: Columns of `Lines.facts`.
 STATE: Final = 0
 START: Final = 1
@@ -443,6 +446,74 @@ def _skip(text, at, kind):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _plain_cells(text, at, alts, persons, kinds, count, who, firsts, seconds, entries, gq, dp):  # type: ignore[no-untyped-def]
+    """As `_wide_cells` where each cell is a genotype of three characters and then numbers; -2 where not.
+
+    Nine records in ten are like that, and this takes a third of the time.
+    """
+    if kinds[0] != GT or persons * (4 + (MOST_DIGITS + 1) * count) >= MOST_CELLS:
+        return -2, at
+    for field in range(1, count):
+        if kinds[field] != GQ and kinds[field] != DP and kinds[field] != NUMBER:
+            return -2, at
+    at = np.uint64(at)
+    one = np.uint64(1)
+    for person in range(persons):
+        first = text[at] - ZERO
+        if first > 9:
+            if text[at] != 46:
+                return -2, np.int64(at)
+            first = NOT_CALLED
+        at += one
+        if text[at] != 47 and text[at] != 124:
+            return -2, np.int64(at)
+        at += one
+        second = text[at] - ZERO
+        if second > 9:
+            if text[at] != 46:
+                return -2, np.int64(at)
+            second = NOT_CALLED
+        at += one
+        if first | second:
+            one_allele, other = np.int64(np.int8(first)), np.int64(np.int8(second))
+            if one_allele > alts or other > alts:
+                return -2, np.int64(at)
+            who[entries] = person
+            firsts[entries] = one_allele
+            seconds[entries] = other
+            entries += 1
+        for field in range(1, count):
+            if text[at] != 58:
+                break
+            at += one
+            digit = text[at] - ZERO
+            value = np.int32(digit)
+            if digit <= 9:
+                start = at
+                at += one
+                digit = text[at] - ZERO
+                while digit <= 9:
+                    value = np.int32(value * 10 + digit)
+                    at += one
+                    digit = text[at] - ZERO
+                if at - start > np.uint64(MOST_DIGITS):
+                    return -2, np.int64(at)
+            elif text[at] == 46:
+                value = np.int32(MISSING)
+                at += one
+            else:
+                return -2, np.int64(at)
+            if kinds[field] == GQ:
+                gq[person] = value
+            elif kinds[field] == DP:
+                dp[person] = value
+        if text[at] != (10 if person == persons - 1 else 9):
+            return -2, np.int64(at)
+        at += one
+    return entries, np.int64(at) - 1
+
+
+@compiled
 def _wide_cells(text, at, alts, persons, kinds, count, who, firsts, seconds, entries, gq, dp):  # type: ignore[no-untyped-def]
     """Cells of a line with rows; the entries after them, -1 where one is odd, and the newline."""
     widest = 0
@@ -617,6 +688,13 @@ def parse_lines(text, at, line, stop, known, limits, out):  # type: ignore[no-un
                 after = _narrow_cells(text, cells, alts, persons, scratch, who, firsts, seconds, entries)
                 ended = end
             if after < 0:
+                after, ended = _plain_cells(
+                    text, cells, alts, persons, fields[form], field_counts[form],
+                    who, firsts, seconds, entries, gq, dp,
+                )  # fmt: skip
+            if after < 0:
+                # what was written before it gave up is written again
+                gq[:], dp[:] = MISSING, MISSING
                 after, ended = _wide_cells(
                     text, cells, alts, persons, fields[form], field_counts[form],
                     who, firsts, seconds, entries, gq, dp,
