@@ -45,6 +45,9 @@ MOST_COMPARISONS: Final = 40_000_000_000
 #: A site is common where the carriers are between these shares of the genotyped samples.
 COMMON: Final = (0.1, 0.9)
 BLOCK: Final = 1024
+#: A matrix of so many times the pairs in question costs more than the pairs one by one.
+FEW: Final = 8
+PAIRS: Final = 256
 #: More than rounding adds to a kinship.
 MARGIN: Final = 1e-3
 MISSING: Final = -1
@@ -143,8 +146,7 @@ def _chosen_sites(snapshot: Snapshot, samples: int, wanted: int) -> dict[str, pa
     for contig in (contig for contig in snapshot.contigs if contig in AUTOSOMES):
         (path,) = snapshot.files("variants", contig)
         table = pq.read_table(path, columns=["pos", "ref", "alt", "type", "carriers"], partitioning=None)
-        times = table["pos"].value_counts()
-        alone = pc.is_in(table["pos"], times.filter(pc.equal(times.field("counts"), 1)).field("values"))
+        alone = array(_only_once(table["pos"].to_numpy()))
         low, high = (share * samples for share in COMMON)
         often = pc.and_(pc.greater_equal(table["carriers"], low), pc.less_equal(table["carriers"], high))
         table = table.filter(pc.and_(pc.and_(often, alone), pc.equal(table["type"], "snv")))
@@ -160,6 +162,12 @@ def _chosen_sites(snapshot: Snapshot, samples: int, wanted: int) -> dict[str, pa
             chosen[contig] = table.take(array(mine))
         start += len(table)
     return chosen
+
+
+def _only_once(positions: npt.NDArray[np.int32]) -> Bits:
+    """Which of *positions*, which never fall, are not repeated."""
+    again = positions[1:] == positions[:-1]
+    return ~(np.append(False, again) | np.append(again, False))[: len(positions)]
 
 
 def _spread(total: int, wanted: int) -> Indexes:
@@ -223,7 +231,7 @@ def _genotypes(rows: pa.Table, persons: int) -> Dosages:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Some samples against some others, by their numbers; matrices are (left samples, right samples)."""
+    """Pairs of samples by their numbers: *left* and *right* are as wide as the other arrays, or widened."""
 
     left: Indexes
     right: Indexes
@@ -236,13 +244,12 @@ class _Block:
         self, persons: Indexes, above: float, alike: float
     ) -> Iterator[tuple[int, int, float, float, int]]:
         """Pairs whose genotypes and person numbers disagree about being one person."""
-        same_person = persons[self.left][:, None] == persons[self.right]
+        same_person = persons[self.left] == persons[self.right]
         one = (self.kinship > above) & (self.same >= alike)
-        odd = self.usable & (one != same_person)
-        for row, column in np.argwhere(odd):
-            place = row, column
+        left, right = np.broadcast_arrays(self.left, self.right)
+        for place in zip(*np.nonzero(self.usable & (one != same_person)), strict=True):
             yield (
-                int(self.left[row]), int(self.right[column]), round(float(self.kinship[place]), 4),
+                int(left[place]), int(right[place]), round(float(self.kinship[place]), 4),
                 round(float(self.same[place]), 4), int(self.sites[place]),
             )  # fmt: skip
 
@@ -310,6 +317,10 @@ def _blocks(dosages: Dosages, persons: Indexes, above: float) -> Iterator[tuple[
             if not len(first):
                 yield decided, None
                 continue
+            if len(first) * len(second) > FEW * (pairs - decided):
+                places = np.nonzero(undecided)
+                yield decided, _compare_pairs(left + places[0], right + places[1], dosages)
+                continue
             block = _compare(left + first, right + second, dosages)
             np.logical_and(block.usable, undecided[np.ix_(first, second)], out=block.usable)
             yield decided, block
@@ -329,6 +340,34 @@ def _compare(left: Indexes, right: Indexes, dosages: Dosages) -> _Block:
     het_hom, hom_het = het_i @ homs_j.T, homs_i @ het_j.T
     same_hom = ref_i @ ref_j.T + alt_i @ alt_j.T
     opposite = homs_i @ homs_j.T - same_hom
+    return _block(left[:, None], right, both_het, het_hom, hom_het, same_hom, opposite)
+
+
+def _compare_pairs(left: Indexes, right: Indexes, dosages: Dosages) -> _Block:
+    """Count each sample of *left* against the one of *right* in its place."""
+    counts = np.empty((5, len(left)), np.float32)
+    for start in range(0, len(left), PAIRS):
+        chunk = slice(start, start + PAIRS)
+        one, other = dosages[left[chunk]], dosages[right[chunk]]
+        hets, other_hets = one == 1, other == 1
+        homs, other_homs = ~hets & (one >= 0), ~other_hets & (other >= 0)
+        same = one == other
+        for row, members in enumerate(
+            (hets & other_hets, hets & other_homs, homs & other_hets, homs & same, homs & other_homs & ~same)
+        ):
+            counts[row, chunk] = np.count_nonzero(members, axis=1)
+    return _block(left, right, *counts)
+
+
+def _block(  # noqa: PLR0913 - five counts of two groups
+    left: Indexes,
+    right: Indexes,
+    both_het: Counts,
+    het_hom: Counts,
+    hom_het: Counts,
+    same_hom: Counts,
+    opposite: Counts,
+) -> _Block:
     least_hets = np.minimum(both_het + het_hom, both_het + hom_het)
     sites = both_het + het_hom + hom_het + same_hom + opposite
     usable = (sites >= LEAST_SITES) & (least_hets > 0)
