@@ -167,7 +167,8 @@ def _chosen_sites(snapshot: Snapshot, samples: int, wanted: int) -> dict[str, pa
 def _only_once(positions: npt.NDArray[np.int32]) -> Bits:
     """Which of *positions*, which never fall, are not repeated."""
     again = positions[1:] == positions[:-1]
-    return ~(np.append(False, again) | np.append(again, False))[: len(positions)]
+    found: Bits = ~(np.append(False, again) | np.append(again, False))[: len(positions)]
+    return found
 
 
 def _spread(total: int, wanted: int) -> Indexes:
@@ -340,7 +341,7 @@ def _compare(left: Indexes, right: Indexes, dosages: Dosages) -> _Block:
     het_hom, hom_het = het_i @ homs_j.T, homs_i @ het_j.T
     same_hom = ref_i @ ref_j.T + alt_i @ alt_j.T
     opposite = homs_i @ homs_j.T - same_hom
-    return _block(left[:, None], right, both_het, het_hom, hom_het, same_hom, opposite)
+    return _block(left[:, None], right, (both_het, het_hom, hom_het, same_hom, opposite))
 
 
 def _compare_pairs(left: Indexes, right: Indexes, dosages: Dosages) -> _Block:
@@ -356,18 +357,12 @@ def _compare_pairs(left: Indexes, right: Indexes, dosages: Dosages) -> _Block:
             (hets & other_hets, hets & other_homs, homs & other_hets, homs & same, homs & other_homs & ~same)
         ):
             counts[row, chunk] = np.count_nonzero(members, axis=1)
-    return _block(left, right, *counts)
+    return _block(left, right, tuple(counts))
 
 
-def _block(  # noqa: PLR0913 - five counts of two groups
-    left: Indexes,
-    right: Indexes,
-    both_het: Counts,
-    het_hom: Counts,
-    hom_het: Counts,
-    same_hom: Counts,
-    opposite: Counts,
-) -> _Block:
+def _block(left: Indexes, right: Indexes, counts: tuple[Any, ...]) -> _Block:
+    """*counts* are sites where both are het, one het and the other not, the reverse, same and other homs."""
+    both_het, het_hom, hom_het, same_hom, opposite = counts
     least_hets = np.minimum(both_het + het_hom, both_het + hom_het)
     sites = both_het + het_hom + hom_het + same_hom + opposite
     usable = (sites >= LEAST_SITES) & (least_hets > 0)

@@ -62,8 +62,8 @@ def text_column(sizes: Indexes, data: npt.NDArray[np.uint8], present: Bits | Non
 
 def values_column(kind: pa.DataType, values: npt.NDArray[Any], valid: npt.NDArray[np.uint8] | None) -> Vector:
     """A column of the numbers *values* without a copy; bits of *valid*, lowest first, say which are there."""
-    given = None if valid is None else pa.py_buffer(valid)
-    return _pa.Array.from_buffers(kind, len(values), [given, pa.py_buffer(values)])
+    given = None if valid is None else _pa.py_buffer(valid)
+    return _pa.Array.from_buffers(kind, len(values), [given, _pa.py_buffer(values)])
 
 
 def offsets_of(sizes: Indexes) -> npt.NDArray[np.int32]:

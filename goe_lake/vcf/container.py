@@ -12,10 +12,12 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol
 
+import deflate
 from isal import isal_zlib
 
 from goe_lake.errors import InputError
@@ -26,6 +28,8 @@ Place = tuple[int, int]
 CHUNK: Final = 1 << 20
 BGZF_END: Final = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 BLOCK_TEXT: Final = 0xFF00
+#: The most text that a block may hold.
+MOST_TEXT: Final = 1 << 16
 #: Groups of blocks that are unpacked at the same time, ahead of the reader.
 AHEAD: Final = 2
 RECOPY: Final = "copy it again from where it came from, or make it anew"
@@ -166,7 +170,7 @@ def _groups(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[list[
 
 def _unpacked(path: Path, group: list[tuple[int, bytes]]) -> Chunk:
     marks: list[tuple[int, Place]] = []
-    texts: list[bytes] = []
+    texts: list[bytes | bytearray] = []
     length = 0
     for offset, raw in group:
         marks.append((length, (offset, 0)))
@@ -195,7 +199,7 @@ def read_between(path: Path, container: Literal["plain", "bgzf"], start: Place, 
         file.seek(start[0])
         packed = file.read(end[0] - start[0])
         _check_length(path, len(packed), end[0] - start[0])
-        texts, offset = list[bytes](), 0
+        texts, offset = list[bytes | bytearray](), 0
         while offset < len(packed):
             size = struct.unpack_from("<H", packed, offset + 16)[0] + 1
             texts.append(_inflate(path, start[0] + offset, packed[offset : offset + size]))
@@ -249,12 +253,15 @@ def _raw_blocks(path: Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         offset += size
 
 
-def _inflate(path: Path, offset: int, raw: bytes) -> bytes:
-    try:
-        return isal_zlib.decompress(raw, 31, _text_size(raw) or 1)
-    except _BAD:
-        # zlib says more exactly what is wrong
-        return _inflate_slowly(path, offset, raw)
+def _inflate(path: Path, offset: int, raw: bytes) -> bytes | bytearray:
+    size = _text_size(raw)
+    if 0 < size <= MOST_TEXT:
+        with suppress(deflate.DeflateError):
+            text: bytes | bytearray = deflate.gzip_decompress(raw, size)
+            if len(text) == size:
+                return text
+    # zlib says more exactly what is wrong, and knows empty blocks
+    return _inflate_slowly(path, offset, raw)
 
 
 def _inflate_slowly(path: Path, offset: int, raw: bytes) -> bytes:
@@ -320,7 +327,7 @@ class Cutter:
             raise InputError(self._path, "became shorter while it was read", "run the ingest again")
         size = struct.unpack_from("<H", head, 16)[0] + 1
         if self._block[0] != offset:
-            self._block = (offset, _inflate(self._path, offset, head + file.read(size - 18)))
+            self._block = (offset, bytes(_inflate(self._path, offset, head + file.read(size - 18))))
         file.seek(offset + size)
         return self._block[1]
 

@@ -39,11 +39,13 @@ from goe_lake.vcf.fast_text import (
     STATE,
     Limits,
     Lines,
+    Text,
     parse_lines,
 )
 from goe_lake.vcf.header import Header, parse_header
 from goe_lake.vcf.odd import Apart, OddLines, read_odd
 from goe_lake.vcf.reader import Piece
+from goe_lake.vcf.scan_text import count_lines
 
 #: Threads that decode; they wait for memory more than for each other.
 MOST_THREADS: Final = 8
@@ -80,7 +82,7 @@ class Decoder:
 
     def decode(self, task: _Task) -> Unit:
         """Parse a unit and make its table."""
-        text = np.frombuffer(self._checked(task), np.uint8)
+        text = self._checked(task)
         lines = self._lines(task.records, len(text))
         line = at = 0
         while True:
@@ -94,13 +96,14 @@ class Decoder:
         unit = Unit(task.first, text, lines, self.known.known, self.known.filters, self.index)
         return table_of(unit, self.limits)
 
-    def _checked(self, task: _Task) -> bytes:
+    def _checked(self, task: _Task) -> Text:
         text = task.text()
         if not text.endswith(b"\n"):
             text += b"\n"
-        if text.count(b"\n") != task.records:
+        found = np.frombuffer(text, np.uint8)
+        if count_lines(found) != task.records:
             raise InputError(self.piece.path, "changed while it was ingested", "run the ingest again")
-        return text
+        return found
 
     def _lines(self, records: int, size: int) -> Lines:
         persons = self.piece.persons

@@ -4,7 +4,7 @@ A line is understood wholly or not at all: whatever is unusual in it makes it OD
 Offsets are 0-based bytes in the text. The text ends with a newline, at which every loop stops.
 """
 
-# ruff: noqa: C901, PLR0913, PLR1714, SIM110 - loops of bytes branch, and take arrays one by one
+# ruff: noqa: C901, PLR0913, PLR0915, PLR1714, SIM110 - loops of bytes branch, and take arrays one by one
 
 from __future__ import annotations
 

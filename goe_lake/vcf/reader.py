@@ -5,7 +5,6 @@ Nothing is done per genotype in Python: the genotypes of a chunk are one array o
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -40,12 +39,10 @@ from goe_lake.vcf.chunk import (
     Values,
 )
 from goe_lake.vcf.container import Container, Cutter, Place
-from goe_lake.vcf.scan import Run
+from goe_lake.vcf.scan import Run, worth_loops
 
 CHUNK_GENOTYPES: Final = 1_500_000
 MOST_RECORDS: Final = 2048
-#: Files of so many bytes are worth the vectorised decoder.
-FAST_FROM: Final = 4 << 20
 #: FORMAT fields from which genotypes could be called, but are not.
 LIKELIHOODS: Final = frozenset({"GP", "GL", "PL", "PP", "DS", "HDS", "GLE"})
 #: A chunk also ends after so many records that made no row.
@@ -162,13 +159,9 @@ def decodes_fast(piece: Piece, info: tuple[str, ...]) -> bool:
     """Whether *piece* is read by the vectorised decoder, and only what is unusual in it by cyvcf2.
 
     *info* are the INFO fields that are read of it.
-
-    GOE_DECODER in the environment may say `fast` or `cyvcf2` for all files.
     """
-    wanted = os.environ.get("GOE_DECODER", "")
-    large = piece.bytes >= FAST_FROM or wanted == "fast"
     able = piece.format == "vcf" and piece.kept is None and not info
-    return large and able and wanted != "cyvcf2" and load_fast()
+    return able and worth_loops(piece.bytes) and load_fast()
 
 
 def cut_out(piece: Piece, target: Path) -> None:

@@ -7,12 +7,13 @@ shape of every line is checked here: the number of columns, the position, and bl
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ MOST_RUNS: Final = 100_000
 BCF_MAGIC: Final = b"BCF\2"
 VCF_MAGIC: Final = b"##fileformat=VCF"
 SORT: Final = "sort it: bcftools sort"
+#: Files of so many bytes are worth the time that compiled loops take to load.
+FAST_FROM: Final = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,15 @@ class Scan:
         return sum(run.records for run in self.runs)
 
 
+def worth_loops(size: int) -> bool:
+    """Whether a file of *size* bytes on disk is read by compiled loops.
+
+    GOE_DECODER in the environment may say `fast` or `cyvcf2` for all files.
+    """
+    wanted = os.environ.get("GOE_DECODER", "")
+    return wanted != "cyvcf2" and (size >= FAST_FROM or wanted == "fast")
+
+
 def scan(path: Path) -> Scan:
     """Read the file at *path* once.
 
@@ -109,7 +121,7 @@ def _scan(path: Path) -> Scan:
     if kind == "bcf":
         header = _scan_bcf(path, first, chunks, runs)
     elif first.text.startswith(VCF_MAGIC):
-        header = _scan_text(path, first, chunks, runs)
+        header = _scan_text(path, first, chunks, runs, _loop(state.st_size))
     else:
         raise InputError(
             path,
@@ -125,6 +137,17 @@ def _scan(path: Path) -> Scan:
         header=header,
         runs=runs.done(),
     )
+
+
+def _loop(size: int) -> Any:
+    """`scan_text.read_lines` for a file of *size* bytes, None where it is not worth it or cannot be had."""
+    if not worth_loops(size):
+        return None
+    try:
+        from goe_lake.vcf.scan_text import read_lines
+    except ImportError:
+        return None
+    return read_lines
 
 
 class _Runs:
@@ -172,12 +195,13 @@ class _Runs:
         return tuple(self._runs)
 
 
-def _scan_text(path: Path, first: Chunk, rest: Iterator[Chunk], runs: _Runs) -> Header:
+def _scan_text(path: Path, first: Chunk, rest: Iterator[Chunk], runs: _Runs, loop: Any) -> Header:
     header, lines, chunk = _text_header(path, first, rest)
     while True:
         cut = chunk.text.rfind(b"\n") + 1
         if cut:
-            lines += _scan_lines(path, header, chunk, cut, lines, runs)
+            found = _read_quickly(loop, header, chunk, cut, lines, runs) if loop is not None else 0
+            lines += found or _scan_lines(path, header, chunk, cut, lines, runs)
             chunk = chunk.keep_from(cut)
         more = next(rest, None)
         if more is None:
@@ -214,6 +238,27 @@ def _text_header(path: Path, chunk: Chunk, rest: Iterator[Chunk]) -> tuple[Heade
         offset, lines = end + 1, lines + 1
         if not line.startswith(b"##"):
             return parse_header(path, chunk.text[:offset]), lines, chunk.keep_from(offset)
+
+
+def _read_quickly(loop: Any, header: Header, chunk: Chunk, cut: int, before: int, runs: _Runs) -> int:
+    """As `_scan_lines`, by the compiled *loop*; 0, and nothing done, where any line is unusual."""
+    wanted = len(header.columns) - 1
+    most = cut // (wanted + 1) + 1
+    text = np.frombuffer(chunk.text, np.uint8)
+    starts, tabs, positions = (np.empty(most, np.int64) for _ in range(3))
+    same = np.empty(most, np.bool_)
+    # lines of fewer columns may be more than the arrays hold
+    lines = int(loop(text, cut, starts, tabs, positions, same))
+    positions = positions[:lines]
+    if not lines or np.any(tabs[:lines] != wanted) or positions.min() < 0 or positions.max() > LARGEST_POS:
+        return 0
+    cuts = [0, *(np.flatnonzero(~same[1:lines]) + 1).tolist(), lines]
+    for first, end in pairwise(cuts):
+        start, after = int(starts[first]), int(starts[end]) if end < lines else cut
+        name = chunk.text[start : chunk.text.index(b"\t", start)].decode("utf-8", "replace")
+        places = chunk.place(start), chunk.place(after)
+        runs.add(name, before + first + 1, places, positions[first:end], after - 1 - start)
+    return lines
 
 
 def _scan_lines(
