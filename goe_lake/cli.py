@@ -185,6 +185,9 @@ def query(  # noqa: PLR0913 - each is an option of the command
     any_nodes: Annotated[
         bool, typer.Option("--any", help="Accept an answer without nodes that fail.")
     ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Tell what it would cost of the budget, and ask nothing.")
+    ] = False,
 ) -> None:
     """Answer an SQL query over several nodes.
 
@@ -192,6 +195,10 @@ def query(  # noqa: PLR0913 - each is an option of the command
     """
     sql = _query_text(sql)
     federation = named_federation(nodes, more, gateway, ca, project, analyst)
+    if estimate:
+        with pointing_at(sql):
+            print(federation.estimate(sql))
+        return
     with pointing_at(sql):
         answer = federation.sql(sql, completeness="any" if any_nodes else "all", domain_rows=domain_rows)
     write_answer(answer, format_, output, status=status)

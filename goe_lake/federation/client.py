@@ -16,10 +16,11 @@ from goe_lake.catalog import Catalog
 from goe_lake.errors import ConfigError, GoeError, Incomplete, QueryRefused
 from goe_lake.federation.answer import Answer
 from goe_lake.federation.asker import ANONYMOUS
+from goe_lake.federation.estimate import Estimate
 from goe_lake.federation.gateway import Completeness
 from goe_lake.federation.membership import parse_address
 from goe_lake.federation.problems import DECLINED, Problem, read_problem
-from goe_lake.federation.wire import ARROW_TYPE, EXPLAIN, QUERY, TABLES, read_answer
+from goe_lake.federation.wire import ARROW_TYPE, ESTIMATE, EXPLAIN, QUERY, TABLES, read_answer
 
 TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 
@@ -80,6 +81,10 @@ class Client:
         """What the query *text* would ask of each node, and what is made of it; asks nothing."""
         told = json.loads(self._ask("POST", EXPLAIN, {"sql": text, "project": self.project}))
         return str(told["explanation"])
+
+    def estimate(self, text: str) -> Estimate:
+        """The most that the query *text* can cost of each node's budget, by public facts; asks nothing."""
+        return Estimate(**json.loads(self._ask("POST", ESTIMATE, {"sql": text, "project": self.project})))
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -25,6 +25,7 @@ from goe_lake.federation.answer import Answer
 from goe_lake.federation.asker import ANONYMOUS, Asker
 from goe_lake.federation.declined import as_refusal, least_left
 from goe_lake.federation.domains import node_domain, not_shown
+from goe_lake.federation.estimate import Estimate, estimated, reads_sites
 from goe_lake.federation.explain import explained
 from goe_lake.federation.finish import Finished, finish
 from goe_lake.federation.frequencies import Progress, frequencies, make_releases
@@ -160,6 +161,12 @@ class Federation:
         """What the query *text* would ask of each node, and what is made of it; asks nothing."""
         plan, _ = self._plan(text)
         return explained(plan, self.nodes)
+
+    def estimate(self, text: str) -> Estimate:
+        """The most that the query *text* can cost of each node's budget, by public facts; asks nothing."""
+        plan, _ = self._plan(text)
+        sites = self.tables.table("variants", None) if reads_sites(plan) else None
+        return estimated(plan, self.nodes, sites)
 
     def _plan(self, text: str) -> tuple[Plan, tuple[BoundColumn, ...]]:
         try:

@@ -15,6 +15,7 @@ from goe_lake.catalog import Catalog
 from goe_lake.errors import ConfigError, Incomplete, NodeFailed, ReleaseRefused
 from goe_lake.federation.answer import Answer
 from goe_lake.federation.asker import Asker
+from goe_lake.federation.estimate import Estimate
 from goe_lake.federation.gateway import Completeness, Federation
 from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.remote_node import Channel, RemoteNode
@@ -93,6 +94,10 @@ class StandingFederation:
     def explain(self, text: str) -> str:
         """What the query *text* would ask of each node, and what is made of it; asks nothing."""
         return self._current().federation.explain(text)
+
+    def estimate(self, text: str) -> Estimate:
+        """The most that the query *text* can cost of each node's budget, by public facts; asks nothing."""
+        return self._current().federation.estimate(text)
 
     @property
     def catalog(self) -> Catalog:

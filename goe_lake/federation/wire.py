@@ -36,6 +36,7 @@ RELEASE: Final = "/v1/release"
 FREQUENCIES: Final = "/v1/frequencies"
 QUERY: Final = "/v1/query"
 EXPLAIN: Final = "/v1/explain"
+ESTIMATE: Final = "/v1/estimate"
 TABLES: Final = "/v1/tables"
 
 QUERY_ID: Final = re.compile(r"[0-9a-f]{32}")

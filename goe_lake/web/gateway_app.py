@@ -6,6 +6,7 @@
 | `GET /v1/tables` | the catalogue: tables, columns, types, units, bounds, labels (JSON) |
 | `POST /v1/query` | takes `{"sql", "project"?, "analyst"?, "completeness"?, "domain_rows"?}`; the answer |
 | `POST /v1/explain` | takes `{"sql", "project"?}`; `{"explanation"}` |
+| `POST /v1/estimate` | takes the same; its most `queries`, `releases`, `cells`, `rare_sites`, or null |
 
 An answer is JSON, `{"rows": [...], "status": [...], "envelope": {...}}`, where *status* has one word
 for each value of *rows*, and exact decimals and numbers that are not finite are texts. With `Accept:
@@ -32,6 +33,7 @@ from goe_lake.federation.problems import DECLINED, Problem
 from goe_lake.federation.standing import StandingFederation
 from goe_lake.federation.wire import (
     ARROW_TYPE,
+    ESTIMATE,
     EXPLAIN,
     HEALTH,
     QUERY,
@@ -90,6 +92,10 @@ class GatewayApp:
         """What a query would ask of each node."""
         return {"explanation": self._federation.explain(asked.sql)}
 
+    def estimate(self, asked: ExplainRequest) -> dict[str, Any]:
+        """What a query would cost of each node's budget at most."""
+        return self._federation.estimate(asked.sql).to_json()
+
 
 async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, QueryRefused)
@@ -121,4 +127,5 @@ def gateway_app(federation: StandingFederation) -> ASGIApp:
     app.add_api_route(TABLES, gateway.tables, methods=["GET"])
     app.add_api_route(QUERY, gateway.query, methods=["POST"], response_model=None)
     app.add_api_route(EXPLAIN, gateway.explain, methods=["POST"])
+    app.add_api_route(ESTIMATE, gateway.estimate, methods=["POST"])
     return Guard(app, Limits())
