@@ -21,27 +21,34 @@ __all__ = ["QueryRefused", "__version__", "connect", "open_federation"]
 
 
 def open_federation(
-    node_tomls: Iterable[Path | str], project: str = "demo", analyst: str | None = None
+    node_tomls: Iterable[Path | str],
+    project: str = "demo",
+    analyst: str | None = None,
+    *,
+    sealed: bool = True,
 ) -> Federation:
     """Open the federation of the built lakes that the *node_tomls* describe, in this process.
 
     *project* and *analyst* are who asks; the analyst is $GOE_ANALYST or the user of this process unless
     it is named. A project that no officer decided about is answered where a policy allows it, and its name
-    is then the purpose that consent must cover. Raises ConfigError where the nodes do not fit together,
-    and LakeError where a lake is not built.
+    is then the purpose that consent must cover. Sums over three nodes or more whose keys can be listed are
+    sealed, unless *sealed* is False. Raises ConfigError where the nodes do not fit together, and LakeError
+    where a lake is not built.
     """
     import structlog
 
     from goe_lake.federation import EmbeddedNode, Federation
     from goe_lake.federation.asker import local_analyst
+    from goe_lake.federation.sealed_sums import seat_in_memory
 
     if not structlog.is_configured():  # it would print to stdout, which belongs to the caller
         structlog.configure(
             wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         )
-    who = analyst or local_analyst()
-    return Federation([EmbeddedNode(path) for path in node_tomls], project=project, analyst=who)
+    who, nodes = analyst or local_analyst(), [EmbeddedNode(path) for path in node_tomls]
+    circle = seat_in_memory(nodes) if sealed else None
+    return Federation(nodes, project=project, analyst=who, circle=circle)
 
 
 def connect(

@@ -344,9 +344,16 @@ class Release:
         _check_expressions(self.expressions(), aliases)
 
     def cell_columns(self) -> tuple[str, ...]:
-        """The columns of its cells: the keys, then each measure (a whole number) and if it is withheld."""
-        told = ((measure.name, withheld_column(measure.name)) for measure in self.measures)
-        return (*(key.name for key in self.keys), *(name for pair in told for name in pair))
+        """The columns of its cells: the keys, then each measure (a whole number) and if it is withheld.
+
+        Sealed cells, once opened, have a lower bound too.
+        """
+        told = [
+            (measure.name, withheld_column(measure.name), lower_column(measure.name))
+            for measure in self.measures
+        ]
+        kept = 3 if self.cells is CellKind.SEALED else 2
+        return (*(key.name for key in self.keys), *(name for names in told for name in names[:kept]))
 
     def expressions(self) -> Iterator[Expr]:
         """Every expression that reads a person's values; identities of persons are in none."""
@@ -445,6 +452,11 @@ def _places(number: Decimal) -> int:
     """The decimal places of *number*."""
     exponent = number.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def lower_column(measure: str) -> str:
+    """The column of opened cells with a lower bound of a count, *measure*, where it is withheld."""
+    return f"{measure}_lower"
 
 
 def _check_size(expression: Expr) -> None:

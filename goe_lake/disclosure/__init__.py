@@ -3,7 +3,7 @@
 from goe_lake.disclosure.control import Decision, decide
 from goe_lake.disclosure.evidence import ClassEvidence, Evidence, FilterEvidence, MeasureEvidence, Rule
 from goe_lake.disclosure.families import Family
-from goe_lake.disclosure.policy import DEFAULT_POLICY, Policy, parse_policy
+from goe_lake.disclosure.policy import DEFAULT_POLICY, Policy, cell_rules, parse_policy, strictest
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -15,6 +15,8 @@ __all__ = [
     "MeasureEvidence",
     "Policy",
     "Rule",
+    "cell_rules",
     "decide",
     "parse_policy",
+    "strictest",
 ]

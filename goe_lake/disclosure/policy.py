@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from goe_lake.errors import ConfigError
 from goe_lake.settings import Section, parse_toml
@@ -67,6 +67,32 @@ class Policy:
 
 
 DEFAULT_POLICY: Final = Policy()
+#: The rules of a policy that decide about cells, which a node tells the others of a sealed sum.
+CELL_RULES: Final = ("min_persons", "min_contributors", "complement", "tell_zero", "max_share")
+
+
+def cell_rules(policy: Policy) -> dict[str, int | float | bool]:
+    """The rules of *policy* that decide about cells, by their names."""
+    return {name: getattr(policy, name) for name in CELL_RULES}
+
+
+def strictest(rules: Iterable[Mapping[str, Any]]) -> Policy:
+    """A policy that holds each of *rules* (of `cell_rules`, at least one).
+
+    Raises ValueError where they are not written as such.
+    """
+    listed = list(rules)
+    kinds = {"min_persons": int, "min_contributors": int, "complement": bool, "tell_zero": bool}
+    for each in listed:
+        if set(each) != set(CELL_RULES) or any(type(each[name]) is not kind for name, kind in kinds.items()):
+            raise ValueError("these are not the rules of a policy")
+    return Policy(
+        min_persons=max(each["min_persons"] for each in listed),
+        min_contributors=max(each["min_contributors"] for each in listed),
+        complement=any(each["complement"] for each in listed),
+        tell_zero=all(each["tell_zero"] for each in listed),
+        max_share=min(float(each["max_share"]) for each in listed),
+    )
 
 
 def parse_policy(text: str, file: str) -> Policy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,9 @@ from goe_lake.engine.derived import derive
 from goe_lake.engine.evidence import gather
 from goe_lake.engine.genotype_rows import load_alike, load_genotypes
 from goe_lake.engine.genotypes import blocks, one_chunk
+from goe_lake.engine.public_domain import PublicDomain
 from goe_lake.engine.relation import Reading, check_release
+from goe_lake.engine.sealed import Shape, shape_of
 from goe_lake.engine.select import at_one_site, select_sites
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session, open_session
@@ -87,14 +90,32 @@ class NodeEngine:
             raise
         except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
             raise NodeFailed(self.node_id, query_id) from None
-        receipt = Receipt(
+        return NodeAnswer(cells, self.receipt(release, cells, self.policy.min_persons))
+
+    @contextmanager
+    def shape(self, release: Release, domain: PublicDomain, purpose: str, query_id: str) -> Iterator[Shape]:
+        """The numbers that sealed cells of *release* have here; nothing else is computed meanwhile.
+
+        Raises as `answer` does.
+        """
+        try:
+            with self._lock:
+                self._interrupted.clear()
+                yield shape_of(release, domain, *self._session(purpose))
+        except (ReleaseRefused, NodeFailed):
+            raise
+        except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
+            raise NodeFailed(self.node_id, query_id) from None
+
+    def receipt(self, release: Release, cells: pa.Table, min_persons: int) -> Receipt:
+        """The receipt for *cells* of *release*, each of at least *min_persons*."""
+        return Receipt(
             node_id=self.node_id,
             snapshot_id=self.snapshot.snapshot_id,
             release_digest=release.digest(),
             cells_digest=digest_of_cells(cells),
-            min_persons=self.policy.min_persons,
+            min_persons=min_persons,
         )
-        return NodeAnswer(cells, receipt)
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any, and what would follow it; its release fails."""

@@ -24,6 +24,7 @@ from goe_lake.catalog import (
     is_added,
     is_public,
 )
+from goe_lake.engine.duck import one_row
 from goe_lake.engine.session import SCALED, DerivedColumn, Session
 from goe_lake.engine.sql import identifier, safe_sql, to_sql
 from goe_lake.errors import ReleaseRefused
@@ -36,6 +37,7 @@ from goe_lake.release import (
     Expr,
     Join,
     Key,
+    Literal,
     Measure,
     MeasureFunction,
     Output,
@@ -64,7 +66,7 @@ ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
 def check_release(release: Release, catalog: Catalog) -> Release:
     """*release* asks only for what this node computes; ReleaseRefused otherwise."""
     if release.cells is not CellKind.OPEN:
-        raise ReleaseRefused("R201", "sealed cells are not computed by this version")
+        raise ReleaseRefused("R201", "sealed cells are asked for with the labels of the federation")
     if len(release.keys) > MOST_KEYS or len(release.measures) > MOST_MEASURES:
         raise ReleaseRefused("R202", f"a release has at most {MOST_KEYS} keys and {MOST_MEASURES} measures")
     joined = _check_relation(release.relation, catalog)
@@ -262,6 +264,18 @@ class Reading:
         """Whether each cell lies at one site."""
         columns = {column.column for column in self._site_columns.values()}
         return "variant_id" in columns or columns.issuperset(SITE_KEY)
+
+    @cached_property
+    def at_a_named_site(self) -> bool:
+        """Whether the conditions name one site."""
+        named = {
+            column.column
+            for condition in self.site_conditions
+            if isinstance(condition, Call) and condition.op == "eq"
+            for column, value in (condition.args, condition.args[::-1])
+            if isinstance(column, ColumnRef) and isinstance(value, Literal)
+        }
+        return "variant_id" in named or named.issuperset(SITE_KEY)
 
     @cached_property
     def site_keys(self) -> tuple[Key, ...]:
@@ -467,6 +481,17 @@ class Reading:
             f"SELECT count(*) > 0 FROM (SELECT 1 FROM sites v WHERE {chosen} "
             "GROUP BY v.rank, v.pos, v.ref, v.alt HAVING count(*) > 1)"
         )
+
+    def has_listed_twins(self) -> bool:
+        """Whether any of the listed sites that the release reads differ in their end only."""
+        where = [f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions]
+        chosen = " AND ".join(["v.listed", "NOT v.alone", *where])
+        (found,) = one_row(
+            self.session.connection,
+            f"SELECT count(*) > 0 FROM (SELECT 1 FROM sites v WHERE {chosen} "
+            "GROUP BY v.rank, v.pos, v.ref, v.alt HAVING count(*) > 1)",
+        )
+        return bool(found)
 
     def source(self) -> str:
         """SQL of the joined rows: persons p, and genotypes g at sites v, or scores c, where they are read."""

@@ -24,6 +24,8 @@ MOST_GROUPS: Final = 256
 # questions whose kinds are kept; each is some bytes a person
 MOST_KEPT: Final = 32
 NONE: Final = -1
+# what identifies a person's row in a class
+_MEMBER: Final = f"p.s * {len(CLASSES)} + g.class"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +56,7 @@ def row_kinds(blueprint: Blueprint, persons: str, size: int) -> RowKinds | None:
 
     They do not depend on the sites: the same question about other sites finds them kept.
     """
-    classes = ", ".join(
-        f"({place}, {called}::TINYINT, {dosage if called else 'NULL'}::TINYINT)"
-        for place, (dosage, called) in enumerate(CLASS_VALUES.values())
-    )
-    source = f"{persons} p CROSS JOIN (VALUES {classes}) g (class, called_alleles, dosage)"
-    member = f"p.s * {len(CLASSES)} + g.class"
-    sql = blueprint.row_kinds_sql(blueprint.reading.person_keys, source, member)
+    sql = blueprint.row_kinds_sql(blueprint.reading.person_keys, _with_classes(persons), _MEMBER)
     kept = blueprint.reading.session.kinds
     if sql not in kept:
         while len(kept) >= MOST_KEPT:
@@ -70,14 +66,36 @@ def row_kinds(blueprint: Blueprint, persons: str, size: int) -> RowKinds | None:
     return kept[sql]
 
 
-def _kinds(table: pa.Table, size: int) -> RowKinds | None:
+def public_kinds(blueprint: Blueprint, size: int, *, genotypes: bool) -> RowKinds | None:
+    """The kinds of rows of every combination of public labels, the *size* rows of the session's `samples`.
+
+    Whoever knows the labels finds the same kinds in the same order. Without *genotypes* there is one class.
+    """
+    keys = blueprint.reading.person_keys
+    source, member = (_with_classes("samples"), _MEMBER) if genotypes else ("samples p", "p.s")
+    order = ", ".join([*(key.name for key in keys), "list_min(members)"])
+    sql = f"SELECT * FROM ({blueprint.row_kinds_sql(keys, source, member)}) ORDER BY {order}"
+    table = blueprint.reading.session.connection.sql(sql).to_arrow_table()
+    return _kinds(table, size, len(CLASSES) if genotypes else 1)
+
+
+def _with_classes(persons: str) -> str:
+    """SQL of every person with every genotype class."""
+    classes = ", ".join(
+        f"({place}, {called}::TINYINT, {dosage if called else 'NULL'}::TINYINT)"
+        for place, (dosage, called) in enumerate(CLASS_VALUES.values())
+    )
+    return f"{persons} p CROSS JOIN (VALUES {classes}) g (class, called_alleles, dosage)"
+
+
+def _kinds(table: pa.Table, size: int, classes: int = len(CLASSES)) -> RowKinds | None:
     if len(table) > MOST_KINDS:
         return None
     members = cast("pa.ListArray[Any]", one_chunk(table.column("members")))
-    kind_of = np.full(size * len(CLASSES), NONE, dtype=np.int64)
+    kind_of = np.full(size * classes, NONE, dtype=np.int64)
     lengths = pc.list_value_length(members).to_numpy(zero_copy_only=False)
     kind_of[members.flatten().to_numpy(zero_copy_only=False)] = np.repeat(np.arange(len(table)), lengths)
-    groups, group_of = np.unique(kind_of.reshape(size, len(CLASSES)), axis=0, return_inverse=True)
+    groups, group_of = np.unique(kind_of.reshape(size, classes), axis=0, return_inverse=True)
     # whoever counts for nothing is the first group, if there is anybody
     nobody = int(len(groups) > 0 and bool((groups[0] == NONE).all()))
     if len(groups) - nobody > MOST_GROUPS:

@@ -37,10 +37,30 @@ def tally(
 
     *counts* are by group, class and site.
     """
-    return _Tally(blueprint, kinds, sites, _persons_of_kinds(kinds, counts)).cells_and_evidence()
+    return _Tally(blueprint, kinds, sites, persons_of_kinds(kinds, counts)).cells_and_evidence()
 
 
-def _persons_of_kinds(kinds: RowKinds, counts: ClassCounts) -> Grid:
+@dataclass(frozen=True, eq=False)
+class Tallied:
+    """Cells, their evidence, and where each is: its site and its combination of the keys about persons.
+
+    *combination_of* gives the combination of each kind.
+    """
+
+    cells: pa.Table
+    evidence: Evidence
+    site: Counts
+    combination: Counts
+    combination_of: Counts
+
+
+def tallied(blueprint: Blueprint, kinds: RowKinds, sites: Selection, persons: Grid) -> Tallied:
+    """What `tally` gives, from the *persons* of each kind at each site, and where the cells are."""
+    whole = _Tally(blueprint, kinds, sites, persons)
+    return Tallied(*whole.cells_and_evidence(), *whole.places, whole.key_of)
+
+
+def persons_of_kinds(kinds: RowKinds, counts: ClassCounts) -> Grid:
     """How many persons have each kind of row: (kinds, sites)."""
     persons = np.zeros((len(kinds.table), counts.shape[2]), dtype=np.int64)
     for group, kind_in in enumerate(kinds.groups):

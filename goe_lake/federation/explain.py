@@ -11,7 +11,7 @@ from goe_lake.query import Plan
 from goe_lake.query.plan import cells_name
 from goe_lake.query.rounds import DIGITS
 from goe_lake.query.steps import Nested, Use
-from goe_lake.release import ColumnRef, Expr, Measure, PerPerson, Release
+from goe_lake.release import CellKind, ColumnRef, Expr, Measure, PerPerson, Release
 
 CONSTANTS: Final = (
     f": constants are what earlier rounds released, doubles with {DIGITS} significant digits; "
@@ -19,17 +19,19 @@ CONSTANTS: Final = (
 )
 
 
-def explained(plan: Plan, nodes: Sequence[NodeDescription]) -> str:
-    """The plan as lines of text."""
-    return "\n".join(_lines(plan, nodes))
+def explained(plan: Plan, nodes: Sequence[NodeDescription], why_open: Sequence[str | None]) -> str:
+    """The plan as lines of text; *why_open* says of each release why its cells are not sealed."""
+    return "\n".join(_lines(plan, nodes, why_open))
 
 
-def _lines(plan: Plan, nodes: Sequence[NodeDescription]) -> Iterator[str]:
+def _lines(plan: Plan, nodes: Sequence[NodeDescription], why_open: Sequence[str | None]) -> Iterator[str]:
     for number in range(1, plan.last_round + 1):
         if plan.waiting:
             yield f"round {number} of {plan.last_round}{CONSTANTS if number > 1 else ''}"
         for place in plan.asked_in(number):
-            yield from _release(plan, place)
+            yield from _release(plan, place, why_open[place])
+    if None in why_open:
+        yield "of sealed cells, one node opens the sums over all, and sends what the rules of all let out"
     if plan.releases:
         yield "each node sends the keys and measures of each group that its rules let out:"
         for node in nodes:
@@ -47,12 +49,15 @@ def _lines(plan: Plan, nodes: Sequence[NodeDescription]) -> Iterator[str]:
     yield f"  {plan.step_sql(last)}"
 
 
-def _release(plan: Plan, place: int) -> Iterator[str]:
+def _release(plan: Plan, place: int, why_open: str | None) -> Iterator[str]:
     release, waiting = plan.releases[place], plan.waiting.get(place)
     # what is not known yet has no digest
     digest = release.digest()[:16] if waiting is None else "waits for values"
     number = f"release {place + 1} of {len(plan.releases)}"
-    yield f"{number}   {digest}   cells: {release.cells}, as {cells_name(place)}"
+    kind = CellKind.SEALED if why_open is None else CellKind.OPEN
+    yield f"{number}   {digest}   cells: {kind}, as {cells_name(place)}"
+    if why_open is not None:
+        yield f"  open        because {why_open}"
     for mark, use in waiting.constants.items() if waiting is not None else ():
         yield f"  constant    ${mark} = {_constant(use)}"
     yield from _asked(release)

@@ -32,6 +32,8 @@ from goe_lake.federation.frequencies import Progress, frequencies, make_releases
 from goe_lake.federation.merge import Part
 from goe_lake.federation.node import FrequencyRelease, Node, NodeDescription
 from goe_lake.federation.rounds import Rounds
+from goe_lake.federation.sealed_rounds import SealedSums
+from goe_lake.federation.sealed_sums import Circle
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
@@ -73,6 +75,8 @@ class Federation:
     """Several nodes under one site list, asked as if all persons were in one database.
 
     *project* and *analyst* are who asks: each node answers, counts and notes by them.
+    Nodes that seal together are a *circle*: cells whose keys can be listed are then sealed
+    (`federation.sealable`).
     """
 
     def __init__(
@@ -81,8 +85,9 @@ class Federation:
         project: str = "demo",
         limits: Limits = DEFAULT_LIMITS,
         analyst: str = ANONYMOUS,
+        circle: Circle | None = None,
     ) -> None:
-        self.asker = Asker(project, analyst)
+        self.asker, self._circle = Asker(project, analyst), circle
         self._members = tuple(Member(node, node.describe()) for node in nodes)
         _check_members(self._members)
         self.catalog: Catalog = with_public_tables(
@@ -160,7 +165,7 @@ class Federation:
     def explain(self, text: str) -> str:
         """What the query *text* would ask of each node, and what is made of it; asks nothing."""
         plan, _ = self._plan(text)
-        return explained(plan, self.nodes)
+        return explained(plan, self.nodes, [self._sums().why_open(release) for release in plan.releases])
 
     def estimate(self, text: str) -> Estimate:
         """The most that the query *text* can cost of each node's budget, by public facts; asks nothing."""
@@ -197,9 +202,14 @@ class Federation:
     def _parts(
         self, asked: Asked, connection: duckdb.DuckDBPyConnection, releases: Sequence[Release]
     ) -> list[list[Part]]:
-        """What each node contributed to each of *releases*."""
-        answers = asked.answers(releases)
-        return [
+        """What each node contributed to each of *releases*, or all nodes together where cells are sealed."""
+        pooled: dict[int, Part] = {}
+        if len(asked.members) == len(self._members):
+            pooled = asked.sealed(self._sums(), releases, connection)
+        rest = [release for place, release in enumerate(releases) if place not in pooled]
+        answers = asked.answers(rest) if rest else []
+        asked.begun = True
+        opened = iter(
             [
                 Part(
                     member.description,
@@ -208,8 +218,12 @@ class Federation:
                 )
                 for member, given in answers
             ]
-            for place, release in enumerate(releases)
-        ]
+            for place, release in enumerate(rest)
+        )
+        return [[pooled[place]] if place in pooled else next(opened) for place in range(len(releases))]
+
+    def _sums(self) -> SealedSums:
+        return SealedSums(self._members, self._circle, self.asker, self.catalog, self.site_list)
 
     def _ask(
         self, members: Sequence[Member], releases: Sequence[Release], query_id: str
@@ -309,6 +323,23 @@ class Asked:
     failed: list[str] = field(default_factory=list)
     begun: bool = False
     left: BudgetLeft | None = None
+
+    def sealed(
+        self, sums: SealedSums, releases: Sequence[Release], connection: duckdb.DuckDBPyConnection
+    ) -> dict[int, Part]:
+        """The sums of those of *releases* that are sealed; where fewer nodes may answer, others are open."""
+        pooled: dict[int, Part] = {}
+        for place, release in enumerate(releases):
+            try:
+                part = sums.ask(release, self.query_id, connection)
+            except Incomplete:
+                if self.completeness == "all" or self.begun:
+                    raise
+                continue
+            if part is not None:
+                pooled[place] = part
+                self.left = least_left([[part.answer]]) or self.left
+        return pooled
 
     def answers(self, releases: Sequence[Release]) -> list[tuple[Member, list[NodeAnswer]]]:
         """Every node's answers to *releases*; Incomplete, or QueryRefused, where one fails that must answer.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +33,8 @@ from goe_lake.federation.ledger.entries import canonical
 from goe_lake.federation.ledger.projects import standing_of
 from goe_lake.federation.ledger.shape import fingerprint, shape_of
 from goe_lake.release import BudgetLeft, Receipt, Release, withheld_column
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,39 @@ class Governed:
         if answer is None:  # which was noted with the cells that wait
             raise held.waiting(number)
         return answer
+
+    def sealed(
+        self, question: Question, work: Callable[[str], tuple[Part, int]]
+    ) -> tuple[Part, BudgetLeft | None]:
+        """What *work* makes for the purpose of a sealed *question*, recorded with its number of cells.
+
+        What is told of a sum is decided where it is opened: each node counts every cell that can be told.
+        Raises as `answer` does. A project on hold is asked for with open cells, which an officer can see.
+        """
+        account = ""
+        try:
+            standing = self._standing(question.asker)
+            account = standing.account
+            self._check_budget(standing, question)
+            if standing.hold:
+                raise ReleaseRefused("R222", "answers to this project are looked at before they leave")
+            part, cells = work(standing.purpose)
+        except (ReleaseRefused, NodeFailed) as refused:
+            self._note_declined(account, question, refused)
+            raise
+        with self.ledger.transaction() as transaction:
+            body = {
+                **_what(question.release),
+                "purpose": standing.purpose,
+                "basis": question.basis,
+                "policy": self._policy_digest,
+                "sealed": True,
+            }
+            transaction.record(_of(question, standing.account, Kind.ANSWER, body, cells=cells))
+            spent = transaction.spent(standing.account)
+            budgets.check(self._policy.budget, spent, transaction.now)
+            left = budgets.left(self._policy.budget, spent, transaction.now)
+        return part, left
 
     def _standing(self, asker: Asker) -> Standing:
         known = self.ledger.decided(asker.project)

@@ -15,7 +15,7 @@ from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
 from goe_lake.per_person import per_person_table
-from goe_lake.release import ColumnRef, Measure, MeasureFunction, Release, withheld_column
+from goe_lake.release import ColumnRef, Measure, MeasureFunction, Release, lower_column, withheld_column
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ def merge(
     one_sample = all(part.description.one_sample_a_person for part in parts)
     for measure in release.measures:
         bounded_above = at_most_one_a_person(measure, release, one_sample=one_sample)
-        columns += _measure_columns(measure, never_negative(measure, release, catalog), bounded_above)
+        lower = lower_column(measure.name)
+        told = lower if all(lower in part.answer.cells.column_names for part in parts) else None
+        columns += _measure_columns(measure, never_negative(measure, release, catalog), bounded_above, told)
     columns.append("coalesce(bool_or(a.node IS NOT NULL), FALSE) AS shown" if keys else "TRUE AS shown")
     group = f" GROUP BY {', '.join(f'e.{key}' for key in keys)}" if keys else ""
     order = f" ORDER BY {', '.join(f'{key} NULLS LAST' for key in keys)}" if keys else ""
@@ -118,10 +120,13 @@ def combinations_table(keys: Sequence[str], combinations: Iterable[Combination])
     return pa.table(columns)
 
 
-def _measure_columns(measure: Measure, bounded_below: bool, bounded_above: bool) -> list[str]:
+def _measure_columns(
+    measure: Measure, bounded_below: bool, bounded_above: bool, told: str | None
+) -> list[str]:
     """SQL of one merged measure over the parts of a group.
 
-    A node without a row hides 0..k-1 persons; one whose value is withheld hides any number.
+    A node without a row hides 0..k-1 persons; one whose value is withheld hides any number. *told* is the
+    column of opened cells with a lower bound.
     """
     name = measure.name
     missing = "a.node IS NULL AND e.hidden > 0"
@@ -129,7 +134,8 @@ def _measure_columns(measure: Measure, bounded_below: bool, bounded_above: bool)
     held = f"coalesce(bool_or(({missing}) OR {withheld}), false)"
     released = f"sum(a.{name})::HUGEINT"
     value = f"coalesce({released}, 0)" if measure.function is not MeasureFunction.SUM else released
-    lower = f"coalesce({released}, 0)" if bounded_below else "NULL::HUGEINT"
+    bound = f"{released}, sum(a.{told})::HUGEINT" if told is not None else released
+    lower = f"coalesce({bound}, 0)" if bounded_below else "NULL::HUGEINT"
     upper = "NULL::HUGEINT"
     if bounded_above:
         hidden = f"coalesce(sum(e.hidden) FILTER ({missing}), 0)::HUGEINT"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,10 +18,12 @@ from goe_lake.engine.frequency_store import NodeRelease, folder_of, latest
 from goe_lake.engine.node import NodeAnswer, NodeEngine
 from goe_lake.engine.policy import read_policy
 from goe_lake.engine.sites import SiteList
-from goe_lake.errors import ConfigError, LakeError
+from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.governed import Governed, Question, record_frequencies
 from goe_lake.federation.ledger import Ledger
+from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
+from goe_lake.federation.wire import clean_site_list
 from goe_lake.lake import Snapshot, open_snapshot
 from goe_lake.release import Release, digest_of
 
@@ -39,6 +41,7 @@ class NodeDescription:
     protection: str
     one_sample_a_person: bool
     indels: str = "trimmed"
+    seals: bool = False
 
     @property
     def protects(self) -> bool:
@@ -108,6 +111,12 @@ class Node(Protocol):
     def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
         """The controlled cells of *release*, for *asker*."""
 
+    def seal(self, question: SealedQuestion) -> Parcel:
+        """The node's sealed numbers for *question*."""
+
+    def open(self, question: SealedQuestion, parcels: Sequence[Parcel]) -> NodeAnswer:
+        """The controlled cells over all nodes, from the *parcels* of all others."""
+
     def frequencies(self, contig: str) -> pa.Table:
         """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""
 
@@ -124,11 +133,18 @@ class EmbeddedNode:
         self.policy = held_to(read_policy(config.policy), floor)
         snapshot = open_snapshot(config.lake)
         check_is_lake_of(config, snapshot)
+        self.node_id = config.node_id
         self._engine = NodeEngine(config.node_id, snapshot, self.policy)
         self._site_list: SiteList | None = None
         self._ledger_folder = config.ledger
         self._ledger: Ledger | None = None
         self._opening = threading.Lock()
+        self._seat: Seat | None = None
+        self._travelling: tuple[SiteList, str] | None = None
+
+    def sit(self, seat: Seat) -> None:
+        """Take part in sealed sums, at *seat*."""
+        self._seat = seat
 
     def describe(self) -> NodeDescription:
         """The node's public facts."""
@@ -144,6 +160,7 @@ class EmbeddedNode:
             engine.snapshot.manifest.samples == engine.snapshot.manifest.persons,
             # a node without genotypes spells nothing
             ", ".join(sorted({batch.spelling for batch in engine.snapshot.batches})) or "left-aligned",
+            self._seat is not None,
         )
 
     def offer_sites(self) -> pa.Table:
@@ -182,10 +199,15 @@ class EmbeddedNode:
 
     def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
         """The controlled cells of *release*, for *asker*; what the ledger cannot record is not answered."""
+        return self._governed().answer(self._question(release, asker, query_id))
+
+    def _governed(self) -> Governed:
+        return Governed(self._engine, self.policy, self.open_ledger())
+
+    def _question(self, release: Release, asker: Asker, query_id: str) -> Question:
         listed = None if self._site_list is None else self._site_list.digest
         basis = digest_of({"snapshot": self._engine.snapshot.snapshot_id, "site_list": listed})
-        governed = Governed(self._engine, self.policy, self.open_ledger())
-        return governed.answer(Question(release, asker, query_id, basis))
+        return Question(release, asker, query_id, basis)
 
     def open_ledger(self) -> Ledger:
         """The node's ledger; LedgerError where it is lost, damaged, or cannot be written."""
@@ -193,6 +215,44 @@ class EmbeddedNode:
             if self._ledger is None or not self._ledger.in_place:
                 self._ledger = Ledger.open(self._ledger_folder, self.lake, self._engine.node_id)
             return self._ledger
+
+    def seal(self, question: SealedQuestion) -> Parcel:
+        """The node's sealed numbers for *question*; what the ledger cannot record is not sealed."""
+        seat, asked = (
+            self._seated(question),
+            self._question(question.release, question.asker, question.query_id),
+        )
+        parcel, left = self._governed().sealed(
+            asked, lambda purpose: seat.seal(question, purpose, self._engine)
+        )
+        return replace(parcel, left=left)
+
+    def open(self, question: SealedQuestion, parcels: Sequence[Parcel]) -> NodeAnswer:
+        """The controlled cells over all nodes, from the *parcels* of all others."""
+        seat, asked = (
+            self._seated(question),
+            self._question(question.release, question.asker, question.query_id),
+        )
+        answer, left = self._governed().sealed(
+            asked, lambda purpose: seat.open(question, parcels, purpose, self._engine)
+        )
+        return replace(answer, budget_left=left)
+
+    def _seated(self, question: SealedQuestion) -> Seat:
+        if self._seat is None:
+            raise ReleaseRefused("R225", "this node has no sealing key")
+        if self._site_list is None or self._list_digest() != question.site_list_digest:
+            raise ReleaseRefused("R207", "the node was given another site list")
+        if not self.policy.protects:
+            raise ReleaseRefused("R225", "protection is off here")
+        return self._seat
+
+    def _list_digest(self) -> str:
+        """The digest of the laid site list, as it travels; worked out once."""
+        assert self._site_list is not None
+        if self._travelling is None or self._travelling[0] is not self._site_list:
+            self._travelling = (self._site_list, clean_site_list(self._site_list).digest)
+        return self._travelling[1]
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any; its release fails."""

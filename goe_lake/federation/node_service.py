@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,13 +10,18 @@ from typing import TypeVar
 import pyarrow as pa
 import structlog
 
-from goe_lake.engine.node import digest_of_cells
+from goe_lake.engine.node import NodeAnswer, digest_of_cells
 from goe_lake.engine.sites import SiteList
 from goe_lake.errors import ConfigError, LakeError, LedgerError, ReleaseRefused
 from goe_lake.federation.deadline import interrupted_after
 from goe_lake.federation.membership import Membership
 from goe_lake.federation.node import EmbeddedNode, FrequencyRelease, NodeDescription
 from goe_lake.federation.problems import Problem
+from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
+from goe_lake.federation.sealed_wire import Carried, read_words
+from goe_lake.federation.sealing import Sealer
+from goe_lake.federation.sealing_keys import circle_of
+from goe_lake.federation.tokens import BadSignature, check_signed
 from goe_lake.federation.wire import Question, read_table, write_table
 from goe_lake.lake import current_id
 from goe_lake.release import BudgetLeft, Receipt
@@ -50,8 +55,10 @@ class NodeService:
     `lay` and `answer` are called from one thread; the others from any.
     """
 
-    def __init__(self, node_toml: Path, membership: Membership) -> None:
+    def __init__(self, node_toml: Path, membership: Membership, sealer: Sealer | None = None) -> None:
         self._node_toml, self._membership = node_toml, membership
+        circle = circle_of(membership) if sealer is not None else None
+        self._seat = Seat(circle, sealer) if circle is not None and sealer is not None else None
         self._standing = self._open()
 
     @property
@@ -70,6 +77,8 @@ class NodeService:
                 f"is off, and the federation's floor is {floor} persons",
                 'set protection = "on"; test data may have min_persons = 1 in federation.toml',
             )
+        if self._seat is not None:
+            node.sit(self._seat)
         description = node.describe()
         self._membership.node(description.node_id)
         node.open_ledger()
@@ -115,33 +124,44 @@ class NodeService:
         A question that relies on another snapshot, threshold or site list is not answered: a
         withdrawn person is outside every value from the moment that a snapshot is published.
         """
-        standing = self._standing
-        if self._moved() or question.description_digest != standing.description.digest():
-            raise Problem("node-moved")
-        if question.site_list_digest != standing.site_list_digest:
-            raise Problem("site-list-unknown")
-        with interrupted_after(seconds, standing.node.interrupt) as late:
-            try:
-                cells = self._cells(standing.node, question)
-            except ReleaseRefused:
-                raise
-            except LedgerError as error:
-                # such a text names the ledger and the mend, and is for the operator alone
-                log.error("ledger_not_in_order", error=str(error))
-                raise Problem("failed") from None
-            except Exception:  # noqa: BLE001 - fail closed, whatever it is: error texts quote values
-                raise Problem("late" if late.is_set() else "failed") from None
-        if late.is_set():
-            raise Problem("late")
-        return cells
+        node = self._relied_on(question.description_digest, question.site_list_digest)
 
-    def _cells(self, node: EmbeddedNode, question: Question) -> WiredCells:
-        answer = node.answer(question.release, question.asker, question.query_id)
-        body = write_table(answer.cells)
-        # of what travels, which holds less than what was computed
-        digest = digest_of_cells(read_table(body))
-        receipt = replace(answer.receipt, cells_digest=digest)
-        return WiredCells(body, answer.cells.num_rows, receipt, answer.budget_left)
+        def computed() -> WiredCells:
+            return _wired(node.answer(question.release, question.asker, question.query_id))
+
+        return _within(seconds, node, computed)
+
+    def seal(self, question: SealedQuestion, description_digest: str, seconds: float) -> Parcel:
+        """The node's sealed numbers for *question*; `late` and `node-moved` as with `answer`."""
+        node = self._relied_on(description_digest, question.site_list_digest)
+        return _within(seconds, node, lambda: node.seal(question))
+
+    def open(
+        self, question: SealedQuestion, description_digest: str, carried: Sequence[Carried], seconds: float
+    ) -> WiredCells:
+        """The cells over all nodes, from what the others handed in under their own signatures."""
+        node = self._relied_on(description_digest, question.site_list_digest)
+        return _within(seconds, node, lambda: _wired(node.open(question, self._parcels(question, carried))))
+
+    def _parcels(self, question: SealedQuestion, carried: Sequence[Carried]) -> list[Parcel]:
+        """The parcels, each signed by its node for this very question."""
+        parcels = []
+        for piece in carried:
+            member = self._membership.node(piece.node_id)
+            claims = check_signed(piece.signature, member.public_key, member.node_id, piece.body)
+            if claims.get("sealed") != question.digest():
+                raise BadSignature(f"{member.node_id}: the parcel is for another question")
+            parcels.append(Parcel(member.node_id, read_words(piece.body), dict(claims["rules"])))
+        return parcels
+
+    def _relied_on(self, description_digest: str, site_list_digest: str) -> EmbeddedNode:
+        """The node, if it still is what a question relies on; raises Problem."""
+        standing = self._standing
+        if self._moved() or description_digest != standing.description.digest():
+            raise Problem("node-moved")
+        if site_list_digest != standing.site_list_digest:
+            raise Problem("site-list-unknown")
+        return standing.node
 
     def frequencies(self, contig: str) -> bytes:
         """The allele frequencies of *contig* that the node has released, or would release, as they travel."""
@@ -169,3 +189,30 @@ class NodeService:
 
     def _moved(self) -> bool:
         return current_id(self._standing.node.lake) != self._standing.description.snapshot_id
+
+
+def _within(seconds: float, node: EmbeddedNode, work: Callable[[], T]) -> T:
+    """What *work* makes, or Problem: `late` after so many *seconds*, and `failed` without a reason."""
+    with interrupted_after(seconds, node.interrupt) as late:
+        try:
+            made = work()
+        except ReleaseRefused:
+            raise
+        except LedgerError as error:
+            # such a text names the ledger and the mend, and is for the operator alone
+            log.error("ledger_not_in_order", error=str(error))
+            raise Problem("failed") from None
+        except Exception:  # noqa: BLE001 - fail closed, whatever it is: error texts quote values
+            raise Problem("late" if late.is_set() else "failed") from None
+    if late.is_set():
+        raise Problem("late")
+    return made
+
+
+def _wired(answer: NodeAnswer) -> WiredCells:
+    """*answer* as it travels."""
+    body = write_table(answer.cells)
+    # of what travels, which holds less than what was computed
+    digest = digest_of_cells(read_table(body))
+    receipt = replace(answer.receipt, cells_digest=digest)
+    return WiredCells(body, answer.cells.num_rows, receipt, answer.budget_left)

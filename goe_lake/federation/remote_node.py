@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -21,6 +21,15 @@ from goe_lake.federation.asker import Asker
 from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.node import FrequencyRelease, NodeDescription
 from goe_lake.federation.problems import DECLINED, MOST_DETAIL, Problem, read_problem
+from goe_lake.federation.sealed_sums import Parcel, SealedQuestion
+from goe_lake.federation.sealed_wire import (
+    OPEN,
+    SEAL,
+    Carried,
+    question_to_bytes,
+    read_words,
+    write_carried,
+)
 from goe_lake.federation.tokens import SIGNATURE_HEADER, BadSignature, Signer, check_answer, request_token
 from goe_lake.federation.wire import (
     DESCRIPTION,
@@ -53,6 +62,13 @@ class Reply:
     body: bytes
     claims: Mapping[str, Any]
     signature: str
+
+
+@dataclass(frozen=True, eq=False)
+class CarriedParcel(Parcel):
+    """A parcel as it was signed."""
+
+    carried: Carried = field(kw_only=True)
 
 
 class Channel:
@@ -201,6 +217,9 @@ class RemoteNode:
             # the node was started again; it has computed nothing, so asking once more is safe
             self.lay(self._site_list)
             reply = self._ask("POST", RELEASE, body, query_id=query_id, asker=asker)
+        return self._answer(reply, query_id)
+
+    def _answer(self, reply: Reply, query_id: str) -> NodeAnswer:
         cells = self._table(reply, query_id)
         try:
             receipt = receipt_from_json(reply.claims.get("receipt"))
@@ -209,6 +228,36 @@ class RemoteNode:
             raise self._failed(query_id, "the answer has no receipt") from None
         log.info("receipt", node=self.member.node_id, query_id=query_id, signed=reply.signature)
         return NodeAnswer(cells, receipt, left)
+
+    def seal(self, question: SealedQuestion) -> Parcel:
+        """The node's sealed numbers for *question*; kept as it was signed, for the opener."""
+        reply = self._of_question(SEAL, question, lambda asked: asked)
+        try:
+            rules, left = dict(reply.claims["rules"]), BudgetLeft.from_json(reply.claims["budget_left"])
+            words = read_words(reply.body)
+        except (ValueError, TypeError, KeyError):
+            raise self._failed(question.query_id, "its sealed numbers cannot be read") from None
+        carried = Carried(self.member.node_id, reply.signature, reply.body)
+        return CarriedParcel(self.member.node_id, words, rules, left, carried=carried)
+
+    def open(self, question: SealedQuestion, parcels: Sequence[Parcel]) -> NodeAnswer:
+        """The controlled cells over all nodes, from the *parcels* of all others."""
+        carried = [parcel.carried for parcel in parcels if isinstance(parcel, CarriedParcel)]
+        reply = self._of_question(OPEN, question, lambda asked: write_carried(asked, carried))
+        return self._answer(reply, question.query_id)
+
+    def _of_question(self, path: str, question: SealedQuestion, body: Callable[[bytes], bytes]) -> Reply:
+        """The answer to a request about *question*; a node that was started again is given its site list."""
+        assert self._description is not None
+        assert self._site_list is not None
+        asked = body(question_to_bytes(question, self._description.digest()))
+        try:
+            return self._channel.send("POST", path, asked, query_id=question.query_id, asker=question.asker)
+        except Problem as problem:
+            if problem.kind != "site-list-unknown":
+                raise self._failure(problem, question.query_id) from None
+            self.lay(self._site_list)
+            return self._ask("POST", path, asked, query_id=question.query_id, asker=question.asker)
 
     def frequencies(self, contig: str) -> pa.Table:
         """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""

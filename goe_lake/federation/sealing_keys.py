@@ -7,7 +7,8 @@ from datetime import date
 from goe_lake.errors import ConfigError
 from goe_lake.federation.identity import SEALING_KEY, Identity
 from goe_lake.federation.membership import Membership, NodeMember
-from goe_lake.federation.sealing import KeyOf, SealBroken, Sealer
+from goe_lake.federation.sealed_sums import Circle
+from goe_lake.federation.sealing import LEAST_NODES, KeyOf, SealBroken, Sealer
 
 
 def keys_on(membership: Membership, day: date) -> tuple[KeyOf, ...]:
@@ -24,6 +25,17 @@ def _key_on(member: NodeMember, day: date) -> str:
     if not valid:
         raise SealBroken(f"{member.node_id} has no sealing key for {day} in federation.toml")
     return max(valid, key=lambda key: (key.valid_from, key.key_id)).key_id
+
+
+def circle_of(membership: Membership) -> Circle | None:
+    """The circle of all nodes of *membership*; None where one has no key at all, or they are too few.
+
+    Its epoch is the file's digest: nodes that hold another federation.toml open nothing together.
+    """
+    nodes = membership.nodes
+    if len(nodes) < LEAST_NODES or not all(member.sealing_keys for member in nodes):
+        return None
+    return Circle(membership.digest, lambda day: keys_on(membership, day))
 
 
 def sealer_of(member: NodeMember, membership: Membership, identity: Identity) -> Sealer | None:

@@ -19,6 +19,7 @@ from goe_lake.federation.estimate import Estimate
 from goe_lake.federation.gateway import Completeness, Federation
 from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.remote_node import Channel, RemoteNode
+from goe_lake.federation.sealing_keys import circle_of
 from goe_lake.federation.wire import clean_site_list
 from goe_lake.release import NodeReport
 
@@ -141,7 +142,7 @@ class StandingFederation:
         nodes = self._reachable(self._channels)
         while nodes:
             try:
-                federation = Federation(nodes.values())
+                federation = Federation(nodes.values(), circle=circle_of(self._membership))
             except NodeFailed as error:
                 log.warning("node_absent", node=error.node_id, reason=error.reason)
                 del nodes[error.node_id]

@@ -175,6 +175,21 @@ def sign_answer(
     return signer.sign(ANSWER_TYPE, {**claims, **(more or {})})
 
 
+def check_signed(signature: str, key: ECKey, node_id: str, body: bytes) -> Mapping[str, Any]:
+    """The claims of a *signature* that another service passes on: who asked for it is not this service.
+
+    Raises BadSignature where it is not the node's over *body*.
+    """
+    try:
+        decoded = jwt.decode(signature, key, algorithms=[ALGORITHM])
+    except (JoseError, ValueError, TypeError):
+        raise BadSignature(f"{node_id}: this is not signed by the node") from None
+    told = (decoded.header.get("typ"), decoded.claims.get("iss"), decoded.claims.get("body_sha256"))
+    if told != (ANSWER_TYPE, node_id, sha256(body)):
+        raise BadSignature(f"{node_id}: the signature is for something else")
+    return decoded.claims
+
+
 def check_answer(
     signature: str | None, key: ECKey, node_id: str, gateway_id: str, nonce: str, body: bytes
 ) -> Mapping[str, Any]:

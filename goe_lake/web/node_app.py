@@ -7,6 +7,8 @@
 | `GET /v1/sites` | the sites that it may list (Arrow) |
 | `PUT /v1/site-list` | takes the federation's site list (Arrow); 204 |
 | `POST /v1/release` | takes a `question/1`; the controlled cells (Arrow), the receipt in the signature |
+| `POST /v1/sealed` | takes a `sealed-question/1`; the node's masked numbers (Arrow), rules in the signature |
+| `POST /v1/opened` | to the opener, with what all others sent (Arrow); the controlled cells of the sum |
 | `POST /v1/frequencies` | makes the next release of allele frequencies; its public facts (JSON) |
 | `GET /v1/frequencies/chr20` | the released allele frequencies of one contig (Arrow) |
 
@@ -19,9 +21,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from fastapi import Request, Response
@@ -31,6 +33,8 @@ from starlette.types import ASGIApp
 from goe_lake.errors import Declined, ReleaseRefused
 from goe_lake.federation.node_service import NodeService, WiredCells
 from goe_lake.federation.problems import DECLINED, Problem
+from goe_lake.federation.sealed_sums import SealedQuestion
+from goe_lake.federation.sealed_wire import OPEN, SEAL, question_from_bytes, read_carried, write_words
 from goe_lake.federation.tokens import SIGNATURE_HEADER, RequestGate, Signer, sign_answer
 from goe_lake.federation.wire import (
     ARROW_TYPE,
@@ -47,9 +51,11 @@ from goe_lake.federation.wire import (
 from goe_lake.genome import CONTIGS
 from goe_lake.web.guard import Guard, Limits, new_app
 
+T = TypeVar("T")
 log = structlog.get_logger("goe_lake.node")
 
 MOST_SITE_LIST: Final = 512 * 2**20  # bytes
+MOST_PARCELS: Final = 1100 * 2**20  # bytes; `sealed_sums.MOST_CARRIED` words and what is around them
 REPLY: Final = 0.1  # seconds of the deadline that are left for the way back
 
 
@@ -61,9 +67,16 @@ class Turns:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="release")
 
     async def answer(self, service: NodeService, question: Question) -> WiredCells:
-        """The cells, or `late`; what is still waiting then never runs, what runs is interrupted."""
+        """The cells, or `late`."""
+        return await self.work(lambda left: service.answer(question, left))
+
+    async def work(self, work: Callable[[float], T]) -> T:
+        """What *work* makes of the seconds left, or `late`.
+
+        What is still waiting then never runs, what runs is interrupted.
+        """
         ends = time.monotonic() + self.deadline - REPLY
-        turn = self._worker.submit(lambda: service.answer(question, ends - time.monotonic()))
+        turn = self._worker.submit(lambda: work(ends - time.monotonic()))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(turn), ends - time.monotonic())
         except TimeoutError:
@@ -120,6 +133,38 @@ class NodeApp:
         more = {"query_id": question.query_id, "receipt": cells.receipt.to_json(), "budget_left": left}
         return self._signed(nonce, cells.body, ARROW_TYPE, more=more)
 
+    async def sealed(self, request: Request) -> Response:
+        """The node's sealed numbers for a sum that another node opens."""
+        nonce, body, claims = await self._admitted_with_claims(request)
+        question, description = _sealed_question(body, claims)
+        request.state.query_id = question.query_id
+        parcel = await self._sealed_work(lambda left: self._service.seal(question, description, left))
+        log.info("release_sealed", query_id=question.query_id, release=question.release.digest())
+        words = await run_in_threadpool(write_words, parcel.words)
+        left = parcel.left.to_json() if parcel.left else None
+        sealed = {"sealed": question.digest(), "rules": parcel.rules}
+        more = {"query_id": question.query_id, **sealed, "budget_left": left}
+        return self._signed(nonce, words, ARROW_TYPE, more=more)
+
+    async def opened(self, request: Request) -> Response:
+        """The controlled cells of a sum that this node opens, with a receipt."""
+        nonce, body, claims = await self._admitted_with_claims(request)
+        asked, carried = await run_in_threadpool(read_carried, body)
+        question, description = _sealed_question(asked, claims)
+        request.state.query_id = question.query_id
+        cells = await self._sealed_work(lambda left: self._service.open(question, description, carried, left))
+        digest = question.release.digest()
+        log.info("sum_opened", query_id=question.query_id, release=digest, rows=cells.rows)
+        left = cells.budget_left.to_json() if cells.budget_left else None
+        more = {"query_id": question.query_id, "receipt": cells.receipt.to_json(), "budget_left": left}
+        return self._signed(nonce, cells.body, ARROW_TYPE, more=more)
+
+    async def _sealed_work(self, work: Callable[[float], T]) -> T:
+        try:
+            return await self._turns.work(work)
+        except ReleaseRefused as refused:
+            raise _refusal(refused) from None
+
     async def frequencies(self, request: Request) -> Response:
         """The released allele frequencies of one contig."""
         nonce, _ = await self._admitted(request)
@@ -168,6 +213,16 @@ def _question(body: bytes) -> Question:
         raise _refusal(refused) from None
 
 
+def _sealed_question(body: bytes, claims: Mapping[str, Any]) -> tuple[SealedQuestion, str]:
+    try:
+        question, description = question_from_bytes(body)
+        if claims.get("asker") != question.asker.to_json():
+            raise Problem("not-permitted", "the token is for another asker")
+        return question, description
+    except ReleaseRefused as refused:
+        raise _refusal(refused) from None
+
+
 def _refusal(refused: ReleaseRefused) -> Problem:
     if isinstance(refused, Declined):
         return Problem(DECLINED[refused.code], refused.message, refused.code, {"mend": refused.mend})
@@ -183,6 +238,8 @@ def node_app(service: NodeService, gate: RequestGate, signer: Signer, deadline: 
     app.add_api_route(SITES, node.sites, methods=["GET"])
     app.add_api_route(SITE_LIST, node.site_list, methods=["PUT"])
     app.add_api_route(RELEASE, node.release, methods=["POST"])
+    app.add_api_route(SEAL, node.sealed, methods=["POST"])
+    app.add_api_route(OPEN, node.opened, methods=["POST"])
     app.add_api_route(FREQUENCIES, node.release_frequencies, methods=["POST"])
     app.add_api_route(FREQUENCIES + "/{contig}", node.frequencies, methods=["GET"])
-    return Guard(app, Limits(body_bytes_at={SITE_LIST: MOST_SITE_LIST}))
+    return Guard(app, Limits(body_bytes_at={SITE_LIST: MOST_SITE_LIST, OPEN: MOST_PARCELS}))

@@ -19,12 +19,14 @@ import uvicorn
 from starlette.types import ASGIApp
 from structlog.typing import Processor
 
+from goe_lake.config import read_node
 from goe_lake.errors import ConfigError, Incomplete
 from goe_lake.federation import Federation
 from goe_lake.federation.identity import Identity
 from goe_lake.federation.membership import Address, read_federation
 from goe_lake.federation.node_service import NodeService
 from goe_lake.federation.remote_node import DEADLINE, Channel, RemoteNode
+from goe_lake.federation.sealing_keys import circle_of, sealer_of
 from goe_lake.federation.signed import check_vouched
 from goe_lake.federation.standing import StandingFederation
 from goe_lake.federation.tokens import RequestGate
@@ -61,10 +63,10 @@ def serve_node(
     """
     _log_events()
     membership = read_federation(federation_toml)
-    service = NodeService(node_toml, membership)
-    member = membership.node(service.node_id)
+    member = membership.node(read_node(node_toml).node_id)
     own = Identity(member.node_id, identity or membership.file.parent / member.node_id)
     check_vouched(membership, own)
+    service = NodeService(node_toml, membership, sealer_of(member, membership, own))
     signer = own.signer(member.public_key)
     gate = RequestGate(member.node_id, membership.gateway.gateway_id, membership.gateway.public_key)
     app = node_app(service, gate, signer, _checked_deadline(deadline))
@@ -124,7 +126,8 @@ def remote_federation(federation_toml: Path, *, identity: Path | None = None) ->
     signer = own.signer(member.public_key)
     channels = [Channel(node, signer, own.client_context(node.ca)) for node in membership.nodes]
     try:
-        yield Federation([RemoteNode(channel, membership) for channel in channels])
+        nodes = [RemoteNode(channel, membership) for channel in channels]
+        yield Federation(nodes, circle=circle_of(membership))
     finally:
         for channel in channels:
             channel.close()

@@ -219,7 +219,12 @@ class Nodes:
 
     @cached_property
     def protected(self) -> Federation:
-        """The nodes under the default policy."""
+        """The nodes under the default policy, each of which tells its own cells."""
+        return open_federation(self.tomls("node.toml"), sealed=False)
+
+    @cached_property
+    def sealed(self) -> Federation:
+        """The same with sealed cells wherever that is possible."""
         return open_federation(self.tomls("node.toml"))
 
     @cached_property
