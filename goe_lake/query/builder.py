@@ -17,7 +17,9 @@ from goe_lake.catalog import Catalog, TableKind
 from goe_lake.query.checks import check_joins, check_limit, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
+from goe_lake.query.kept_lists import GROUPS, kept_list, split_at_list
 from goe_lake.query.language import aggregates_in
+from goe_lake.query.lists import Row, listed_rows, without_list
 from goe_lake.query.lowering import Lowered, lowered
 from goe_lake.query.outer import right_as_left, row_a_person
 from goe_lake.query.personal import distinct_as_groups, is_row_wise
@@ -121,11 +123,27 @@ class Builder:
         sources = self._sources(node, scope)
         if any(rows.personal for rows in sources.values()):
             self._check_unmixed(node, sources)
-        self._outer(node, sources)
+        if kept_list(node, sources) is None:
+            self._outer(node, sources)
         self._semi(node, sources)
         self._nested(node, scope, sources)
         persons = {alias: rows for alias, rows in sources.items() if rows.personal}
         if persons:
+            kept = kept_list(node, sources)
+            if kept is not None:
+                check_joins(node, self.catalog, frozenset(persons))
+                names = output_names(node)
+                node = joined_columns(qualify_in(expand_all(node), _schema(sources)))
+                with_names(node, names)
+                inner, outer = split_at_list(node, kept, sources)
+                built = {
+                    alias: Cte(exp.CTE(), {}, recursive=False, built=rows) for alias, rows in sources.items()
+                }
+                groups = self.select(inner, built)
+                return self.select(
+                    outer, {**built, GROUPS: Cte(exp.CTE(), {}, recursive=False, built=groups)}
+                )
+            node, sources = self._take_lists(node, sources)
             node, sources = self._take_constants(node, sources)
             return self._over_persons(node, sources)
         return self._over_released(node, sources)
@@ -187,7 +205,7 @@ class Builder:
         assert rows.step is not None
         select = exp.select(*shown).from_(named_table(rows.step, "_r"))
         made = self.add(SelectStep(self._name(), select, columns, rows.units, {}))
-        return replace(made, single=rows.single)
+        return replace(made, single=rows.single, listed=rows.listed)
 
     def _sources(self, node: exp.Select, scope: Scope) -> dict[str, Rows]:
         """The rows behind every name of FROM; each holder then reads a table of that name."""
@@ -215,7 +233,8 @@ class Builder:
             isinstance(item, exp.Table) and isinstance(item.this, exp.GenerateSeries)
         ):
             rows = self.add(constant_rows(item, self._name(), columns))
-            return replace(rows, single=isinstance(item, exp.Values) and len(item.expressions) == 1)
+            single = isinstance(item, exp.Values) and len(item.expressions) == 1
+            return replace(rows, single=single, listed=listed_rows(item))
         if isinstance(item, exp.Subquery):
             return self._renamed(self.query(item, scope), columns, item)
         if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
@@ -389,6 +408,22 @@ class Builder:
 
     # ------------------------------------------------------------------ SELECTs over persons
 
+    def _take_lists(self, node: exp.Select, sources: dict[str, Rows]) -> tuple[exp.Select, dict[str, Rows]]:
+        """*node* and its *sources* without VALUES and ranges: their columns are choices of constants."""
+        lists = {alias: rows for alias, rows in sources.items() if rows.listed}
+        if not lists:
+            return node, sources
+        check_joins(node, self.catalog, _by_person(sources) | frozenset(lists))
+        names = output_names(node)
+        node = joined_columns(qualify_in(expand_all(distinct_as_groups(node)), _schema(sources)))
+        for alias, rows in lists.items():
+            if rows.single and not _compared(node, alias):
+                continue
+            node = without_list(node, alias, rows.columns, rows.listed)
+            sources = {name: its for name, its in sources.items() if name != alias}
+        with_names(node, names)
+        return node, sources
+
     def _take_constants(
         self, node: exp.Select, sources: dict[str, Rows]
     ) -> tuple[exp.Select, dict[str, Rows]]:
@@ -412,7 +447,7 @@ class Builder:
 
     def _check_unmixed(self, node: exp.Select, sources: Mapping[str, Rows]) -> None:
         for alias, rows in sources.items():
-            if rows.personal or rows.single or rows.table == "variants":
+            if rows.personal or rows.single or rows.listed or rows.table == "variants":
                 continue
             holders = [node.args["from_"], *(node.args.get("joins") or ())]
             at = next((holder for holder in holders if holder.this.alias_or_name == alias), None)
@@ -508,7 +543,7 @@ class Builder:
             self.add(SelectStep(name, inner, made, tuple("" for _ in made), self._marks(inner)))
             query.set("from_", exp.From(this=named_table(name, "_g")))
         rows = self.add(SelectStep(self._name(), query, columns, units, self._marks(query)))
-        return replace(rows, single=single)
+        return replace(rows, single=single, listed=_listed(query, sources))
 
     def _note_table(self, table: str, contigs: tuple[str, ...] | None) -> None:
         known = self.tables.get(table, ())
@@ -578,6 +613,29 @@ def _check_labels(release: Release, distinct: exp.Expr) -> None:
 def _schema(sources: Mapping[str, Rows]) -> dict[str, dict[str, str]]:
     """The columns of every source, by the name of the table that stands for it."""
     return {rows.name_in_from(alias): rows.schema() for alias, rows in sources.items()}
+
+
+def _listed(query: exp.Select, sources: Mapping[str, Rows]) -> tuple[Row, ...]:
+    """The rows of *query* where it does nothing but to choose columns of constants."""
+    only = next(iter(sources.values()), None)
+    values = [item.unalias() for item in query.expressions]
+    plain = all(isinstance(value, exp.Column) for value in values)
+    clauses = ("joins", "where", "group", "having", "qualify", "limit", "offset", "distinct")
+    if only is None or not only.listed or not plain or any(query.args.get(name) for name in clauses):
+        return ()
+    places = [only.columns.index(value.name) for value in values]
+    return tuple(tuple(row[place] for place in places) for row in only.listed)
+
+
+def _compared(node: exp.Select, alias: str) -> bool:
+    """Whether a condition of *node* reads *alias*."""
+    clauses = [node.args.get("where"), *(join.args.get("on") for join in node.args.get("joins") or ())]
+    return any(
+        column.table == alias
+        for clause in clauses
+        if clause is not None
+        for column in clause.find_all(exp.Column)
+    )
 
 
 def _by_person(sources: Mapping[str, Rows]) -> frozenset[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from goe_lake.query.lists import Row
 from goe_lake.query.refusals import Code, refusal
 
 
@@ -16,7 +17,7 @@ class Rows:
 
     *persons* is a SELECT in full names that projects and filters rows about persons; *table* is the
     table of the contract that the name stands for; *by_person* names a query of one row a person, and
-    *single* tells that there is exactly one row.
+    *single* tells that there is exactly one row. *listed* are the rows themselves where they are constants.
     """
 
     columns: tuple[str, ...]
@@ -26,6 +27,7 @@ class Rows:
     table: str | None = None
     single: bool = False
     by_person: str | None = None
+    listed: tuple[Row, ...] = ()
 
     def name_in_from(self, alias: str) -> str:
         """What a FROM that reads the rows as *alias* calls them."""

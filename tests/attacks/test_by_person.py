@@ -51,6 +51,12 @@ ATTACKS = {
         f"SELECT count(*) FILTER (x < 1000), count(*) FROM {PERSON_TOTALS} b",
         f"SELECT sex, sum(x), avg(x) FROM {PERSON_TOTALS} b JOIN samples USING (sample_id) GROUP BY sex",
     ),
+    "lists": (
+        "SELECT v.k, count(*), avg(ldl) FROM samples s JOIN (VALUES (1900, 1910, 'x'), (1911, 2000, 'y')) AS v(low, high, k) ON s.birth_year BETWEEN v.low AND v.high GROUP BY v.k",
+        "SELECT d, count(s.sample_id), avg(s.ldl) FROM range(1900, 1960, 10) t(d) LEFT JOIN samples s ON s.birth_year BETWEEN d AND d + 9 AND s.t2d GROUP BY d",
+        "SELECT sum(x) FROM (SELECT sample_id, sum(g.dosage * v.w) AS x FROM genotypes g JOIN (VALUES ('chr1-5000-G-T', 1), ('chr1-1000-A-C', 1000)) AS v(variant_id, w) USING (variant_id) GROUP BY 1) b",
+        "SELECT v.w, sum(dosage) FROM genotypes g JOIN (VALUES ('chr1-5000-G-T', 1), ('chr1-1000-A-C', 1000)) AS v(variant_id, w) USING (variant_id) GROUP BY v.w",
+    ),
 }  # fmt: skip
 LOW_EFFECT = "a condition that keeps out nobody is answered, and one that keeps out a few is withheld"
 EMPTY = "which genotype classes are empty is public"

@@ -59,6 +59,13 @@ QUERIES = (
     f"SELECT pgs > 0.1 AS high, count(*) AS n FROM (SELECT sample_id, sum({WEIGHTS} * dosage) AS pgs FROM genotypes GROUP BY 1) AS p GROUP BY 1",
     "SELECT sex, sum(x) AS s FROM (SELECT sample_id, sum(CASE WHEN contig = 'chrX' THEN 0.5 * dosage WHEN contig = 'chr1' THEN dosage ELSE 0.25 * dosage END) AS x FROM genotypes GROUP BY 1) AS p JOIN samples USING (sample_id) GROUP BY sex",
     "SELECT sex, sum(h) AS m FROM (SELECT sample_id, sum(2 * score - 1) AS x, sum(score * 0.5) AS h FROM scores GROUP BY 1) AS p JOIN samples USING (sample_id) WHERE x > 0.005 GROUP BY sex",
+    # lists of constants
+    "SELECT v.label, count(*) AS n, avg(bmi) AS m FROM samples s JOIN (VALUES ('EE', 'north'), ('FI', 'far north'), ('XX', 'none')) AS v(country, label) ON s.country = v.country GROUP BY v.label",
+    "SELECT v.x, count(*) AS n FROM samples LEFT JOIN (VALUES ('Alpha', 1.5), ('Beta', 2.25)) AS v(population, x) USING (population) GROUP BY v.x",
+    "WITH w(contig, pos, ref, alt, weight) AS (VALUES ('chr1', 1000, 'A', 'C', 0.5), ('chr1', 2000, 'G', 'T', -0.25)), p AS (SELECT sample_id, sum(g.dosage * w.weight) AS pgs, count(*) AS sites FROM genotypes g JOIN w USING (contig, pos, ref, alt) GROUP BY sample_id) SELECT sex, sum(pgs) AS s, avg(sites) AS m FROM p JOIN samples USING (sample_id) GROUP BY sex",
+    "SELECT v.name, count(*) AS n FROM samples s JOIN (VALUES (1930, 1949, 'older'), (1950, 1999, 'younger')) AS v(low, high, name) ON s.birth_year BETWEEN v.low AND v.high GROUP BY v.name",
+    "SELECT d, count(s.sample_id) AS n, avg(bmi) AS m FROM range(1890, 2010, 10) t(d) LEFT JOIN samples s ON s.birth_year BETWEEN d AND d + 9 GROUP BY d",
+    "SELECT v.gene, sum(dosage) AS ac FROM genotypes JOIN variants USING (contig, pos, ref, alt, variant_id) JOIN (VALUES ('ABC1'), ('XYZ')) AS v(gene) ON variants.gene = v.gene GROUP BY v.gene",
 )  # fmt: skip
 
 
