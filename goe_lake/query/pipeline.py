@@ -21,7 +21,7 @@ SYNTAX_PASSES: Final = (check_syntax, spell)
 def prepare(text: str, catalog: Catalog) -> Plan:
     """The plan for the query *text*; QueryRefused for everything that is not understood and allowed."""
     query = parse(text)
-    source = query.sql(DIALECT)
+    source = as_written(query).sql(DIALECT)
     try:
         for run_pass in SYNTAX_PASSES:
             query = run_pass(query)
@@ -32,6 +32,18 @@ def prepare(text: str, catalog: Catalog) -> Plan:
         raise QueryRefused(
             Code.INTERNAL, "the query could not be planned", hint="write it another way, and report it"
         ) from None
+
+
+def as_written(query: exp.Query) -> exp.Query:
+    """*query* with `WITH w AS (VALUES …)` as it stands in the text: the parser reads a SELECT of the rows."""
+    query = query.copy()
+    for cte in query.find_all(exp.CTE):
+        first = cte.this.args.get("from_")
+        if first is not None and isinstance(first.this, exp.Values) and first.this.alias == "_values":
+            values = first.this.copy()
+            values.set("alias", None)
+            cte.set("this", values)
+    return query
 
 
 def plan(query: exp.Query, catalog: Catalog, source: str) -> Plan:
