@@ -22,7 +22,7 @@ GROUPS = "_groups"
 
 def kept_list(node: exp.Select, sources: Mapping[str, Rows]) -> str | None:
     """The name of the list whose rows an outer join with persons keeps; None for any other SELECT."""
-    joins = node.args.get("joins") or ()
+    joins: list[exp.Join] = list(node.args.get("joins") or ())
     first = node.args.get("from_")
     alias = first.this.alias_or_name if first is not None else ""
     known = sources.get(alias)
