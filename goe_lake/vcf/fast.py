@@ -19,33 +19,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from goe_lake.errors import InputError
 from goe_lake.genome import Assembly
 from goe_lake.vcf.blocks import Blocks, joined_blocks
 from goe_lake.vcf.chunk import EncodedChunk
 from goe_lake.vcf.container import Place, read_between, read_in_order
 from goe_lake.vcf.encode import KEY, encode
-from goe_lake.vcf.fast_known import KnownTexts
 from goe_lake.vcf.fast_table import Unit, blocks_of, table_of
-from goe_lake.vcf.fast_text import (
-    FACTS,
-    NEW_FILTER,
-    NEW_FORMAT,
-    NO_ALT,
-    ODD,
-    RS_END,
-    RS_START,
-    START,
-    STATE,
-    Limits,
-    Lines,
-    Text,
-    parse_lines,
-)
-from goe_lake.vcf.header import Header, parse_header
+from goe_lake.vcf.fast_text import NO_ALT, ODD, START, STATE, Limits
+from goe_lake.vcf.fast_units import RecordUnits, TextUnits, Units
+from goe_lake.vcf.header import parse_header
 from goe_lake.vcf.odd import Apart, OddLines, read_odd
 from goe_lake.vcf.reader import Piece
-from goe_lake.vcf.scan_text import count_lines
+from goe_lake.vcf.scan import BCF_HEADER
 
 #: Threads that decode; they wait for memory more than for each other.
 MOST_THREADS: Final = 8
@@ -66,59 +51,23 @@ class _Task:
 class Decoder:
     """What all units of a piece have in common.
 
-    *index* gives the person of each of the file's columns; *apart* calls what uses cyvcf2.
+    *head* are the bytes before the first record; *apart* calls what uses cyvcf2.
     """
 
     piece: Piece
-    header: Header
+    head: bytes
     contig: str
     assembly: Assembly
     fields: tuple[str, ...]
     scratch: Path
-    known: KnownTexts
-    index: npt.NDArray[np.uint32]
+    units: Units
     limits: Limits
     apart: Apart
 
     def decode(self, task: _Task) -> Unit:
         """Parse a unit and make its table."""
-        text = self._checked(task)
-        lines = self._lines(task.records, len(text))
-        line = at = 0
-        while True:
-            line, at = parse_lines(text, at, line, task.records, self.known.known, self.limits, lines)
-            if line == task.records:
-                break
-            facts = lines.facts[line]
-            found = bytes(text[facts[RS_START] : facts[RS_END]])
-            add = {NEW_FILTER: self.known.add_filter, NEW_FORMAT: self.known.add_format}[int(facts[STATE])]
-            add(found)
-        unit = Unit(task.first, text, lines, self.known.known, self.known.filters, self.index)
+        unit = self.units.parse(task.first, task.records, task.text(), self.limits)
         return table_of(unit, self.limits)
-
-    def _checked(self, task: _Task) -> Text:
-        text = task.text()
-        if not text.endswith(b"\n"):
-            text += b"\n"
-        found = np.frombuffer(text, np.uint8)
-        if count_lines(found) != task.records:
-            raise InputError(self.piece.path, "changed while it was ingested", "run the ingest again")
-        return found
-
-    def _lines(self, records: int, size: int) -> Lines:
-        persons = self.piece.persons
-        most = min(records * persons, size // 2) + 1
-        kept = {name: (records if name in self.fields else 1, persons) for name in ("GQ", "DP")}
-        return Lines(
-            facts=np.empty((records, FACTS), np.int64),
-            person=np.empty(most, np.uint32),
-            first=np.empty(most, np.int8),
-            second=np.empty(most, np.int8),
-            gq=np.empty(kept["GQ"], np.int32),
-            dp=np.empty(kept["DP"], np.int32),
-            called=np.empty((records, persons), np.int8),
-            scratch=np.zeros(4 * persons + 8, np.uint8),
-        )
 
     def finish(self, unit: Unit) -> EncodedChunk:
         """The chunk of a unit, its odd records read by cyvcf2."""
@@ -134,11 +83,11 @@ class Decoder:
 
     def _with_odd(self, unit: Unit, odd: npt.NDArray[Any], blocks: Blocks) -> EncodedChunk:
         """Read the lines *odd* by cyvcf2 and merge what they hold."""
-        starts = np.append(unit.lines.facts[:, START], len(unit.text))
+        starts = np.append(unit.lines.facts[:, START], len(unit.raw))
         with self.scratch.open("wb") as file:
-            file.write(self.header.text.encode())
+            file.write(self.head)
             for line in odd:
-                file.write(bytes(unit.text[starts[line] : starts[line + 1]]))
+                file.write(bytes(unit.raw[starts[line] : starts[line + 1]]))
         numbers = tuple(unit.first + int(line) for line in odd)
         asked = OddLines(
             self.piece, self.scratch, numbers, unit.first, self.contig, self.assembly, self.fields
@@ -176,21 +125,21 @@ def read_fast(
     piece: Piece, contig: str, assembly: Assembly, fields: tuple[str, ...], scratch: Path, apart: Apart
 ) -> Iterator[EncodedChunk]:
     """The records of *piece*, decoded and encoded; see `reader.read_piece`."""
-    header = _header(piece)
+    head = _head(piece)
     index = np.empty(piece.persons, np.uint32)
     index[np.arange(piece.persons) if piece.order is None else np.array(piece.order)] = np.arange(
         piece.persons
     )
-    known = KnownTexts(piece.path, header, fields, scratch.with_name(scratch.name + ".filter"), apart)
+    units = _units(piece, head, fields, index, scratch, apart)
     limits = Limits(
         last_pos=assembly.lengths[contig],
         persons=piece.persons,
         min_block_gq=piece.min_block_gq,
-        end_readable=known.end_readable,
+        end_readable=units.end_readable,
         keep_gq="GQ" in fields,
         keep_dp="DP" in fields,
     )
-    decoder = Decoder(piece, header, contig, assembly, fields, scratch, known, index, limits, apart)
+    decoder = Decoder(piece, head, contig, assembly, fields, scratch, units, limits, apart)
     threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))
     waiting: deque[Future[Unit]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -202,10 +151,24 @@ def read_fast(
             yield decoder.finish(waiting.popleft().result())
 
 
-def _header(piece: Piece) -> Header:
+def _head(piece: Piece) -> bytes:
     if piece.container == "gzip":
-        return parse_header(piece.path, next(read_in_order(piece.path, [((0, 0), piece.body)])))
-    return parse_header(piece.path, read_between(piece.path, piece.container, (0, 0), piece.body))
+        return next(read_in_order(piece.path, [((0, 0), piece.body)]))
+    return read_between(piece.path, piece.container, (0, 0), piece.body)
+
+
+def _units(
+    piece: Piece,
+    head: bytes,
+    fields: tuple[str, ...],
+    index: npt.NDArray[np.uint32],
+    scratch: Path,
+    apart: Apart,
+) -> Units:
+    if piece.format == "bcf":
+        return RecordUnits(piece, parse_header(piece.path, head[BCF_HEADER:].rstrip(b"\0")), fields, index)
+    beside = scratch.with_name(scratch.name + ".filter")
+    return TextUnits(piece, parse_header(piece.path, head), fields, index, beside, apart)
 
 
 def _tasks(piece: Piece) -> Iterator[_Task]:

@@ -44,7 +44,7 @@ class KnownTexts:
     ) -> None:
         self._path, self._header, self._fields, self._scratch = path, header, fields, scratch
         self._apart = apart
-        self._types = _declared(header, "FORMAT")
+        self._types = declared_fields(header, "FORMAT")
         self._lock = threading.Lock()
         self._filter_texts: list[bytes] = [b"PASS", b"."]
         self._odd_filters: list[bool] = [False, False]
@@ -55,7 +55,7 @@ class KnownTexts:
     @property
     def end_readable(self) -> bool:
         """Whether INFO/END arrives as it is written: as a whole number, or undeclared as text."""
-        declared = _declared(self._header, "INFO").get("END")
+        declared = declared_fields(self._header, "INFO").get("END")
         return declared is None or declared in (("Integer", "1"), ("String", "1"))
 
     def add_filter(self, text: bytes) -> None:
@@ -98,13 +98,13 @@ class KnownTexts:
         for number, (kinds, _) in enumerate(plans):
             fields[number, : len(kinds)] = kinds
         return Known(
-            filter_text=_joined(self._filter_texts),
+            filter_text=joined_texts(self._filter_texts),
             filter_ends=np.cumsum([len(text) for text in self._filter_texts]),
             good_filters=np.array(
                 [set((name or "PASS").split(";")) <= GOOD_FILTERS for name in self.filters]
             ),
             odd_filters=np.array(self._odd_filters),
-            format_text=_joined(self._formats),
+            format_text=joined_texts(self._formats),
             format_ends=np.cumsum([len(text) for text in self._formats]),
             narrow=np.array([text == b"GT" for text in self._formats]),
             fields=fields,
@@ -144,7 +144,7 @@ class KnownTexts:
         return _KINDS.get(declared[0])
 
 
-def _declared(header: Header, key: str) -> Mapping[str, tuple[str, str]]:
+def declared_fields(header: Header, key: str) -> Mapping[str, tuple[str, str]]:
     """The type and number of each declared field; no type where it is declared in several ways."""
     found: dict[str, tuple[str, str]] = {}
     for fields in header.declared(key):
@@ -153,5 +153,6 @@ def _declared(header: Header, key: str) -> Mapping[str, tuple[str, str]]:
     return found
 
 
-def _joined(texts: list[bytes]) -> Text:
+def joined_texts(texts: list[bytes]) -> Text:
+    """The texts one after the other."""
     return np.frombuffer(b"".join(texts), np.uint8)

@@ -23,6 +23,7 @@ from goe_lake.vcf.blocks import Blocks
 from goe_lake.vcf.chunk import MISSING
 from goe_lake.vcf.encode import CLASS_CODES, FIELD_BOUNDS, FIELD_TYPES, MOST_LISTED, NOTES
 from goe_lake.vcf.encode import ROWS as ROWS_SCHEMA
+from goe_lake.vcf.fast_bcf import KnownBytes
 from goe_lake.vcf.fast_rows import (
     KINDS,
     Rows,
@@ -61,12 +62,16 @@ _LAYOUT: Final = pa.schema([column for column in ROWS_SCHEMA if column.name != "
 
 @dataclass
 class Unit:
-    """A decoded unit: its text, what the lines are, and the columns of its rows once they are made."""
+    """A decoded unit: its text, what the lines are, and the columns of its rows once they are made.
+
+    The records lie in *raw* from their START on; IDs and alleles in *text*, the same for a VCF.
+    """
 
     first: int
+    raw: Text
     text: Text
     lines: Lines
-    known: Known
+    known: Known | KnownBytes
     filters: list[str | None]
     index: npt.NDArray[np.uint32]
     table: pa.Table | None = None

@@ -64,11 +64,22 @@ class Header:
         """The attributes of each line `##key=<…>`, e.g. of INFO, FORMAT or FILTER, in order."""
         yield from self._lines(key)
 
+    def declared_in_order(self, keys: tuple[str, ...]) -> Iterator[dict[str, str]]:
+        """The attributes of all lines with one of *keys*, as the header has them one below the other."""
+        for line in self.text.splitlines():
+            for key in keys:
+                if line.startswith(f"##{key}=<"):
+                    yield _attributes(line, key)
+
     def _lines(self, key: str) -> Iterator[dict[str, str]]:
         for line in self.text.splitlines():
             if line.startswith(f"##{key}=<"):
-                body = line.removeprefix(f"##{key}=<").rstrip().removesuffix(">")
-                yield {name: value.strip('"') for name, value in _FIELD.findall(body)}
+                yield _attributes(line, key)
+
+
+def _attributes(line: str, key: str) -> dict[str, str]:
+    body = line.removeprefix(f"##{key}=<").rstrip().removesuffix(">")
+    return {name: value.strip('"') for name, value in _FIELD.findall(body)}
 
 
 def parse_header(path: Path, raw: bytes) -> Header:

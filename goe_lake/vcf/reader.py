@@ -160,7 +160,7 @@ def decodes_fast(piece: Piece, info: tuple[str, ...]) -> bool:
 
     *info* are the INFO fields that are read of it.
     """
-    able = piece.format == "vcf" and piece.kept is None and not info
+    able = piece.kept is None and not info
     return able and worth_loops(piece.bytes) and load_fast()
 
 
@@ -240,7 +240,12 @@ def add_record(
 ) -> bool:
     """Add one record to *chunk*, or what is wrong with it; whether it made rows."""
     chunk.seen += 1
-    record = _record(number, variant)
+    try:
+        record = _record(number, variant)
+    except UnicodeDecodeError:
+        raise InputError(
+            piece.path, "its text is not UTF-8", "mend or remove the record", piece.name_record(number)
+        ) from None
     rows, refused = rows_of(record, assembly, contig)
     for item in refused:
         _put_aside(chunk, piece, record, item)

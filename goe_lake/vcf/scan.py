@@ -31,6 +31,10 @@ UNIT: Final = 8 << 20
 LARGEST_POS: Final = 2**31 - 1
 MOST_RUNS: Final = 100_000
 BCF_MAGIC: Final = b"BCF\2"
+#: Bytes before the text of a BCF header: the magic number, the version, and the length of the text.
+BCF_HEADER: Final = 9
+#: The least bytes of a BCF record.
+BCF_LEAST: Final = 32
 VCF_MAGIC: Final = b"##fileformat=VCF"
 SORT: Final = "sort it: bcftools sort"
 #: Files of so many bytes are worth the time that compiled loops take to load.
@@ -119,7 +123,7 @@ def _scan(path: Path) -> Scan:
     runs = _Runs(path)
     kind: Literal["vcf", "bcf"] = "bcf" if first.text.startswith(BCF_MAGIC) else "vcf"
     if kind == "bcf":
-        header = _scan_bcf(path, first, chunks, runs)
+        header = _scan_bcf(path, first, chunks, runs, _places_loop(state.st_size))
     elif first.text.startswith(VCF_MAGIC):
         header = _scan_text(path, first, chunks, runs, _loop(state.st_size))
     else:
@@ -148,6 +152,17 @@ def _loop(size: int) -> Any:
     except ImportError:
         return None
     return read_lines
+
+
+def _places_loop(size: int) -> Any:
+    """The same of `fast_bcf.read_places`."""
+    if not worth_loops(size):
+        return None
+    try:
+        from goe_lake.vcf.fast_bcf import read_places
+    except ImportError:
+        return None
+    return read_places
 
 
 class _Runs:
@@ -363,14 +378,15 @@ def _positions(path: Path, text: bytes, starts: Numbers, before: int) -> Numbers
     return positions
 
 
-def _scan_bcf(path: Path, chunk: Chunk, rest: Iterator[Chunk], runs: _Runs) -> Header:
-    chunk = _at_least(path, chunk, rest, 9)
-    length = struct.unpack_from("<I", chunk.text, 5)[0]
-    chunk = _at_least(path, chunk, rest, 9 + length)
-    header = parse_header(path, chunk.text[9 : 9 + length].rstrip(b"\0"))
-    chunk, done = chunk.keep_from(9 + length), 0
+def _scan_bcf(path: Path, chunk: Chunk, rest: Iterator[Chunk], runs: _Runs, loop: Any) -> Header:
+    chunk = _at_least(path, chunk, rest, BCF_HEADER)
+    end = BCF_HEADER + struct.unpack_from("<I", chunk.text, 5)[0]
+    chunk = _at_least(path, chunk, rest, end)
+    header = parse_header(path, chunk.text[BCF_HEADER:end].rstrip(b"\0"))
+    chunk, done = chunk.keep_from(end), 0
     while True:
-        used, records = _scan_records(path, header, chunk, done, runs)
+        found = _read_places(loop, header, chunk, done, runs) if loop is not None else None
+        used, records = found or _scan_records(path, header, chunk, done, runs)
         chunk, done = chunk.keep_from(used), done + records
         more = next(rest, None)
         if more is None:
@@ -388,6 +404,22 @@ def _at_least(path: Path, chunk: Chunk, rest: Iterator[Chunk], length: int) -> C
             raise InputError(path, "is cut off inside its header", RECOPY)
         chunk += more
     return chunk
+
+
+def _read_places(loop: Any, header: Header, chunk: Chunk, before: int, runs: _Runs) -> tuple[int, int] | None:
+    """As `_scan_records`, by the compiled *loop*; None, and nothing done, where a record is malformed."""
+    most = len(chunk.text) // BCF_LEAST + 1
+    starts, contigs, positions = (np.empty(most, np.int64) for _ in range(3))
+    records, used = map(int, loop(np.frombuffer(chunk.text, np.uint8), starts, contigs, positions))
+    if records < 0:
+        return None
+    changes = np.flatnonzero(contigs[1:records] != contigs[: max(0, records - 1)]) + 1
+    for first, end in pairwise([0, *changes.tolist(), records] if records else []):
+        start, after = int(starts[first]), int(starts[end]) if end < records else used
+        name = header.contig_numbers.get(int(contigs[first]), "")
+        places = chunk.place(start), chunk.place(after)
+        runs.add(name, before + first + 1, places, positions[first:end], after - start)
+    return used, records
 
 
 def _scan_records(path: Path, header: Header, chunk: Chunk, before: int, runs: _Runs) -> tuple[int, int]:

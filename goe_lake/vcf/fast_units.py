@@ -1,0 +1,135 @@
+"""Parsing one unit, the text of a VCF or the records of a BCF, into the same arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from goe_lake.errors import InputError
+from goe_lake.vcf.fast_bcf import measure_records, parse_records
+from goe_lake.vcf.fast_known import KnownTexts
+from goe_lake.vcf.fast_known_bcf import KnownVectors
+from goe_lake.vcf.fast_table import Unit
+from goe_lake.vcf.fast_text import (
+    FACTS,
+    NEW_FILTER,
+    NEW_FORMAT,
+    RS_END,
+    RS_START,
+    STATE,
+    Limits,
+    Lines,
+    parse_lines,
+)
+from goe_lake.vcf.header import Header
+from goe_lake.vcf.odd import Apart
+from goe_lake.vcf.reader import Piece
+from goe_lake.vcf.scan_text import count_lines
+
+#: Bytes that a record's ID and alleles may need beyond those of what the record shares.
+SLACK = 8
+
+
+class Units(Protocol):
+    """How the units of a piece are parsed; *end_readable* says that INFO/END arrives as it is written."""
+
+    @property
+    def end_readable(self) -> bool:
+        """See above."""
+
+    def parse(self, first: int, records: int, content: bytes, limits: Limits) -> Unit:
+        """The unit of *content*, whose first record is number *first*; it has no table yet."""
+
+
+class TextUnits:
+    """Units of a VCF."""
+
+    def __init__(
+        self,
+        piece: Piece,
+        header: Header,
+        fields: tuple[str, ...],
+        index: npt.NDArray[np.uint32],
+        scratch: Path,
+        apart: Apart,
+    ) -> None:
+        self._path, self._index = piece.path, index
+        self._known = KnownTexts(piece.path, header, fields, scratch, apart)
+
+    @property
+    def end_readable(self) -> bool:
+        """See Units."""
+        return self._known.end_readable
+
+    def parse(self, first: int, records: int, content: bytes, limits: Limits) -> Unit:
+        """See Units."""
+        text = np.frombuffer(content if content.endswith(b"\n") else content + b"\n", np.uint8)
+        if count_lines(text) != records:
+            raise _changed(self._path)
+        lines = lines_for(records, len(text), limits)
+        line = at = 0
+        while True:
+            line, at = parse_lines(text, at, line, records, self._known.known, limits, lines)
+            if line == records:
+                break
+            facts = lines.facts[line]
+            found = bytes(text[facts[RS_START] : facts[RS_END]])
+            add = {NEW_FILTER: self._known.add_filter, NEW_FORMAT: self._known.add_format}
+            add[int(facts[STATE])](found)
+        return Unit(first, text, text, lines, self._known.known, self._known.filters, self._index)
+
+
+class RecordUnits:
+    """Units of a BCF."""
+
+    def __init__(
+        self, piece: Piece, header: Header, fields: tuple[str, ...], index: npt.NDArray[np.uint32]
+    ) -> None:
+        self._path, self._index = piece.path, index
+        self._known = KnownVectors(header, fields)
+
+    @property
+    def end_readable(self) -> bool:
+        """See Units."""
+        return self._known.end_readable
+
+    def parse(self, first: int, records: int, content: bytes, limits: Limits) -> Unit:
+        """See Units."""
+        raw = np.frombuffer(content, np.uint8)
+        found, shared = measure_records(raw)
+        if found != records:
+            raise _changed(self._path)
+        # ID and alleles as text never need more room than what they are part of
+        text = np.empty(shared + SLACK * records + SLACK, np.uint8)
+        lines = lines_for(records, len(raw), limits)
+        line = at = to = 0
+        while True:
+            line, at, to = parse_records(raw, text, at, to, line, records, self._known.known, limits, lines)
+            if line == records:
+                break
+            facts = lines.facts[line]
+            self._known.add_filter(bytes(raw[facts[RS_START] : facts[RS_END]]))
+        return Unit(first, raw, text, lines, self._known.known, self._known.filters, self._index)
+
+
+def lines_for(records: int, size: int, limits: Limits) -> Lines:
+    """Arrays that hold whatever *records* in *size* bytes may say."""
+    persons = limits.persons
+    most = min(records * persons, size) + 1
+    return Lines(
+        facts=np.empty((records, FACTS), np.int64),
+        person=np.empty(most, np.uint32),
+        first=np.empty(most, np.int8),
+        second=np.empty(most, np.int8),
+        gq=np.empty((records if limits.keep_gq else 1, persons), np.int32),
+        dp=np.empty((records if limits.keep_dp else 1, persons), np.int32),
+        called=np.empty((records, persons), np.int8),
+        scratch=np.zeros(4 * persons + 8, np.uint8),
+    )
+
+
+def _changed(path: Path) -> InputError:
+    return InputError(path, "changed while it was ingested", "run the ingest again")
