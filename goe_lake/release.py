@@ -25,6 +25,7 @@ MOST_DEPTH: Final = 60
 MOST_NODES: Final = 5_000
 LEAST_RESOLUTION: Final = Decimal("1E-12")
 MOST_FACTORS: Final = 4
+MOST_MARGINS: Final = 32
 MOST_RESOLUTION: Final = Decimal("1E9")
 MOST_PLACES: Final = 12
 
@@ -322,7 +323,8 @@ class CellKind(StrEnum):
 class Release:
     """A request to one node: which rows, which cells, which numbers in each.
 
-    *conditions* are a conjunction. Raises ReleaseRefused where the parts do not fit together.
+    *conditions* are a conjunction. *margins* are the coarser groupings by some of the keys, each a list of
+    their names, whose cells are asked for as well. Raises ReleaseRefused where the parts do not fit together.
     """
 
     relation: Relation
@@ -330,6 +332,7 @@ class Release:
     keys: tuple[Key, ...]
     measures: tuple[Measure, ...]
     cells: CellKind = CellKind.OPEN
+    margins: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         aliases = [scan.alias for scan in self.relation.scans]
@@ -341,6 +344,9 @@ class Release:
             raise ReleaseRefused("R105", "keys are named k0, k1, … and measures m0, m1, …, each once")
         if not self.measures:
             raise ReleaseRefused("R105", "a release without measures asks for nothing")
+        keys = {key.name for key in self.keys}
+        if len(self.margins) > MOST_MARGINS or not all(set(margin) < keys for margin in self.margins):
+            raise ReleaseRefused("R105", "a margin is a grouping by some of the keys, and not by all")
         _check_expressions(self.expressions(), aliases)
 
     def cell_columns(self) -> tuple[str, ...]:
@@ -385,6 +391,7 @@ class Release:
                 for measure in self.measures
             ],
             "cells": self.cells.value,
+            **({"margins": [list(margin) for margin in self.margins]} if self.margins else {}),
         }
 
     @classmethod
@@ -506,7 +513,8 @@ def expr_from_json(data: Mapping[str, Any], depth: int = 0) -> Expr:
 
 
 def _release_from_json(data: Mapping[str, Any]) -> Release:
-    _fields(data, {"version", "relation", "conditions", "keys", "measures", "cells"})
+    optional = {"margins"} & set(data)
+    _fields(data, {"version", "relation", "conditions", "keys", "measures", "cells"} | optional)
     if data["version"] != RELEASE_VERSION:
         raise ReleaseRefused("R100", f"this node reads {RELEASE_VERSION}")
     return Release(
@@ -515,6 +523,7 @@ def _release_from_json(data: Mapping[str, Any]) -> Release:
         tuple(_key_from_json(key) for key in data["keys"]),
         tuple(_measure_from_json(measure) for measure in data["measures"]),
         CellKind(data["cells"]),
+        tuple(tuple(_text(name) for name in _list(margin)) for margin in _list(data.get("margins", []))),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from goe_lake.disclosure.evidence import Evidence, MeasureEvidence, Rule
 from goe_lake.disclosure.families import Counts, Mask, kept_apart
+from goe_lake.disclosure.grouping_sets import hold_margins
 from goe_lake.disclosure.policy import Policy
 
 
@@ -43,6 +44,7 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
         & classes_of_measure(evidence, measure, policy)
         for place, measure in enumerate(evidence.measures)
     )
+    (values,) = hold_margins((evidence,), (values,), policy.min_contributors)
     return Decision(cells, values)
 
 

@@ -480,6 +480,11 @@ class Blueprint:
             f"JOIN cells ON {_same(self.keys, 'cells', 'x')} ORDER BY cells.cell"
         )
 
+    def margin_sql(self, keys: tuple[str, ...]) -> str:
+        """For each cell, in order, the number of the cell of the coarser grouping by *keys*."""
+        rank = f"dense_rank() OVER (ORDER BY {', '.join(keys)}) - 1" if keys else "0"
+        return f"SELECT {rank} AS margin FROM cells ORDER BY cell"
+
     def groups_sql(self) -> str:
         """For each cell, in order: its group, the persons of the group, and whether its cells share none."""
         keys = self.reading.public_keys

@@ -32,7 +32,12 @@ def parts_by_class(
     The lake's strata answer where population, sex, country and consent say all that is asked of
     persons, and the stored classes of each batch answer else.
     """
-    if not len(sites) or not at_one_site(reading, sites) or not reading.apart_from_sites():
+    if (
+        reading.release.margins
+        or not len(sites)
+        or not at_one_site(reading, sites)
+        or not reading.apart_from_sites()
+    ):
         return None
     blueprint = Blueprint(reading, single=True, one_site=True, listed_only=bool(sites.listed.all()))
     if strata is not None and reading.read_of_persons() <= DECIDED:

@@ -26,6 +26,7 @@ class Groups:
     group: Counts
     union: Counts
     disjoint: Mask
+    margins: tuple[Counts, ...]
 
 
 def gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
@@ -44,6 +45,10 @@ def gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
             _counts(groups, "g"),
             _counts(groups, "union_persons"),
             np.asarray(groups.column("disjoint").to_numpy(), dtype=bool),
+            tuple(
+                _counts(connection.sql(blueprint.margin_sql(margin)).to_arrow_table(), "margin")
+                for margin in blueprint.reading.release.margins
+            ),
         ),
         [_family(blueprint, kinds, connection) for kinds in blueprint.kinds],
         [
@@ -76,6 +81,7 @@ def assemble(
         group=groups.group,
         union=groups.union,
         disjoint=groups.disjoint,
+        margins=groups.margins,
         measures=tuple(_measure(blueprint, columns, measure) for measure in blueprint.measures),
         filters=tuple(
             FilterEvidence(

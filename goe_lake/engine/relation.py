@@ -76,6 +76,12 @@ def check_release(release: Release, catalog: Catalog) -> Release:
     joined |= {part.alias: table.name for part, table in zip(release.relation.derived, derived, strict=True)}
     for key in release.keys:
         _check_key({(joined[column.table], column.column) for column in columns_in(key.expression)})
+    if release.margins and any(
+        joined[column.table] in ("genotypes", "variants") and is_public(joined[column.table], column.column)
+        for key in release.keys
+        for column in columns_in(key.expression)
+    ):
+        raise ReleaseRefused("R212", "margins are not taken of cells that each lie at a site")
     _check_columns(release.expressions(), joined, catalog.with_tables(derived))
     return release
 

@@ -307,6 +307,7 @@ class _Tally:
             group=site * numbers + of_combination[combination],
             union=self.pick(union[of_combination]),
             disjoint=np.ones(len(site), dtype=bool),
+            margins=(),  # by_class leaves releases with margins to rows
         )
 
     def _of_combinations(self, number_of: Counts) -> Counts:

@@ -31,11 +31,15 @@ def _count(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     if isinstance(argument, exp.Star | exp.Literal):
         return measures.rows(where=where)
     if isinstance(argument, exp.Distinct):
-        return cast_to(measures.column(MeasureFunction.PERSONS, where=where), "BIGINT")
+        return _persons(node, where, measures)
     if isinstance(argument, exp.Column):
         return measures.rows((_reference(argument),), where)
     present = Call("not", (Call("is_null", (convert(argument),)),))
     return measures.rows(where=both(where, present))
+
+
+def _persons(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
+    return cast_to(measures.column(MeasureFunction.PERSONS, where=where), "BIGINT")
 
 
 def _count_if(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
@@ -103,6 +107,7 @@ DECOMPOSITIONS: Final[Mapping[str, Callable[[exp.Expr, Expr | None, Measures], e
     {
         "count": _count,
         "count_if": _count_if,
+        "approx_count_distinct": _persons,  # persons are counted exactly
         "sum": _sum,
         **dict.fromkeys(("fsum", "kahan_sum", "sumkahan"), _double_sum),
         "avg": _avg,

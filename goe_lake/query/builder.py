@@ -13,16 +13,17 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from goe_lake.catalog import Catalog, TableKind
+from goe_lake.catalog import SQL_TYPES, Catalog, TableKind
 from goe_lake.query.checks import check_joins, check_limit, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
+from goe_lake.query.grouping_sets import check_above, has_sets, select_of, sets_of, with_order
 from goe_lake.query.kept_lists import GROUPS, kept_list, split_at_list
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.lists import Row, listed_rows, without_list
 from goe_lake.query.lowering import Lowered, lowered
 from goe_lake.query.outer import right_as_left, row_a_person
-from goe_lake.query.personal import distinct_as_groups, is_row_wise
+from goe_lake.query.personal import beneath, distinct_as_groups, is_row_wise
 from goe_lake.query.pivot import pivoted
 from goe_lake.query.plan import cells_name
 from goe_lake.query.presence import (
@@ -454,7 +455,64 @@ class Builder:
             hint = "aggregate over persons in a nested query first, then join its groups"
             raise refusal(Code.MIXED_TABLES, at, f"{alias} is joined with rows about persons", hint)
 
-    def _over_persons(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows:
+    def _over_sets(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows:
+        """ROLLUP, CUBE and GROUPING SETS over persons: a release for each set, and the union of them."""
+        check_above(node)
+        check_joins(node, self.catalog, _by_person(sources))
+        names = output_names(node)
+        query, order, further = with_order(qualify_in(expand_all(node), _schema(sources)))
+        for item, name in zip(query.expressions, unique(names), strict=False):
+            item.set("alias", exp.to_identifier(name, quoted=True))
+        sets = sets_of(query)
+        every = tuple(dict.fromkeys(key for keys in sets for key in keys))
+        if any(mark not in self.present for part in beneath(query) for mark in marks_of(part)):
+            hint = "write one SELECT for each grouping, and UNION ALL them"
+            raise refusal(
+                Code.NESTED_QUERY, node, "a nested query beneath ROLLUP, CUBE or GROUPING SETS", hint
+            )
+
+        def type_of(column: exp.Column) -> str | None:
+            table = sources[column.table].table if column.table in sources else None
+            described = self.catalog.tables[table].by_name.get(column.name) if table else None
+            return SQL_TYPES[described.type] if described is not None else None
+
+        rows: Rows | None = None
+        for keys in sets:
+            finer = [other for other in sets if set(other) < set(keys)]
+            margins = tuple(dict.fromkeys(tuple(f"k{keys.index(key)}" for key in other) for other in finer))
+            made = self._over_persons(select_of(query, keys, every, type_of), sources, margins)
+            if rows is None:
+                rows = made
+                continue
+            assert rows.step is not None
+            assert made.step is not None
+            step = SetStep(self._name(), "UNION", False, rows.step, made.step, rows.columns, rows.units)
+            rows = self.add(step)
+        assert rows is not None
+        return self._above_sets(node, rows, order, further)
+
+    def _above_sets(self, node: exp.Select, rows: Rows, order: list[exp.Ordered], further: int) -> Rows:
+        """ORDER BY and LIMIT over the union of all sets."""
+        if not order and node.args.get("limit") is None and node.args.get("offset") is None:
+            return rows
+        assert rows.step is not None
+        shown = [exp.column(exp.to_identifier(name, quoted=True), table="_g") for name in rows.columns]
+        columns = rows.columns[: len(shown) - further]
+        select = exp.select(*(exp.alias_(item, item.name, quoted=True) for item in shown[: len(columns)]))
+        select = select.from_(named_table(rows.step, "_g"))
+        for item in order:
+            item.set("this", shown[int(item.this.name) - 1].copy())
+        if order:
+            select.set("order", exp.Order(expressions=order))
+        for name in ("limit", "offset"):
+            select.set(name, node.args.get(name))
+        return self.add(SelectStep(self._name(), select, columns, rows.units[: len(columns)], {}))
+
+    def _over_persons(
+        self, node: exp.Select, sources: Mapping[str, Rows], margins: tuple[tuple[str, ...], ...] = ()
+    ) -> Rows:
+        if has_sets(node):
+            return self._over_sets(node, sources)
         names = output_names(node)
         distinct = node.args.get("distinct")
         node = expand_all(distinct_as_groups(node))
@@ -486,6 +544,7 @@ class Builder:
         release, step, marks = finishing(low, cells, self._name(), names)
         if distinct is not None and step.select.args.get("distinct") is None:
             _check_labels(release, distinct)
+        release = replace(release, margins=margins)
         constants = {mark: self.nested[mark] for mark in marks}
         if release in self.releases and not constants:
             cells = cells_name(self.releases.index(release))

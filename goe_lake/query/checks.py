@@ -58,7 +58,7 @@ def _is_counted(column: exp.Column) -> bool:
     parent = column.parent
     if isinstance(parent, exp.Distinct):
         return len(parent.expressions) == 1 and isinstance(parent.parent, exp.Count)
-    return isinstance(parent, exp.Count)
+    return isinstance(parent, exp.Count | exp.ApproxDistinct)
 
 
 def _joins_persons(column: exp.Column) -> bool:
@@ -122,6 +122,9 @@ def _check_aggregate(aggregate: exp.Expr) -> None:
         raise refusal(
             Code.MISPLACED_AGGREGATE, inner, "an aggregate stands inside another", "use one of them"
         )
+    if isinstance(aggregate, exp.ApproxDistinct) and aggregate.this.name != "sample_id":
+        hint = "count persons, or count the groups of SELECT … GROUP BY"
+        raise refusal(Code.AGGREGATE, aggregate, "distinct values of persons are not counted", hint)
     distinct = aggregate.find(exp.Distinct)
     if distinct is not None and not isinstance(aggregate, exp.Count):
         raise refusal(Code.AGGREGATE, distinct, "DISTINCT is answered in count only", "leave it out")

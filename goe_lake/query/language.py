@@ -105,6 +105,7 @@ FUNCTIONS: Final[frozenset[type[exp.Expr]]] = frozenset(
         exp.Quantile, exp.PercentileCont, exp.PercentileDisc, exp.ApproxDistinct, exp.ApproxQuantile,
         exp.First, exp.Last, exp.AnyValue, exp.ArgMax, exp.ArgMin, exp.GroupConcat, exp.ArrayAgg,
         exp.LogicalAnd, exp.LogicalOr, exp.BitwiseAndAgg, exp.BitwiseOrAgg, exp.BitwiseXorAgg,
+        exp.Grouping, exp.GroupingId,
         # windows
         exp.Rank, exp.DenseRank, exp.RowNumber, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead,
         exp.FirstValue, exp.LastValue, exp.NthValue,
@@ -162,6 +163,7 @@ OVER_PERSONS: Final[Mapping[type[exp.Expr], str]] = MappingProxyType(
         exp.RegrSxx: "regr_sxx",
         exp.RegrSyy: "regr_syy",
         exp.RegrSxy: "regr_sxy",
+        exp.ApproxDistinct: "approx_count_distinct",
         exp.RegrSlope: "regr_slope",
         exp.RegrIntercept: "regr_intercept",
         exp.RegrR2: "regr_r2",

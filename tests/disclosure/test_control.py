@@ -48,6 +48,7 @@ def cell(*measures: MeasureEvidence, persons: int = 100, outside: int = 0) -> Ev
         group=counts(0),
         union=counts(persons + outside),
         disjoint=np.array([True]),
+        margins=(),
         measures=measures,
     )
 
@@ -68,6 +69,7 @@ def groups(persons: Sequence[int], union: int) -> Evidence:
         group=nobody,
         union=np.full(size, union, dtype=np.int64),
         disjoint=np.ones(size, dtype=bool),
+        margins=(),
         measures=(counted,),
     )
 

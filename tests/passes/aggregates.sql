@@ -155,3 +155,14 @@ refused: G404
 SELECT count(*) FROM samples WHERE sem(bmi) > 3
 -- =>
 refused: G306
+---
+-- title: persons are counted exactly, also where an estimate would do
+SELECT sex, approx_count_distinct(sample_id) > 0 AS persons FROM samples GROUP BY sex
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (persons as m0)
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) > 0 AS "persons" FROM cells
+---
+-- title: distinct values are not estimated
+SELECT approx_count_distinct(bmi) FROM samples
+-- =>
+refused: G401

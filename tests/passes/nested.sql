@@ -91,10 +91,12 @@ SELECT min(bmi) FROM samples
 -- =>
 refused: G401
 ---
--- title: margins over persons are asked one by one
+-- title: margins over persons are asked one by one, by the gateway
 SELECT country, count(*) FROM samples GROUP BY ROLLUP (country)
 -- =>
-refused: G301
+release: rows (samples) keys (samples.country: labels) measures (rows as m0) beside ()
+release: rows (samples) keys () measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "count(*)" FROM cells), s2 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "country", CAST(m0 AS BIGINT) AS "count(*)" FROM cells2) SELECT * FROM s1 UNION ALL SELECT * FROM s2
 ---
 -- title: an outer join with a nested query about persons is not an inner one
 WITH w AS (SELECT sample_id, score FROM scores WHERE score > 0) SELECT count(*) FROM samples LEFT JOIN w USING (sample_id)

@@ -45,10 +45,12 @@ SELECT country, count(*) FROM samples GROUP BY country QUALIFY rank() OVER (ORDE
 release: rows (samples) keys (samples.country: labels) measures (rows as m0)
 final: SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "count(*)" FROM cells QUALIFY RANK() OVER (ORDER BY CAST(m0 AS BIGINT) DESC) <= 2
 ---
--- title: margins are turned down
+-- title: margins over persons
 SELECT country, count(*) FROM samples GROUP BY ROLLUP (country)
 -- =>
-refused: G301
+release: rows (samples) keys (samples.country: labels) measures (rows as m0) beside ()
+release: rows (samples) keys () measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "count(*)" FROM cells), s2 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "country", CAST(m0 AS BIGINT) AS "count(*)" FROM cells2) SELECT * FROM s1 UNION ALL SELECT * FROM s2
 ---
 -- title: COLUMNS names columns that no check has seen
 SELECT sum(COLUMNS(*)) FROM samples

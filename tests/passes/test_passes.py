@@ -105,7 +105,9 @@ def release_text(release: Release) -> str:
     keys = ", ".join(f"{to_sql(key.expression, name_of)}: {key.domain}" for key in release.keys)
     measures = ", ".join(measure_text(measure) for measure in release.measures)
     condition = f" where {where}" if where else ""
-    return f"rows ({', '.join(parts)}){condition} keys ({keys}) measures ({measures})"
+    margins = "".join(f" ({', '.join(margin)})" for margin in release.margins)
+    told = f" beside{margins}" if margins else ""
+    return f"rows ({', '.join(parts)}){condition} keys ({keys}) measures ({measures}){told}"
 
 
 def per_person_text(part: PerPerson) -> str:
