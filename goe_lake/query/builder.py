@@ -13,12 +13,22 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from goe_lake.catalog import SQL_TYPES, Catalog, TableKind
-from goe_lake.query.checks import check_joins, check_limit, is_person
+from goe_lake.catalog import SQL_TYPES, Catalog, ColumnType, TableKind
+from goe_lake.query.checks import check_joins, check_limit, group_keys, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
 from goe_lake.query.grouping_sets import check_above, has_sets, select_of, sets_of, with_order
 from goe_lake.query.kept_lists import GROUPS, kept_list, split_at_list
+from goe_lake.query.labels import (
+    counts_by_label,
+    labels_in,
+    made_of,
+    may_aggregate_labels,
+    other_aggregates,
+    plain_part,
+    read_back,
+    whole_part,
+)
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.lists import Row, listed_rows, without_list
 from goe_lake.query.lowering import Lowered, lowered
@@ -491,6 +501,35 @@ class Builder:
         assert rows is not None
         return self._above_sets(node, rows, order, further)
 
+    def _over_labels(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows | None:
+        """Aggregates of labels: of counts by label, joined with all else; None where there are none."""
+        check_joins(node, self.catalog, _by_person(sources))
+        names = unique(output_names(node))
+        query = qualify_in(expand_all(node), _schema(sources))
+
+        def is_label(column: exp.Column) -> bool:
+            table = sources[column.table].table if column.table in sources else None
+            described = self.catalog.tables[table].by_name.get(column.name) if table else None
+            return described is not None and described.type in (ColumnType.LABEL, ColumnType.BOOLEAN)
+
+        labels = labels_in(query, is_label)
+        if not labels:
+            return None
+        keys = group_keys(query)
+        others = other_aggregates(query, labels)
+        tables = {"_m": self._over_persons(plain_part(query, keys, others), sources)}
+        read = {key: exp.column(f"k{place}", table="_m") for place, key in enumerate(keys)}
+        by: dict[exp.Expr, exp.Expr] = {**read}
+        by |= {item: exp.column(f"a{place}", table="_m") for place, item in enumerate(others)}
+        for number, (item, asked) in enumerate(labels.items(), 1):
+            counts = self._over_persons(counts_by_label(query, keys, asked), sources)
+            assert counts.step is not None
+            made = made_of(counts.step, len(keys), asked)
+            tables[f"_v{number}"] = self._over_released(made, {"_v": counts})
+            by[item] = read_back(asked, f"_v{number}")
+        steps = {alias: named_table(str(rows.step), alias) for alias, rows in tables.items()}
+        return self._over_released(whole_part(query, names, by, steps, len(keys)), tables)
+
     def _above_sets(self, node: exp.Select, rows: Rows, order: list[exp.Ordered], further: int) -> Rows:
         """ORDER BY and LIMIT over the union of all sets."""
         if not order and node.args.get("limit") is None and node.args.get("offset") is None:
@@ -513,6 +552,10 @@ class Builder:
     ) -> Rows:
         if has_sets(node):
             return self._over_sets(node, sources)
+        if may_aggregate_labels(node) and not groups_by_person(node):
+            made = self._over_labels(node, sources)
+            if made is not None:
+                return made
         names = output_names(node)
         distinct = node.args.get("distinct")
         node = expand_all(distinct_as_groups(node))

@@ -134,8 +134,8 @@ def _check_aggregate(aggregate: exp.Expr) -> None:
             raise refusal(
                 Code.AGGREGATE,
                 distinct,
-                "only persons are counted DISTINCT",
-                "write count(DISTINCT sample_id)",
+                "only persons and labels are counted DISTINCT",
+                "write count(DISTINCT sample_id), or count the groups of SELECT … GROUP BY",
             )
 
 

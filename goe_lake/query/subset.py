@@ -148,13 +148,6 @@ _EXPLAINED_ARGUMENTS: dict[tuple[type[exp.Expr], str], _Explained] = {
         Code.UNKNOWN_TABLE, "tables have no schema", "write the table's name alone"
     ),
 }
-_GROUPINGS: Final = _Explained(
-    Code.NOT_IN_SUBSET,
-    "ROLLUP, CUBE and GROUPING SETS stand over rows about persons",
-    "write one SELECT for each grouping, and UNION ALL them",
-)
-_PERSONAL_NODES |= dict.fromkeys((exp.Rollup, exp.Cube, exp.GroupingSets), _GROUPINGS)
-_EXPLAINED_ARGUMENTS |= {(exp.Group, name): _GROUPINGS for name in ("rollup", "cube", "grouping_sets")}
 _EXPLAINED_ARGUMENTS[exp.Join, "side"] = _Explained(
     Code.JOIN_KIND, "outer joins of tables about persons are not answered", "use JOIN"
 )

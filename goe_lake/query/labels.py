@@ -1,0 +1,177 @@
+"""Aggregates of labels over persons: how many there are, the commonest, their entropy and their histogram.
+
+Persons are counted by label in a release of its own, and a step above makes the aggregate of these counts.
+A label of too few persons is withheld there, and what read it is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from sqlglot import exp, parse_one
+
+from goe_lake.query.language import aggregates_in
+from goe_lake.query.personal import ABOVE
+from goe_lake.query.steps import DIALECT
+
+# What is made of the label l and its number n of rows, group by group; and what it is of no label
+_MADE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "count": ("count(*)", "0"),
+        "mode": ("arg_max(_v.l, _v.n)", "NULL"),
+        "entropy": ("log2(sum(_v.n)) - sum(_v.n * log2(_v.n)) / sum(_v.n)", "0"),
+        "histogram": (
+            "map(array_agg(_v.l ORDER BY _v.l), array_agg(CAST(_v.n AS UBIGINT) ORDER BY _v.l))",
+            "NULL",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class LabelAggregate:
+    """An aggregate of the labels of *column*, over the rows that *where* keeps."""
+
+    name: str
+    column: exp.Column
+    where: exp.Expr | None
+
+
+def label_aggregate(node: exp.Expr, is_label: Callable[[exp.Column], bool]) -> LabelAggregate | None:
+    """*node* as an aggregate of labels; None for anything else."""
+    where = node.expression.this if isinstance(node, exp.Filter) else None
+    head = node.this if isinstance(node, exp.Filter) else node
+    name, arguments = "", []
+    if isinstance(head, exp.Count) and isinstance(head.this, exp.Distinct):
+        name, arguments = "count", head.this.expressions
+    elif isinstance(head, exp.Mode):
+        name, arguments = "mode", [head.this]
+    elif isinstance(head, exp.Anonymous) and head.name.lower() in ("entropy", "histogram"):
+        name, arguments = head.name.lower(), head.expressions
+    if len(arguments) != 1 or not isinstance(arguments[0], exp.Column) or not is_label(arguments[0]):
+        return None
+    return LabelAggregate(name, arguments[0], where)
+
+
+def counts_by_label(query: exp.Select, keys: Sequence[exp.Expr], asked: LabelAggregate) -> exp.Select:
+    """The rows of each group of *query* by label: k0, k1, …, the label l and its number of rows n."""
+    inner = _groups_alone(query)
+    shown = [exp.alias_(key.copy(), f"k{place}") for place, key in enumerate(keys)]
+    shown += [exp.alias_(asked.column.copy(), "l"), exp.alias_(exp.Count(this=exp.Star()), "n")]
+    inner.set("expressions", shown)
+    given = exp.Not(this=exp.Is(this=asked.column.copy(), expression=exp.null()))
+    parts = [part for part in (inner.args.get("where"), asked.where) if part is not None]
+    conditions = [part.this if isinstance(part, exp.Where) else part for part in parts]
+    inner.set("where", exp.Where(this=exp.and_(*(part.copy() for part in conditions), given)))
+    inner.set("group", exp.Group(expressions=[*(key.copy() for key in keys), asked.column.copy()]))
+    return inner
+
+
+def made_of(counts: str, keys: int, asked: LabelAggregate) -> exp.Select:
+    """The aggregate v of each group k0, k1, …, from the table *counts* of `counts_by_label`."""
+    text, _ = _MADE[asked.name]
+    names = [f"_v.k{place}" for place in range(keys)]
+    listed = "".join(f"{name} AS k{place}, " for place, name in enumerate(names))
+    group = f" GROUP BY {', '.join(names)}" if names else ""
+    made = parse_one(f"SELECT {listed}{text} AS v FROM {counts} AS _v{group}", dialect=DIALECT)
+    assert isinstance(made, exp.Select)
+    return made
+
+
+def read_back(asked: LabelAggregate, table: str) -> exp.Expr:
+    """The aggregate in the table that it was made in; a group without any label is not there."""
+    _, nothing = _MADE[asked.name]
+    column = exp.column("v", table=table)
+    if nothing == "NULL":
+        return column
+    return exp.Coalesce(this=column, expressions=[exp.Literal.number(nothing)])
+
+
+def may_aggregate_labels(query: exp.Select) -> bool:
+    """Whether *query* has an aggregate that can be one of labels."""
+    return any(
+        label_aggregate(item, lambda column: column.name != "sample_id") for item in _aggregates(query)
+    )
+
+
+def labels_in(query: exp.Select, is_label: Callable[[exp.Column], bool]) -> dict[exp.Expr, LabelAggregate]:
+    """The aggregates of labels in *query*, each once."""
+    found = {item: label_aggregate(item, is_label) for item in _aggregates(query)}
+    return {item: asked for item, asked in found.items() if asked is not None}
+
+
+def other_aggregates(query: exp.Select, labels: Mapping[exp.Expr, LabelAggregate]) -> list[exp.Expr]:
+    """The aggregates of *query* that are not in *labels*, each once."""
+    return [item for item in dict.fromkeys(_aggregates(query)) if item not in labels]
+
+
+def _aggregates(query: exp.Select) -> list[exp.Expr]:
+    clauses = [*query.expressions, *(query.args.get(name) for name in ABOVE)]
+    return [item for clause in clauses if clause is not None for item in aggregates_in(clause)]
+
+
+def plain_part(query: exp.Select, keys: Sequence[exp.Expr], others: Sequence[exp.Expr]) -> exp.Select:
+    """The groups of *query*, k0, k1, …, with its *others*, a0, a1, …; without any the number of rows."""
+    part = _groups_alone(query)
+    shown = [exp.alias_(key.copy(), f"k{place}") for place, key in enumerate(keys)]
+    aggregates = list(others) or [exp.Count(this=exp.Star())]
+    shown += [exp.alias_(item.copy(), f"a{place}") for place, item in enumerate(aggregates)]
+    part.set("expressions", shown)
+    return part
+
+
+def _groups_alone(query: exp.Select) -> exp.Select:
+    part = query.copy()
+    for name in (*ABOVE, "limit", "offset", "windows", "distinct"):
+        part.set(name, None)
+    return part
+
+
+def whole_part(
+    query: exp.Select,
+    names: Sequence[str],
+    by: Mapping[exp.Expr, exp.Expr],
+    tables: Mapping[str, exp.Expr],
+    keys: int,
+) -> exp.Select:
+    """*query* over the joined *tables* that have its keys and aggregates, which *by* says where."""
+    whole = query.copy()
+    first, *further = tables
+    for item, name in zip(list(whole.expressions), names, strict=True):
+        item.replace(exp.alias_(replaced(item.unalias(), by), name, quoted=True))
+    for clause in ("qualify", "order"):
+        if whole.args.get(clause) is not None:
+            whole.set(clause, replaced(whole.args[clause], by))
+    having = whole.args.get("having")
+    whole.set("where", exp.Where(this=replaced(having.this, by)) if having is not None else None)
+    whole.set("having", None)
+    whole.set("group", None)
+    whole.set("from_", exp.From(this=tables[first]))
+    whole.set("joins", [_joined(alias, tables[alias], first, keys) for alias in further])
+    return whole
+
+
+def _joined(alias: str, table: exp.Expr, first: str, keys: int) -> exp.Join:
+    """A table of the same groups, of which it may lack some."""
+    if not keys:
+        return exp.Join(this=table, kind="CROSS")
+    equal = [
+        exp.NullSafeEQ(
+            this=exp.column(f"k{place}", table=first), expression=exp.column(f"k{place}", table=alias)
+        )
+        for place in range(keys)
+    ]
+    return exp.Join(this=table, side="LEFT", on=exp.and_(*equal))
+
+
+def replaced(node: exp.Expr, by: Mapping[exp.Expr, exp.Expr]) -> exp.Expr:
+    """*node* with each expression of *by* replaced, outermost ones first."""
+    if node in by:
+        return by[node].copy()
+    copy = node.copy()
+    for child, original in zip(list(copy.iter_expressions()), list(node.iter_expressions()), strict=True):
+        child.replace(replaced(original, by))
+    return copy
