@@ -87,6 +87,8 @@ def shape_of(release: Release, domain: PublicDomain, session: Session, strata: S
     Raises ReleaseRefused where it is not one that can be sealed, or *domain* is not the whole of it.
     """
     snapshot = session.snapshot
+    if release.margins:
+        raise ReleaseRefused("R223", "cells beside their margins are not sealed")
     opened = replace(release, cells=CellKind.OPEN)
     check_release(opened, snapshot.catalog)
     domain.check(snapshot.catalog)

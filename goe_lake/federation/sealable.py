@@ -42,6 +42,7 @@ def _reasons(release: Release, nodes: Sequence[NodeDescription], catalog: Catalo
     yield f"protection is off at {', '.join(open_)}" if open_ else None
     several = [node.node_id for node in nodes if not node.one_sample_a_person]
     yield f"persons have several samples at {', '.join(several)}" if several else None
+    yield "margins are asked beside it" if release.margins else None
     if release.relation.derived:
         yield "it reads sub-aggregates by person"
     others = sorted(set(tables.values()) - TABLES)
