@@ -112,4 +112,8 @@ def remarks(answer: Answer) -> list[str]:
         lines.append("rows may be missing or out of order: HAVING, ORDER BY or LIMIT read a withheld value")
     if envelope.not_shown:
         lines.append(f"{len(envelope.not_shown)} possible groups are not shown: too few persons, or none")
+    for margin in envelope.margins:
+        sure = f" with {margin.confidence:.0%} confidence" if margin.confidence < 1 else ""
+        named = f"{margin.column}, " if margin.column else ""
+        lines.append(f"≈: {named}{margin.number} is within {margin.within} of the exact number{sure}")
     return [*lines, *envelope.notices]

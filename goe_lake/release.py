@@ -748,6 +748,47 @@ class BudgetLeft:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How far the numbers of a node's answer may be from the exact ones, by the names of their measures.
+
+    *rounded*: every number, at most so many steps of the measure's resolution. *noisy*: discrete
+    Laplace noise of such a scale, in the same steps.
+    """
+
+    kind: str
+    by_measure: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The spread as plain JSON values."""
+        return {"kind": self.kind, "by_measure": dict(self.by_measure)}
+
+    @classmethod
+    def from_json(cls, data: object) -> Spread | None:
+        """What `to_json` wrote, None for None; ValueError for anything else."""
+        if data is None:
+            return None
+        if not isinstance(data, dict) or set(data) != {"kind", "by_measure"}:
+            raise ValueError("this is no spread")
+        by_measure = {str(name): float(value) for name, value in dict(data["by_measure"]).items()}
+        if data["kind"] not in ("rounded", "noisy") or not all(value >= 0 for value in by_measure.values()):
+            raise ValueError("this is no spread")
+        return cls(data["kind"], by_measure)
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How far a column may be from the exact values, in its own unit, with at least *confidence* (0..1).
+
+    *column* is the output column, or None where the number of the nodes is computed with further.
+    """
+
+    column: str | None
+    number: str
+    within: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Bound:
     """The known bounds of one value that is not shown; *row* counts from 0."""
 
@@ -773,6 +814,7 @@ class Envelope:
     not_shown: tuple[Mapping[str, str | bool | None], ...] = ()
     notices: tuple[str, ...] = field(default=())
     budget_left: BudgetLeft | None = None
+    margins: tuple[Margin, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The envelope as plain JSON values (`envelope/1`)."""
@@ -786,4 +828,5 @@ class Envelope:
             "not_shown": [dict(combination) for combination in self.not_shown],
             "notices": list(self.notices),
             "budget_left": self.budget_left.to_json() if self.budget_left else None,
+            "margins": [dict(vars(margin)) for margin in self.margins],
         }

@@ -11,7 +11,9 @@ from goe_lake.errors import ConfigError
 from goe_lake.settings import Section, parse_toml
 
 POLICY_VERSION: Final = 1
+OUTPUTS: Final = ("exact", "rounded", "noisy")
 Protection = Literal["on", "off"]
+Output = Literal["exact", "rounded", "noisy"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,14 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class NoiseBudget:
+    """What noisy answers may cost: *epsilon* is a project's whole, *per_release* that of one release."""
+
+    epsilon: float = 10.0
+    per_release: float = 0.1
+
+
+@dataclass(frozen=True)
 class Policy:
     """The rules that a node holds every release to.
 
@@ -31,7 +41,8 @@ class Policy:
     *max_share* is the largest share (0..1) that one person may have of a sum, and *max_moment_share* of a
     sum of products, such as a variance is made of, by the distance from the mean. *consent* gives the
     purposes that each consent code covers; empty means that everyone is covered. With
-    *projects_required* only projects that the node's officer approved are answered.
+    *projects_required* only projects that the node's officer approved are answered. *output* says
+    whether numbers leave as they are, rounded to 5, or with noise.
     """
 
     protection: Protection = "on"
@@ -44,6 +55,8 @@ class Policy:
     min_carriers: int = 10
     budget: Budget = field(default_factory=Budget)
     projects_required: bool = False
+    output: Output = "exact"
+    noise: NoiseBudget = field(default_factory=NoiseBudget)
     consent: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -119,9 +132,15 @@ def parse_policy(text: str, file: str) -> Policy:
         min_carriers=_frequencies(top.section("frequencies"), min_persons),
         budget=_budget(top.section("budget")),
         projects_required=_projects(top.section("projects")),
+        output=cast(Output, top.text_or("output", "exact", 'write "exact"', choices=OUTPUTS)),
+        noise=_noise(top.section("noise")),
         consent=_consent(top.section("consent")),
     )
     _refuse_unbuilt(top)
+    if top.has("noise") and policy.output != "noisy":
+        raise ConfigError(
+            file, "noise", 'is for output = "noisy"', 'remove [noise], or write output = "noisy"'
+        )
     top.done()
     return policy
 
@@ -164,6 +183,29 @@ def _projects(section: Section) -> bool:
     return required
 
 
+def _noise(section: Section) -> NoiseBudget:
+    usual = NoiseBudget()
+    whole, one = (_epsilon(section, name) for name in ("epsilon", "epsilon_per_release"))
+    noise = NoiseBudget(whole or usual.epsilon, one or usual.per_release)
+    if noise.per_release > noise.epsilon:
+        raise section.error("epsilon_per_release", "is more than the whole epsilon", "e.g. a hundredth of it")
+    delta = section.decimal("delta", "0")
+    if delta:
+        raise section.error(
+            "delta", f"{delta} is not 0", "the noise of this version needs no delta: remove it"
+        )
+    section.done()
+    return noise
+
+
+def _epsilon(section: Section, name: str) -> float | None:
+    mend = "a number above 0 and at most 100, e.g. 1"
+    epsilon = section.decimal(name, mend)
+    if epsilon is not None and not 0 < epsilon <= 100:
+        raise section.error(name, f"{epsilon} is not above 0 and at most 100", mend)
+    return None if epsilon is None else float(epsilon)
+
+
 def _consent(section: Section) -> Mapping[str, frozenset[str]]:
     mend = 'e.g. general_research = ["cardiovascular", "cancer"]'
     return MappingProxyType({code: frozenset(section.texts(code, mend) or ()) for code in section.names()})
@@ -171,12 +213,7 @@ def _consent(section: Section) -> Mapping[str, frozenset[str]]:
 
 def _refuse_unbuilt(top: Section) -> None:
     """Refuse settings whose rule this version does not hold: a rule that is written must be kept."""
-    output = top.text_or("output", "exact", 'output = "exact"', choices=("exact", "rounded", "noisy"))
-    if output != "exact":
-        raise top.error("output", f"{output!r} is not held by this version", 'write output = "exact"')
     if top.truth("overlap_audit", True, "true or false") is False:
         raise top.error(
             "overlap_audit", "cannot be switched off by itself", 'use protection = "off" for test data'
         )
-    if top.has("noise"):
-        raise ConfigError(top.file, "noise", "noisy output is not held by this version", "remove [noise]")

@@ -30,19 +30,21 @@ from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.engine.strata import SessionStrata, session_strata
 from goe_lake.errors import NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
-from goe_lake.release import BudgetLeft, Receipt, Release, withheld_column
+from goe_lake.release import BudgetLeft, Receipt, Release, Spread, withheld_column
 
 
 @dataclass(frozen=True)
 class NodeAnswer:
     """What a node sends: cells (keys, measures; NULL where withheld, and `<measure>_withheld`) and a receipt.
 
-    A group of too few persons has no row. *budget_left* is what the answer leaves of the project's day.
+    A group of too few persons has no row. *budget_left* is what the answer leaves of the project's day,
+    *spread* how far its numbers are from the exact ones, None where they are exact.
     """
 
     cells: pa.Table
     receipt: Receipt
     budget_left: BudgetLeft | None = None
+    spread: Spread | None = None
 
 
 class NodeEngine:

@@ -34,6 +34,7 @@ from goe_lake.federation.node import FrequencyRelease, Node, NodeDescription
 from goe_lake.federation.rounds import Rounds
 from goe_lake.federation.sealed_rounds import SealedSums
 from goe_lake.federation.sealed_sums import Circle
+from goe_lake.federation.spread import margins_of
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
@@ -159,7 +160,8 @@ class Federation:
         )
         hidden = () if domain_rows else _not_shown(plan, rounds.parts)
         envelope = self._envelope(query_id, plan, bound, finished, hidden, failed)
-        envelope = replace(envelope, budget_left=asked.left)
+        margins = tuple(margins_of(plan, rounds.parts))
+        envelope = replace(envelope, budget_left=asked.left, margins=margins)
         return Answer(finished.table, finished.status, envelope)
 
     def explain(self, text: str) -> str:

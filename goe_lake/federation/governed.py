@@ -32,7 +32,9 @@ from goe_lake.federation.ledger import (
 from goe_lake.federation.ledger.entries import canonical
 from goe_lake.federation.ledger.projects import standing_of
 from goe_lake.federation.ledger.shape import fingerprint, shape_of
-from goe_lake.release import BudgetLeft, Receipt, Release, withheld_column
+from goe_lake.federation.noisy import NoisyAnswers
+from goe_lake.federation.rounding import rounded
+from goe_lake.release import BudgetLeft, Receipt, Release, Spread, withheld_column
 
 Part = TypeVar("Part")
 
@@ -63,8 +65,10 @@ class Tally:
 class Governed:
     """Answers for *engine* by what *ledger* knows, under *policy*."""
 
-    def __init__(self, engine: NodeEngine, policy: Policy, ledger: Ledger) -> None:
-        self._engine, self._policy, self.ledger = engine, policy, ledger
+    def __init__(
+        self, engine: NodeEngine, policy: Policy, ledger: Ledger, noisy: NoisyAnswers | None = None
+    ) -> None:
+        self._engine, self._policy, self.ledger, self._noisy = engine, policy, ledger, noisy
         self._policy_digest = digest_of_policy(policy)
 
     def answer(self, question: Question) -> NodeAnswer:
@@ -138,7 +142,17 @@ class Governed:
         budgets.check(self._policy.budget, asked, self.ledger.now())
 
     def _compute(self, standing: Standing, question: Question) -> NodeAnswer:
-        return self._engine.answer(question.release, standing.purpose, question.query_id)
+        """The cells as the policy lets them out: exact, rounded, or with noise."""
+        release, purpose = question.release, standing.purpose
+        if self._noisy is not None:
+            record = _of(question, standing.account, Kind.NOISE, {})
+            return self._noisy.answer(release, purpose, record, f"{question.basis} {purpose}")
+        answer = self._engine.answer(release, purpose, question.query_id)
+        if not self._policy.protects or self._policy.output == "exact":
+            return answer
+        cells, spread = rounded(answer.cells, release)
+        receipt = replace(answer.receipt, cells_digest=digest_of_cells(cells))
+        return NodeAnswer(cells, receipt, spread=spread)
 
     def _given(self, standing: Standing, question: Question, answer: NodeAnswer) -> NodeAnswer:
         """*answer*, recorded; Declined where it is more than is left of the day."""
@@ -154,6 +168,7 @@ class Governed:
         body = {
             **_what(question.release),
             **tally.to_json(),
+            "output": answer.spread.kind if answer.spread else "exact",
             "purpose": standing.purpose,
             "snapshot": answer.receipt.snapshot_id,
             "cells_digest": answer.receipt.cells_digest,
@@ -181,14 +196,15 @@ class Governed:
                     _of(question, standing.account, Kind.DECLINED, _what(question.release)),
                     question.basis,
                     canonical(tally.to_json()),
-                    canonical(answer.receipt.to_json()),
+                    canonical({"receipt": answer.receipt.to_json(), "spread": _spread_json(answer)}),
                     answer.cells,
                 )
             return number, None
         if known.state is held.State.ALLOWED:
-            receipt = Receipt(**json.loads(known.receipt))
-            receipt = replace(receipt, cells_digest=digest_of_cells(known.cells))
-            return known.number, self._given(standing, question, NodeAnswer(known.cells, receipt))
+            told = json.loads(known.receipt)
+            receipt = Receipt(**{**told["receipt"], "cells_digest": digest_of_cells(known.cells)})
+            answer = NodeAnswer(known.cells, receipt, spread=Spread.from_json(told["spread"]))
+            return known.number, self._given(standing, question, answer)
         raise held.waiting(known.number) if known.state is held.State.PENDING else held.refused(known.number)
 
     def _note_declined(self, account: str, question: Question, refused: ReleaseRefused | NodeFailed) -> None:
@@ -202,6 +218,10 @@ def record_frequencies(ledger: Ledger, release: Mapping[str, object]) -> None:
     """Note in the log that the node made *release* of allele frequencies, or that the standing one stands."""
     names = ("number", "release_id", "snapshot_id", "persons", "min_carriers", "protection")
     ledger.append(Record(Kind.FREQUENCIES, body={name: release[name] for name in names}))
+
+
+def _spread_json(answer: NodeAnswer) -> dict[str, object] | None:
+    return answer.spread.to_json() if answer.spread is not None else None
 
 
 def _of(
@@ -237,6 +257,7 @@ def digest_of_policy(policy: Policy) -> str:
     facts = {
         **vars(policy),
         "budget": vars(policy.budget),
+        "noise": vars(policy.noise),
         "consent": {code: sorted(purposes) for code, purposes in sorted(policy.consent.items())},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

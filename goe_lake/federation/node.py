@@ -24,6 +24,7 @@ from goe_lake.federation.governed import Governed, Question, record_frequencies
 from goe_lake.federation.ledger import Ledger
 from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
 from goe_lake.federation.wire import clean_site_list
+from goe_lake.federation.noisy import NoisyAnswers
 from goe_lake.lake import Snapshot, open_snapshot
 from goe_lake.release import Release, digest_of
 
@@ -136,6 +137,7 @@ class EmbeddedNode:
         self.node_id = config.node_id
         self._engine = NodeEngine(config.node_id, snapshot, self.policy)
         self._site_list: SiteList | None = None
+        self._exact: NodeEngine | None = None
         self._ledger_folder = config.ledger
         self._ledger: Ledger | None = None
         self._opening = threading.Lock()
@@ -160,7 +162,7 @@ class EmbeddedNode:
             engine.snapshot.manifest.samples == engine.snapshot.manifest.persons,
             # a node without genotypes spells nothing
             ", ".join(sorted({batch.spelling for batch in engine.snapshot.batches})) or "left-aligned",
-            self._seat is not None,
+            self._seat is not None and self.policy.output == "exact",
         )
 
     def offer_sites(self) -> pa.Table:
@@ -173,6 +175,7 @@ class EmbeddedNode:
     def lay(self, site_list: SiteList) -> None:
         """Answer by *site_list* from now on."""
         self._engine.lay(site_list)
+        self._exact = None
         self._site_list = site_list
 
     def released_frequencies(self) -> NodeRelease | None:
@@ -202,12 +205,24 @@ class EmbeddedNode:
         return self._governed().answer(self._question(release, asker, query_id))
 
     def _governed(self) -> Governed:
-        return Governed(self._engine, self.policy, self.open_ledger())
+        return Governed(self._engine, self.policy, self.open_ledger(), self._noisy_answers())
 
     def _question(self, release: Release, asker: Asker, query_id: str) -> Question:
         listed = None if self._site_list is None else self._site_list.digest
         basis = digest_of({"snapshot": self._engine.snapshot.snapshot_id, "site_list": listed})
         return Question(release, asker, query_id, basis)
+
+    def _noisy_answers(self) -> NoisyAnswers | None:
+        """Answers with noise, where the policy wants that."""
+        if self.policy.output != "noisy" or not self.policy.protects:
+            return None
+        if self._exact is None:
+            engine = self._engine
+            self._exact = NodeEngine(engine.node_id, engine.snapshot, replace(self.policy, protection="off"))
+            if self._site_list is not None:
+                self._exact.lay(self._site_list)
+        one = self.describe().one_sample_a_person
+        return NoisyAnswers(self._exact, self.policy, self.open_ledger(), one_sample_a_person=one)
 
     def open_ledger(self) -> Ledger:
         """The node's ledger; LedgerError where it is lost, damaged, or cannot be written."""
@@ -245,6 +260,8 @@ class EmbeddedNode:
             raise ReleaseRefused("R207", "the node was given another site list")
         if not self.policy.protects:
             raise ReleaseRefused("R225", "protection is off here")
+        if self.policy.output != "exact":
+            raise ReleaseRefused("R225", "numbers leave this node rounded or with noise, and sealed ones could not")
         return self._seat
 
     def _list_digest(self) -> str:
@@ -257,10 +274,14 @@ class EmbeddedNode:
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any; its release fails."""
         self._engine.interrupt()
+        if self._exact is not None:
+            self._exact.interrupt()
 
     def close(self) -> None:
         """Let go of everything that was opened to answer."""
         self._engine.close()
+        if self._exact is not None:
+            self._exact.close()
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None

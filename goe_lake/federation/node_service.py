@@ -24,7 +24,7 @@ from goe_lake.federation.sealing_keys import circle_of
 from goe_lake.federation.tokens import BadSignature, check_signed
 from goe_lake.federation.wire import Question, read_table, write_table
 from goe_lake.lake import current_id
-from goe_lake.release import BudgetLeft, Receipt
+from goe_lake.release import BudgetLeft, Receipt, Spread
 
 log = structlog.get_logger("goe_lake.node")
 T = TypeVar("T")
@@ -41,12 +41,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class WiredCells:
-    """Cells as they travel, how many there are, the receipt for exactly those bytes, and the budget left."""
+    """Cells as they travel, how many there are, the receipt for those bytes, budget left and spread."""
 
     body: bytes
     rows: int
     receipt: Receipt
     budget_left: BudgetLeft | None = None
+    spread: Spread | None = None
 
 
 class NodeService:
@@ -215,4 +216,4 @@ def _wired(answer: NodeAnswer) -> WiredCells:
     # of what travels, which holds less than what was computed
     digest = digest_of_cells(read_table(body))
     receipt = replace(answer.receipt, cells_digest=digest)
-    return WiredCells(body, answer.cells.num_rows, receipt, answer.budget_left)
+    return WiredCells(body, answer.cells.num_rows, receipt, answer.budget_left, answer.spread)

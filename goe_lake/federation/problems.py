@@ -53,7 +53,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 
 #: The kind of problem for each code of a node that declines.
 DECLINED: Final[Mapping[str, str]] = MappingProxyType(
-    {"G801": "project-refused", "G802": "budget-spent", "G803": "answer-held"}
+    {"G801": "project-refused", "G802": "budget-spent", "G803": "answer-held", "G804": "query-refused"}
 )
 
 

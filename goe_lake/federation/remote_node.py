@@ -43,7 +43,7 @@ from goe_lake.federation.wire import (
     receipt_from_json,
     write_table,
 )
-from goe_lake.release import BudgetLeft, Release
+from goe_lake.release import BudgetLeft, Release, Spread
 
 log = structlog.get_logger("goe_lake.gateway")
 
@@ -224,10 +224,11 @@ class RemoteNode:
         try:
             receipt = receipt_from_json(reply.claims.get("receipt"))
             left = BudgetLeft.from_json(reply.claims.get("budget_left"))
+            spread = Spread.from_json(reply.claims.get("spread"))
         except (ValueError, TypeError):
             raise self._failed(query_id, "the answer has no receipt") from None
         log.info("receipt", node=self.member.node_id, query_id=query_id, signed=reply.signature)
-        return NodeAnswer(cells, receipt, left)
+        return NodeAnswer(cells, receipt, left, spread)
 
     def seal(self, question: SealedQuestion) -> Parcel:
         """The node's sealed numbers for *question*; kept as it was signed, for the opener."""

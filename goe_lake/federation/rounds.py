@@ -21,6 +21,7 @@ from goe_lake.errors import QueryRefused
 from goe_lake.federation.cells import hold_cells
 from goe_lake.federation.held import Held, Ordered, level_of
 from goe_lake.federation.merge import Part
+from goe_lake.federation.spread import mark_spread
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.workspace import final_step
 from goe_lake.query import Code, Plan
@@ -93,7 +94,10 @@ class Rounds:
         shown = self.domain_rows and self.plan.single is not None
         held = hold_cells(name, release, parts, self.catalog, self.runner.connection, domain_rows=shown)
         self.parts[place] = parts
-        self.runner.tables[name] = self._at_best(held, level) if level else held
+        held = self._at_best(held, level) if level else held
+        if any(part.answer.spread is not None for part in parts):
+            held = mark_spread(held, release, self.runner.connection)
+        self.runner.tables[name] = held
 
     def _at_best(self, held: Held, level: int) -> Held:
         store = identifier(held.store)

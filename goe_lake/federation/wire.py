@@ -22,7 +22,17 @@ from goe_lake.federation.answer import Answer
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.problems import Problem
 from goe_lake.genome import CONTIGS
-from goe_lake.release import Bound, BudgetLeft, ColumnReport, Envelope, NodeReport, Receipt, Release, Status
+from goe_lake.release import (
+    Bound,
+    BudgetLeft,
+    ColumnReport,
+    Envelope,
+    Margin,
+    NodeReport,
+    Receipt,
+    Release,
+    Status,
+)
 
 ARROW_TYPE: Final = "application/vnd.apache.arrow.stream"
 QUESTION_VERSION: Final = "question/2"
@@ -220,4 +230,5 @@ def envelope_from_json(data: Mapping[str, Any]) -> Envelope:
         not_shown=tuple(data["not_shown"]),
         notices=tuple(data["notices"]),
         budget_left=BudgetLeft.from_json(data["budget_left"]),
+        margins=tuple(Margin(**margin) for margin in data["margins"]),
     )

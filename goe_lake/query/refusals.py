@@ -46,6 +46,7 @@ class Code(StrEnum):
     PROJECT = "G801"
     BUDGET = "G802"
     HELD = "G803"
+    NOISE = "G804"
     INTERNAL = "G901"
 
 
@@ -81,6 +82,7 @@ RULES: dict[Code, str] = {
     Code.CONSTANT_NOT_KNOWN: "A value that persons are compared with must have been released whole.",
     Code.PROJECT: "A project asks what each node's officer approved: a purpose, by members, for a time.",
     Code.BUDGET: "A project asks so many queries, cells and rare sites of a node in a day.",
+    Code.NOISE: "A node that adds noise answers about listed groups, of one row a person and public bounds.",
     Code.HELD: "Where a node's officer looks at each answer first, it does not leave before.",
     Code.TOO_MUCH_WORK: "The steps above the releases end within limits of time, memory and number.",
     Code.FINAL_STEP: "The steps above the releases must be computable on the values that were released.",

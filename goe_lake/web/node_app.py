@@ -129,8 +129,12 @@ class NodeApp:
         except ReleaseRefused as refused:
             raise _refusal(refused) from None
         log.info("release_answered", query_id=question.query_id, release=digest, rows=cells.rows)
-        left = cells.budget_left.to_json() if cells.budget_left else None
-        more = {"query_id": question.query_id, "receipt": cells.receipt.to_json(), "budget_left": left}
+        more = {
+            "query_id": question.query_id,
+            "receipt": cells.receipt.to_json(),
+            "budget_left": cells.budget_left.to_json() if cells.budget_left else None,
+            "spread": cells.spread.to_json() if cells.spread else None,
+        }
         return self._signed(nonce, cells.body, ARROW_TYPE, more=more)
 
     async def sealed(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     ANSWER = "answer"  # cells of a release left the node under its protection
     UNPROTECTED = "unprotected"  # the same with the protection off: nothing is counted
     DECLINED = "declined"  # nothing left: the project's standing, its budget, or a hold
+    NOISE = "noise"  # noise was drawn for a question, and its epsilon spent
     FREQUENCIES = "frequencies"  # a release of allele frequencies was made
     PROJECT = "project"  # the officer approved, vetoed, withdrew, held, or decided about an answer
     RESTORED = "restored"  # the ledger is a backup; what came after the backup is lost

@@ -1,5 +1,5 @@
 -- The ledger of one node. `log` is the truth and is only ever appended to; `held` keeps cells that wait
--- for the officer.
+-- for the officer, `noisy` those that are repeated as they were drawn.
 CREATE TABLE ledger (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     version INTEGER NOT NULL,
@@ -43,3 +43,13 @@ CREATE TABLE held (
 ) STRICT;
 
 CREATE INDEX held_by_release ON held (project, release, basis);
+
+CREATE TABLE noisy (
+    account TEXT NOT NULL,
+    release TEXT NOT NULL,
+    rules TEXT NOT NULL,      -- digest of the data and the rules that the noise was drawn for
+    cells BLOB NOT NULL,      -- an Arrow stream
+    receipt TEXT NOT NULL,
+    spread TEXT NOT NULL,
+    PRIMARY KEY (account, release, rules)
+) STRICT;

@@ -1,0 +1,83 @@
+"""Rounded and noisy numbers at the gateway: marked `≈`, and how far they may be from the exact ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import duckdb
+from sqlglot import exp
+
+from goe_lake.engine.sql import identifier
+from goe_lake.federation.held import Held, Worth, level_of, lower_of, upper_of
+from goe_lake.federation.merge import Part
+from goe_lake.federation.noise import CONFIDENCE, Noise
+from goe_lake.query import Plan
+from goe_lake.query.steps import SelectStep
+from goe_lake.query.taint import APPROX
+from goe_lake.release import Margin, Measure, Release, Spread
+
+
+def mark_spread(held: Held, release: Release, connection: duckdb.DuckDBPyConnection) -> Held:
+    """*held* with every number of *release* marked as approximate; what it bounds is not known any more."""
+    sets = []
+    for measure in release.measures:
+        name = measure.name
+        sets.append(f"{level_of(name)} = greatest({level_of(name)}, {APPROX})")
+        if held.of(name).bounded:
+            sets += [f"{lower_of(name)} = NULL", f"{upper_of(name)} = NULL"]
+    connection.execute(f"UPDATE {identifier(held.store)} SET {', '.join(sets)}")
+    told = {measure.name: replace(held.of(measure.name), tainted=True) for measure in release.measures}
+    worth: Mapping[str, Worth] = {**held.worth, **told}
+    return replace(held, worth=worth)
+
+
+def margins_of(plan: Plan, parts: Mapping[int, Sequence[Part]]) -> Iterator[Margin]:
+    """How far each number of the releases of *plan* may be off, over all nodes that answered.
+
+    The nodes draw their noise apart: each stays within its share of the doubt, so that all do together.
+    """
+    for place, release in enumerate(plan.releases):
+        spreads = [part.answer.spread for part in parts.get(place, ()) if part.answer.spread is not None]
+        columns = _columns(plan, release)
+        for measure in release.measures if spreads else ():
+            steps = sum(_within(spread, measure, len(spreads)) for spread in spreads)
+            confidence = CONFIDENCE if any(spread.kind == "noisy" for spread in spreads) else 1.0
+            within = format((Decimal(steps) * measure.resolution).normalize(), "f")
+            yield Margin(columns.get(measure.name), _words(measure), within, confidence)
+
+
+def _within(spread: Spread, measure: Measure, nodes: int) -> int:
+    value = spread.by_measure.get(measure.name, 0.0)
+    if spread.kind == "rounded":
+        return int(value)
+    return Noise(value).half_width(1 - (1 - CONFIDENCE) / nodes) if value else 0
+
+
+def _columns(plan: Plan, release: Release) -> dict[str, str]:
+    """The output columns that are a measure of *release*, in its unit, and nothing else."""
+    step = plan.last
+    if plan.single is not release or not isinstance(step, SelectStep):
+        return {}
+    scales = {measure.name: 1 / measure.resolution for measure in release.measures}
+    shown = {}
+    for item, name in zip(step.select.expressions, step.columns, strict=True):
+        number, divisor = _bare(item.unalias()), Decimal(1)
+        if isinstance(number, exp.Div) and isinstance(literal := _bare(number.expression), exp.Literal):
+            number, divisor = _bare(number.this), Decimal(literal.name)
+        if isinstance(number, exp.Column) and scales.get(number.name) == divisor:
+            shown[number.name] = name
+    return shown
+
+
+def _bare(expression: exp.Expr) -> exp.Expr:
+    """*expression* without casts and parentheses."""
+    while isinstance(expression, exp.Cast | exp.Paren):
+        expression = expression.this
+    return expression
+
+
+def _words(measure: Measure) -> str:
+    where = " filter" if measure.where is not None else ""
+    return f"{measure.function}({' * '.join(factor.column for factor in measure.factors)}){where}"
