@@ -22,9 +22,9 @@ from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.governed import Governed, Question, record_frequencies
 from goe_lake.federation.ledger import Ledger
+from goe_lake.federation.noisy import NoisyAnswers
 from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
 from goe_lake.federation.wire import clean_site_list
-from goe_lake.federation.noisy import NoisyAnswers
 from goe_lake.lake import Snapshot, open_snapshot
 from goe_lake.release import Release, digest_of
 
@@ -261,7 +261,9 @@ class EmbeddedNode:
         if not self.policy.protects:
             raise ReleaseRefused("R225", "protection is off here")
         if self.policy.output != "exact":
-            raise ReleaseRefused("R225", "numbers leave this node rounded or with noise, and sealed ones could not")
+            raise ReleaseRefused(
+                "R225", "numbers leave this node rounded or with noise, and sealed ones could not"
+            )
         return self._seat
 
     def _list_digest(self) -> str:

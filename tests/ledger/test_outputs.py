@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+from typing import cast
+
+import jsonschema
 import pytest
 
 import goe_lake
 from goe_lake.cli import main
 from goe_lake.errors import QueryRefused
-from goe_lake.federation import Answer
+from goe_lake.federation import Answer, EmbeddedNode
+from goe_lake.federation.sealed_sums import Seat
+from goe_lake.federation.wire import read_answer, write_answer
+from goe_lake.release import Spread
 from tests.ledger.conftest import COUNTS, World, make_world
 
 NOISY = 'version = 1\noutput = "noisy"\n[noise]\nepsilon = {whole}\nepsilon_per_release = {one}\n'
@@ -93,6 +101,30 @@ def test_what_no_noise_covers_is_refused(world: World, query: str) -> None:
     with pytest.raises(QueryRefused, match="G804"):
         world.federation().sql(query)
     assert "answer" not in world.kinds()
+
+
+def test_margins_travel_in_the_envelope(world: World) -> None:
+    """As the schema writes them, and back."""
+    world.policy(NOISY.format(whole=1, one="0.5"))
+    answer = world.federation().sql(MEANS)
+    assert read_answer(write_answer(answer)).envelope == answer.envelope
+    schema = json.loads(files("goe_lake").joinpath("schemas/envelope-1.schema.json").read_text())
+    jsonschema.validate(answer.envelope.to_json(), schema)
+    spread = Spread("noisy", {"m0": 8.0})
+    assert Spread.from_json(spread.to_json()) == spread
+    for wrong in ({}, {"kind": "exact", "by_measure": {}}, {"kind": "noisy", "by_measure": {"m0": -1}}):
+        with pytest.raises(ValueError, match="spread"):
+            Spread.from_json(wrong)
+
+
+def test_a_node_with_noise_takes_no_part_in_sealed_sums(world: World) -> None:
+    """What it would seal could not be rounded, nor given noise, once."""
+    for text, seals in (("", True), (NOISY.format(whole=1, one="0.5"), False), ('output = "rounded"', False)):
+        world.policy(text)
+        node = EmbeddedNode(world.node)
+        node.sit(cast(Seat, object()))
+        assert node.describe().seals is seals
+        node.close()
 
 
 def test_the_command_line_tells_the_margin(world: World, capsys: pytest.CaptureFixture[str]) -> None:
