@@ -202,7 +202,8 @@ def test_json_holds_status_and_envelope(ran: Mapping[str, Ran], in_process: Answ
     """Besides the rows, JSON tells what each value is worth and from which snapshots it comes."""
     told = json.loads(ran["json"].out)
     assert told["status"] == in_process.status.to_pylist()
-    envelope = {**in_process.envelope.to_json(), "query_id": told["envelope"]["query_id"]}
+    new = {name: told["envelope"][name] for name in ("query_id", "budget_left")}
+    envelope = {**in_process.envelope.to_json(), **new}
     assert told["envelope"] == json.loads(json.dumps(envelope))
 
 

@@ -232,7 +232,10 @@ class Ledger:
 
     def _be_remembered(self, head: Entry) -> None:
         """Let a lake that knows of no ledger know of this one: it is new, or the lake was made anew."""
-        if head.seq == 1:
+        meanwhile = read_mark(self._lake)
+        if meanwhile is not None:  # another process began the ledger, and was first
+            self._check_mark(meanwhile)
+        elif head.seq == 1:
             raise_mark(self._lake, Mark(self.ledger_id, head.seq, head.digest))
         else:
             self.append(Record(Kind.MARK, body={"newest": head.seq}))
