@@ -26,19 +26,22 @@ def open_federation(
     analyst: str | None = None,
     *,
     sealed: bool = True,
+    public_sites: Path | str | None = None,
 ) -> Federation:
     """Open the federation of the built lakes that the *node_tomls* describe, in this process.
 
     *project* and *analyst* are who asks; the analyst is $GOE_ANALYST or the user of this process unless
     it is named. A project that no officer decided about is answered where a policy allows it, and its name
     is then the purpose that consent must cover. Sums over three nodes or more whose keys can be listed are
-    sealed, unless *sealed* is False. Raises ConfigError where the nodes do not fit together, and LakeError
+    sealed, unless *sealed* is False. *public_sites* is a Parquet file of sites (contig, pos, ref, alt) that
+    are listed whoever carries them. Raises ConfigError where the nodes do not fit together, and LakeError
     where a lake is not built.
     """
     import structlog
 
     from goe_lake.federation import EmbeddedNode, Federation
     from goe_lake.federation.asker import local_analyst
+    from goe_lake.federation.public_sites import read_public_sites
     from goe_lake.federation.sealed_sums import seat_in_memory
 
     if not structlog.is_configured():  # it would print to stdout, which belongs to the caller
@@ -48,7 +51,8 @@ def open_federation(
         )
     who, nodes = analyst or local_analyst(), [EmbeddedNode(path) for path in node_tomls]
     circle = seat_in_memory(nodes) if sealed else None
-    return Federation(nodes, project=project, analyst=who, circle=circle)
+    known = read_public_sites(Path(public_sites)) if public_sites is not None else None
+    return Federation(nodes, project=project, analyst=who, circle=circle, public_sites=known)
 
 
 def connect(

@@ -77,7 +77,7 @@ class Federation:
 
     *project* and *analyst* are who asks: each node answers, counts and notes by them.
     Nodes that seal together are a *circle*: cells whose keys can be listed are then sealed
-    (`federation.sealable`).
+    (`federation.sealable`). *public_sites* are listed whoever carries them.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Federation:
         limits: Limits = DEFAULT_LIMITS,
         analyst: str = ANONYMOUS,
         circle: Circle | None = None,
+        public_sites: pa.Table | None = None,
     ) -> None:
         self.asker, self._circle = Asker(project, analyst), circle
         self._members = tuple(Member(node, node.describe()) for node in nodes)
@@ -94,17 +95,19 @@ class Federation:
         self.catalog: Catalog = with_public_tables(
             merge_catalogs({m.description.node_id: m.description.catalog for m in self._members})
         )
-        self.site_list = self._lay_site_list()
+        self.site_list = self._lay_site_list(public_sites)
         self.limits = limits
         self.tables: PublicTables = FederationTables(
             self.catalog, self.nodes, self.site_list, self.frequencies
         )
         self._second = SecondParser(self.catalog)
 
-    def _lay_site_list(self) -> SiteList:
-        """The union of what the nodes may list, laid over each of them."""
+    def _lay_site_list(self, public_sites: pa.Table | None) -> SiteList:
+        """The union of what the nodes may list and of *public_sites*, laid over each node."""
+        further = [public_sites] if public_sites is not None else []
         with ThreadPoolExecutor(max_workers=len(self._members)) as pool:
-            site_list = unite(pool.map(lambda member: member.node.offer_sites(), self._members))
+            offers = list(pool.map(lambda member: member.node.offer_sites(), self._members))
+            site_list = unite([*offers, *further])
             list(pool.map(lambda member: member.node.lay(site_list), self._members))
         return site_list
 

@@ -7,6 +7,7 @@ min_persons = 10                          # floor of every node's threshold
 serial      = 1                           # of this file; rises with every change
 ca          = "ca.pem"                    # signs every certificate, of servers and of clients
 site_list_digest = "…"                    # optional: nodes take this site list and no other
+public_sites = "gnomad.parquet"           # optional: sites that are listed whoever carries them
 
 [gateway]
 id         = "GOE-GATEWAY-1"
@@ -117,6 +118,7 @@ class Membership:
     site_list_digest: str | None
     serial: int
     digest: str
+    public_sites: Path | None = None
 
     def node(self, node_id: str) -> NodeMember:
         """The member of that id; ConfigError where the federation has none."""
@@ -148,6 +150,7 @@ def read_federation(path: Path | str) -> Membership:
         nodes=tuple(_node(section, ca) for section in top.sections("nodes")),
         site_list_digest=_site_list_digest(top),
         serial=top.integer("serial", 1, "a number that rises with every change", least=1, most=10**9),
+        public_sites=_public_sites(top),
         digest=sha256(Path(top.file).read_bytes()).hexdigest(),
     )
     top.done()
@@ -161,6 +164,11 @@ def _site_list_digest(top: Section) -> str | None:
     if digest and not DIGEST.fullmatch(digest):
         raise top.error("site_list_digest", "is not a SHA-256 in hex", mend)
     return digest or None
+
+
+def _public_sites(top: Section) -> Path | None:
+    name = top.text_or("public_sites", "", 'a Parquet file of sites, e.g. public_sites = "gnomad.parquet"')
+    return _file(top, "public_sites", name) if name else None
 
 
 def _gateway(section: Section) -> GatewayMember:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
+import pyarrow as pa
 import structlog
 
 from goe_lake.catalog import Catalog
@@ -18,6 +19,7 @@ from goe_lake.federation.asker import Asker
 from goe_lake.federation.estimate import Estimate
 from goe_lake.federation.gateway import Completeness, Federation
 from goe_lake.federation.membership import Membership, NodeMember
+from goe_lake.federation.public_sites import read_public_sites
 from goe_lake.federation.remote_node import Channel, RemoteNode
 from goe_lake.federation.sealing_keys import circle_of
 from goe_lake.federation.wire import clean_site_list
@@ -142,7 +144,9 @@ class StandingFederation:
         nodes = self._reachable(self._channels)
         while nodes:
             try:
-                federation = Federation(nodes.values(), circle=circle_of(self._membership))
+                federation = Federation(
+                    nodes.values(), circle=circle_of(self._membership), public_sites=self._public_sites()
+                )
             except NodeFailed as error:
                 log.warning("node_absent", node=error.node_id, reason=error.reason)
                 del nodes[error.node_id]
@@ -157,6 +161,10 @@ class StandingFederation:
             )
             return opened
         raise Incomplete(tuple(member.node_id for member in self._membership.nodes), uuid.uuid4().hex)
+
+    def _public_sites(self) -> pa.Table | None:
+        path = self._membership.public_sites
+        return read_public_sites(path) if path is not None else None
 
     def _reachable(self, channels: Sequence[Channel]) -> dict[str, RemoteNode]:
         """The nodes that describe themselves as federation.toml says, by id, in order."""

@@ -25,6 +25,7 @@ from goe_lake.federation import Federation
 from goe_lake.federation.identity import Identity
 from goe_lake.federation.membership import Address, read_federation
 from goe_lake.federation.node_service import NodeService
+from goe_lake.federation.public_sites import read_public_sites
 from goe_lake.federation.remote_node import DEADLINE, Channel, RemoteNode
 from goe_lake.federation.sealing_keys import circle_of, sealer_of
 from goe_lake.federation.signed import check_vouched
@@ -127,7 +128,9 @@ def remote_federation(federation_toml: Path, *, identity: Path | None = None) ->
     channels = [Channel(node, signer, own.client_context(node.ca)) for node in membership.nodes]
     try:
         nodes = [RemoteNode(channel, membership) for channel in channels]
-        yield Federation(nodes, circle=circle_of(membership))
+        path = membership.public_sites
+        known = read_public_sites(path) if path is not None else None
+        yield Federation(nodes, circle=circle_of(membership), public_sites=known)
     finally:
         for channel in channels:
             channel.close()

@@ -1,0 +1,1 @@
+"""Sealed sums: what they tell, and what they cost."""
