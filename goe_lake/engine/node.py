@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -103,7 +103,8 @@ class NodeEngine:
         try:
             with self._lock:
                 self._interrupted.clear()
-                yield shape_of(release, domain, *self._session(purpose))
+                shape = shape_of(release, domain, *self._session(purpose))
+                yield replace(shape, stopped=self._interrupted.is_set)
         except (ReleaseRefused, NodeFailed):
             raise
         except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values

@@ -11,7 +11,8 @@ remainder has to stand the same rules as any cell, else the sum is not told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -48,7 +49,8 @@ _AT_ONCE: Final = 4_000_000
 class Shape:
     """The numbers of one release: which kinds of rows at which listed sites. Alike at every node.
 
-    *session* is the node's own, and *strata* its stored counts by label.
+    *session* is the node's own, and *strata* its stored counts by label. *stopped* says that nobody waits
+    for its numbers any more.
     """
 
     release: Release
@@ -58,6 +60,7 @@ class Shape:
     domain: PublicDomain
     session: Session
     strata: SessionStrata | None
+    stopped: Callable[[], bool] = bool
 
     @property
     def remainders(self) -> tuple[int, ...]:
@@ -93,15 +96,19 @@ def shape_of(release: Release, domain: PublicDomain, session: Session, strata: S
     check_release(opened, snapshot.catalog)
     domain.check(snapshot.catalog)
     public = PublicSession(snapshot, domain)
-    reading = Reading(opened, public)
+    with closing(public.connection):
+        return _shape(Reading(opened, public), domain, session, strata)
+
+
+def _shape(reading: Reading, domain: PublicDomain, session: Session, strata: SessionStrata | None) -> Shape:
     genotypes = reading.scans("genotypes")
     _check_sealable(reading, session, domain)
+    opened = reading.release
     sites = _listed_sites(Reading(opened, session)) if genotypes else _NOWHERE
     if genotypes and not sites.alone:
         raise ReleaseRefused("R223", "two of the listed sites differ in their end only")
     blueprint = Blueprint(reading, single=True, one_site=genotypes, listed_only=genotypes)
     kinds = public_kinds(blueprint, domain.combinations, genotypes=genotypes)
-    public.connection.close()
     if kinds is None:
         raise ReleaseRefused("R222", "a sealed release tells too many kinds of rows apart")
     shape = Shape(opened, blueprint, kinds, sites, domain, session, strata)
@@ -188,6 +195,8 @@ def _stretches(shape: Shape) -> Iterator[tuple[slice, Selection]]:
         yield slice(0, 1), shape.sites
         return
     for start, end in blocks(len(shape.sites), len(CLASSES) * shape.numbers[1], _AT_ONCE):
+        if shape.stopped():
+            raise InterruptedError
         yield slice(start, end), shape.sites.part(start, end)
 
 

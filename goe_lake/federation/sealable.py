@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog, ColumnType
+from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog
 from goe_lake.engine.public_domain import MOST_COMBINATIONS, PublicColumn, PublicDomain
 from goe_lake.federation.node import NodeDescription
 from goe_lake.federation.sealing import LEAST_NODES
@@ -63,13 +63,12 @@ def _why_open_column(name: str, nodes: Sequence[NodeDescription], catalog: Catal
     domain = column.domain() if column is not None else None
     if column is None or domain is None:
         return f"the values of {name} are not listed"
-    if column.type is not ColumnType.LABEL:
-        return None
     for value in domain:
         holders = sum(value in _own(name, node.catalog) for node in nodes)
         # a label of one country is its name, and one of two tells each of them the other's
-        if value is not None and holders < LEAST_NODES:
-            return f"{name} {value!r} is of fewer than {LEAST_NODES} nodes"
+        if holders < LEAST_NODES:
+            told = "a missing value" if value is None else repr(value)
+            return f"{name} can be {told} at fewer than {LEAST_NODES} nodes"
     return None
 
 

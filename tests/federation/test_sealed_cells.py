@@ -199,7 +199,7 @@ def test_labels_of_one_country_are_not_sealed(tmp_path: Path):
         goe_lake.lake.ingest(goe_lake.config.read_node(toml), min_label_persons=1, progress=None)
     federation = goe_lake.open_federation(tomls)
     text = "SELECT cohort, count(*) FROM samples GROUP BY cohort"
-    assert "cohort 'Only-AT' is of fewer than 3 nodes" in federation.explain(text)
+    assert "cohort can be 'Only-AT' at fewer than 3 nodes" in federation.explain(text)
 
 
 # the protocol ---------------------------------------------------------------------------------------------
@@ -412,3 +412,20 @@ def test_nothing_of_a_sum_is_logged(tomls: list[Path], capfd: pytest.CaptureFixt
     federation.explain(BY_SITE)
     printed = capfd.readouterr()
     assert "39" not in printed.out + printed.err
+
+
+def test_a_column_of_one_country_is_not_sealed(tmp_path: Path):
+    """Its values are that country's, whatever the sum is over; so are missing ones that only it can have."""
+    tomls = build_nodes(tmp_path, dict.fromkeys(("AT", "EE", "FI"), (9,)))
+    first = tomls[0]
+    samples = (first.parent / "samples.tsv").read_text().splitlines()
+    rows = [f"{samples[0]}\tsmokes", *(f"{row}\ttrue" for row in samples[1:])]
+    (first.parent / "samples.tsv").write_text("\n".join(rows) + "\n")
+    own = first.read_text().replace("nullable = false", "nullable = true", 1)
+    first.write_text(f'{own}[samples.columns.smokes]\ntype = "boolean"\n')
+    goe_lake.lake.ingest(goe_lake.config.read_node(first), min_label_persons=1, progress=None)
+    federation = goe_lake.open_federation(tomls)
+    told = federation.explain("SELECT sum(smokes) FROM samples")
+    assert "smokes can be False at fewer than 3 nodes" in told
+    told = federation.explain("SELECT population, count(*) FROM samples GROUP BY population")
+    assert "population can be a missing value at fewer than 3 nodes" in told
