@@ -63,12 +63,12 @@ def read_public_sites(path: Path) -> pa.Table:
 
 
 def _site_list(connection: duckdb.DuckDBPyConnection, file: str, names: list[str]) -> pa.Table:
-    facts = {
+    facts: dict[str, str] = {
         "variant_id": "contig || '-' || pos || '-' || ref || '-' || alt",
         "end_pos": "pos + length(ref) - 1",
         "type": _TYPE,
-        **{name: f"any_value({name})" for name in ATTRIBUTES if name in names},
     }
+    facts |= {name: f"any_value({name})" for name in ATTRIBUTES if name in names}
     columns = [
         name if name in REQUIRED else f"{facts.get(name, 'NULL')} AS {name}" for name in SITE_SCHEMA.names
     ]
@@ -77,4 +77,5 @@ def _site_list(connection: duckdb.DuckDBPyConnection, file: str, names: list[str
         f"SELECT {', '.join(columns)} FROM {file} GROUP BY {', '.join(REQUIRED)} ORDER BY {order}"
     ).to_arrow_table()
     assert set(KEY) <= set(table.column_names)
-    return table.cast(SITE_SCHEMA)
+    listed: pa.Table = table.cast(SITE_SCHEMA)
+    return listed
