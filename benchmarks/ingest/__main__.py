@@ -8,6 +8,7 @@ import platform
 import shutil
 import statistics
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from benchmarks.ingest.simulate import make_inputs
 
 #: (tool, input) that take minutes and tell nothing more.
 LEFT_OUT = {("cyvcf2 loop", "A-bcf"), ("bio2zarr", "A-bcf"), ("polars-bio", "A-bcf")}
+#: Seconds between looks at the memory.
+SAMPLE = 0.05
 
 
 @dataclass(frozen=True)
@@ -29,41 +32,48 @@ class Run:
 
 
 def memory_of(pid: int) -> int:
-    """The resident bytes of a process and of all beneath it; shared pages count in each."""
+    """The bytes of a process and of all beneath it, a page that several share counted once (PSS)."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        kilobytes = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
         children = [
             int(child)
             for task in Path(f"/proc/{pid}/task").iterdir()
             for child in (task / "children").read_text().split()
         ]
-    except (OSError, IndexError):
+    except (OSError, StopIteration):
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") + sum(map(memory_of, children))
+    return (kilobytes << 10) + sum(map(memory_of, children))
 
 
-def _environment() -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     """The environment; Python tools find their compiled modules, as they do where they are installed."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(folder / "pycache")}
 
 
-def measured(command: list[str], log: Path) -> Run:
+def measured(command: list[str], folder: Path) -> Run:
     """Run *command* to its end."""
+    log = folder / "log"
     with log.open("w") as output:
         begun = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment())
-        most = 0
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            most = max(most, memory_of(process.pid))
-            time.sleep(0.02)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment(folder))
+        ended, samples = threading.Event(), [0]
+
+        def watch() -> None:
+            while not ended.wait(SAMPLE):
+                samples.append(memory_of(process.pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
+        ended.set()
+        watcher.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, most / 1e6)
+    return Run(wall, usage.ru_utime + usage.ru_stime, max(samples) / 1e6)
 
 
 def interleaved(folder: Path, name: str, tools: list[str], runs: int) -> dict[str, list[Run]]:
@@ -77,7 +87,7 @@ def interleaved(folder: Path, name: str, tools: list[str], runs: int) -> dict[st
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             shutil.rmtree(folder / f"{name}.lake", ignore_errors=True)
-            run = measured(TOOLS[tool](folder, name, work), folder / "log")
+            run = measured(TOOLS[tool](folder, name, work), folder)
             print(f"{name:10s} {tool:20s} {run.wall:7.2f} s  {run.cpu:7.2f} cpu s  {run.megabytes:6.0f} MB")
             if number:
                 found.setdefault(tool, []).append(run)
