@@ -29,6 +29,8 @@ from goe_lake.vcf.encode import CLASS_CODES, listed_persons, mapped_persons
 TILE_BITS: Final = 16
 #: Rows of a row group: 1,000 persons have about so many on a tile.
 RANGE_ROWS: Final = 65_536
+#: So many ranges of a partition are sorted in memory, more on disk.
+MOST_HELD: Final = 2_000_000
 #: Rows that may turn out to be a gVCF's wait up to so many bytes.
 MOST_WAITING: Final = 64 << 20
 #: What `RangeSpool.add_varying` reads of rows.
@@ -196,6 +198,8 @@ class RangeSpool:
 
     def __init__(self, folder: Path, persons: int) -> None:
         self._folder = folder
+        self._held: list[tuple[Ranges, Bits]] = []
+        self._count = 0
         self._writer: TableWriter | None = None
         self.followed = np.zeros(persons, bool)
 
@@ -212,37 +216,67 @@ class RangeSpool:
     def _write(self, blocks: Blocks, first_person: int, *, varies: bool) -> None:
         ranges = tiled(united(ranges_of(blocks, first_person)))
         if len(ranges):
-            if self._writer is None:
-                self._writer = TableWriter(self._folder / "ranges.parquet", _SPOOL, RANGE_ROWS)
-            rows = _columns(ranges) | {
-                "tile": (ranges.pos >> TILE_BITS).astype(np.int32),
-                "varies": np.full(len(ranges), varies),
-            }
+            self._held.append((ranges, np.full(len(ranges), varies)))
+            self._count += len(ranges)
+            if self._count > MOST_HELD:
+                self._spill()
+
+    def _spill(self) -> None:
+        """Write what is held to disk."""
+        if self._writer is None:
+            self._writer = TableWriter(self._spool, _SPOOL, RANGE_ROWS)
+        for ranges, varies in self._held:
+            rows = _columns(ranges) | {"tile": (ranges.pos >> TILE_BITS).astype(np.int32), "varies": varies}
             self._writer.write(table(rows, _SPOOL))
+        self._held.clear()
+
+    @property
+    def _spool(self) -> Path:
+        return self._folder / "ranges.parquet"
 
     def finish(self, path: Path, absent_sites: str) -> Written | None:
         """Write the ranges to *path*; None where there are none.
 
         Under `hom_ref` only those of followed persons count, because all others are called everywhere.
         """
-        if self._writer is None:
+        if not self._count:
             return None
-        self._writer.finish()
-        spool = self._folder / "ranges.parquet"
         with TableWriter(path, CALLABLE, RANGE_ROWS) as writer:
-            for rows in _whole_tiles(spool, self._folder / "sort-ranges"):
-                ranges = _ranges(rows)
+            for ranges, varies in self._tiles():
                 counts = self.followed[ranges.idx]
                 if absent_sites != "hom_ref":
-                    counts |= ~bits_of(rows["varies"])
+                    counts |= ~varies
                 if counts.any():
                     writer.write(table(_columns(united(ranges.take(counts))), CALLABLE))
             written = writer.finish()
-        spool.unlink()
+        self._spool.unlink(missing_ok=True)
         if written.rows:
             return written
         path.unlink()
         return None
+
+    def _tiles(self) -> Iterator[tuple[Ranges, Bits]]:
+        """All ranges tile by tile, in any order within a tile."""
+        if self._writer is None:
+            yield from _tiles_of(self._held)
+            return
+        self._spill()
+        self._writer.finish()
+        for rows in _whole_tiles(self._spool, self._folder / "sort-ranges"):
+            yield _ranges(rows), bits_of(rows["varies"])
+
+
+def _tiles_of(parts: Sequence[tuple[Ranges, Bits]]) -> Iterator[tuple[Ranges, Bits]]:
+    idx, pos, end_pos, alleles = (
+        np.concatenate([getattr(ranges, name) for ranges, _ in parts])
+        for name in ("idx", "pos", "end_pos", "alleles")
+    )
+    varies = np.concatenate([bits for _, bits in parts])
+    tile = pos >> TILE_BITS
+    order = np.argsort(tile, kind="stable")
+    starts = np.flatnonzero(np.diff(tile[order], prepend=-1))
+    for rows in np.split(order, starts[1:]):
+        yield Ranges(idx[rows], pos[rows], end_pos[rows], alleles[rows]), varies[rows]
 
 
 class Varying:

@@ -20,6 +20,8 @@ from goe_lake.vcf.arrow import pc
 COMPRESSION: Final = "zstd"
 #: Numbers that grow from row to row.
 RISING: Final = frozenset({"pos", "end_pos", "idx", "record"})
+#: Texts that begin as the one before does.
+ALIKE: Final = frozenset({"variant_id"})
 _open: Any = pq.ParquetWriter
 
 
@@ -111,13 +113,15 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:
-    """How each column is encoded: rising numbers as differences, gq and dp by byte, others by dictionary."""
+    """The encodings: what rises or begins alike by differences, gq and dp by byte, others by dictionary."""
     dictionary: list[str] = []
     other: dict[str, str] = {}
     for field in schema:
         leaf = f"{field.name}.list.element"
         if field.name in RISING and pa.types.is_integer(field.type):
             other[field.name] = "DELTA_BINARY_PACKED"
+        elif field.name in ALIKE:
+            other[field.name] = "DELTA_BYTE_ARRAY"
         elif field.type.equals(pa.list_(pa.uint32())):
             other[leaf] = "DELTA_BINARY_PACKED"
         elif pa.types.is_list(field.type):

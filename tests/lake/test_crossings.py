@@ -267,6 +267,24 @@ def test_blocks_far_behind_the_first_variants_are_found(
     assert found[0] == found[1]
 
 
+def test_ranges_sorted_on_disk_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a partition has more ranges than memory holds, the files are those of one that has fewer."""
+    records = [
+        f"chr1 {pos} A <NON_REF> INFO=END={pos + 90} | 0/0:{pos % 40} 0/0:30"
+        for pos in range(1_000, 900_000, 700)
+    ]
+    records += ["chr1 900000 A C | 0/1:9 0/0:9"]
+    text = vcf_text(("a", "b"), records, meta=META, form="GT:GQ")
+    found = []
+    for most in (ranges.MOST_HELD, 50):
+        monkeypatch.setattr(ranges, "MOST_HELD", most)
+        monkeypatch.setattr(importlib.import_module("goe_lake.lake.convert"), "convert_in_worker", _here)
+        snapshot, _ = built(make_node(tmp_path / str(most), [{"1.vcf": text}], people="ab"))
+        assert snapshot.files("callable", "chr1")
+        found.append(digests(snapshot))
+    assert found[0] == found[1]
+
+
 def _here(job, report):  # type: ignore[no-untyped-def]
     from goe_lake.lake.partition import convert_job
 
