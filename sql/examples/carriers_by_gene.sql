@@ -5,4 +5,4 @@ JOIN variants USING (contig, pos, ref, alt)
 WHERE dosage > 0 AND consequence = 'missense_variant'
 GROUP BY gene
 HAVING carriers >= 20
-ORDER BY carriers DESC
+ORDER BY carriers DESC, gene
