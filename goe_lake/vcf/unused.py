@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-#: pyarrow and numba load them, which takes a second of a processor.
-UNUSED: Final = frozenset({"pandas", "scipy"})
+#: pyarrow and numba load them, which takes a second of a processor and more.
+UNUSED: Final = frozenset({"cffi", "pandas", "scipy", "yaml"})
 
 
 class _Absent:
