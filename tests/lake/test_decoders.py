@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 
-from goe_lake.lake.worker import end_idle_workers
+from goe_lake.errors import InputError
+from goe_lake.lake import convert, plan
+from goe_lake.lake.progress import OneAtATime, Stopped
+from goe_lake.lake.worker import call_in_worker, end_idle_workers
 from tests.lake.nodes import built, make_node, quarantined, tree, vcf_text
 
 PEOPLE = tuple(f"s{number}" for number in range(50))
@@ -52,3 +56,29 @@ def test_both_decoders_make_the_same_lake(tmp_path: Path, monkeypatch: pytest.Mo
     end_idle_workers()
     assert aside[0] == aside[1] >= {"alt_is_ref", "gq_out_of_bounds"}
     assert lakes[0] == lakes[1]
+
+
+def test_what_ends_a_worker_is_an_error_about_the_file(tmp_path: Path) -> None:
+    """htslib may end its process: the one that asked goes on, and the next question has a new worker."""
+    path = tmp_path / "x.vcf"
+    with pytest.raises(InputError, match=r"x\.vcf: ended the decoder \(exit status 3\)"):
+        call_in_worker(path, os._exit, 3)
+    assert call_in_worker(path, os.getpid) != os.getpid()
+
+
+@pytest.mark.parametrize("decoder", ["cyvcf2", "fast"])
+def test_whoever_stops_an_ingest_waits_for_no_partition(
+    decoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `stop` a conversion ends at its next chunk, here or in its process, and leaves nothing behind."""
+    monkeypatch.setenv("GOE_DECODER", decoder)
+    end_idle_workers()
+    text = vcf_text(PEOPLE, records())
+    planned = plan(make_node(tmp_path, [{"x.vcf.gz": text}], people=PEOPLE), min_label_persons=1)
+    part = planned.partitions[0]
+    steps = OneAtATime(None)
+    steps.stop()
+    with pytest.raises(Stopped):
+        convert(planned, part, steps, here=True)
+    assert not (planned.staging / part.folder).exists()
+    end_idle_workers()
