@@ -72,22 +72,29 @@ def measured(command: list[str], folder: Path) -> Run:
         watcher.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+        raise subprocess.CalledProcessError(process.returncode, command, log.read_text()[-2000:])
     return Run(wall, usage.ru_utime + usage.ru_stime, max(samples) / 1e6)
 
 
 def interleaved(folder: Path, name: str, tools: list[str], runs: int) -> dict[str, list[Run]]:
     """*runs* rounds over all *tools* on input *name*, so that a busy moment meets all alike."""
-    work, found = folder / "work", dict[str, list[Run]]()
+    work, found, failed = folder / "work", dict[str, list[Run]](), set[str]()
     # the first run of all compiles, and fills the page cache
     for number in range(runs + 1):
         for tool in tools:
-            if number == 0 and tool not in ("goe ingest", "plink2 --make-pgen"):
+            if tool in failed or (number == 0 and tool not in ("goe ingest", "plink2 --make-pgen")):
                 continue
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             shutil.rmtree(folder / f"{name}.lake", ignore_errors=True)
-            run = measured(TOOLS[tool](folder, name, work), folder)
+            try:
+                run = measured(TOOLS[tool](folder, name, work), folder)
+            except subprocess.CalledProcessError as error:
+                print(f"{name:10s} {tool:20s} failed: {error.output}")
+                if tool == "goe ingest":
+                    raise
+                failed.add(tool)
+                continue
             print(f"{name:10s} {tool:20s} {run.wall:7.2f} s  {run.cpu:7.2f} cpu s  {run.megabytes:6.0f} MB")
             if number:
                 found.setdefault(tool, []).append(run)
@@ -97,7 +104,7 @@ def interleaved(folder: Path, name: str, tools: list[str], runs: int) -> dict[st
 def table(name: str, found: dict[str, list[Run]]) -> list[str]:
     """One input's rows of the results table."""
     median = {tool: statistics.median(run.wall for run in runs) for tool, runs in found.items()}
-    ours = median["goe ingest"]
+    ours = median.get("goe ingest", float("nan"))
     ranges = {
         tool: f"{min(run.wall for run in runs):.2f} to {max(run.wall for run in runs):.2f}"
         for tool, runs in found.items()

@@ -158,7 +158,8 @@ def write_node(folder: Path, name: str, people: list[str], fields: str, kind: st
         f'[node]\ncountry = "EE"\nassembly = "GRCh38"\nlake = "{name}.lake"\n'
         f'[[genotypes]]\nfiles = ["{name}.{kind}"]\nformat_fields = {fields}\n[samples]\nfile = "{table}"\n'
     )
-    subprocess.run(["bcftools", "index", "-f", folder / f"{name}.{kind}"], check=True)
+    # polars-bio knows only this kind of index
+    subprocess.run(["bcftools", "index", "-f", "-t", folder / f"{name}.{kind}"], check=True)
 
 
 def part_of(folder: Path, name: str, records: int, label: str) -> None:
