@@ -91,6 +91,8 @@ def answer_table(answer: Answer) -> Table:
 
 
 def _shown(value: object, status: str, bound: Bound | None) -> str:
+    if bound is not None and status == Status.APPROX and isinstance(value, float):
+        return f"{value:.6g} ({float(bound.lower):.6g}..{float(bound.upper or 'nan'):.6g})"
     if bound is not None:
         return f"{bound.lower}..{bound.upper}" if bound.upper is not None else f">={bound.lower}"
     if status == Status.WITHHELD:

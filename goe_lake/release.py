@@ -85,6 +85,9 @@ OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
         "to_integer": _takes(1), "to_double": _takes(1), "to_boolean": _takes(1), "to_text": _takes(1),
         "lower": _takes(1), "upper": _takes(1), "concat": _takes(2, None), "length": _takes(1),
         "like": _takes(2), "ilike": _takes(2), "starts_with": _takes(2), "substring": _takes(3),
+        # the two last keys of a release: first and last step of the interval that a node counts a value in,
+        # of a column, its lower bound, step, number of steps, and steps between two edges of the grid
+        "bin_first": _takes(5), "bin_last": _takes(5),
     }
 )  # fmt: skip
 
@@ -422,6 +425,14 @@ def columns_in(expression: Expr) -> Iterator[ColumnRef]:
     elif isinstance(expression, Call):
         for argument in expression.args:
             yield from columns_in(argument)
+
+
+def calls_in(expression: Expr) -> Iterator[Call]:
+    """Every operator in *expression*, repeats included."""
+    if isinstance(expression, Call):
+        yield expression
+        for argument in expression.args:
+            yield from calls_in(argument)
 
 
 def pending_in(expression: Expr) -> Iterator[str]:
@@ -790,7 +801,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class Bound:
-    """The known bounds of one value that is not shown; *row* counts from 0."""
+    """The known bounds of one value that is not shown, or approximate; *row* counts from 0."""
 
     row: int
     column: str

@@ -109,7 +109,9 @@ def margin(evidence: Evidence, shown: Mask, policy: Policy) -> Mask:
     kept = np.ones(len(evidence.persons), dtype=bool)
     # the smallest shown cell of each group that tells; ties go to the first in key order
     candidates = np.flatnonzero(shown & told)
-    order = candidates[np.lexsort((candidates, evidence.persons[candidates], evidence.group[candidates]))]
+    size = evidence.persons if evidence.size is None else evidence.size
+    by = (candidates, evidence.persons[candidates], size[candidates], evidence.group[candidates])
+    order = candidates[np.lexsort(by)]
     _, first = np.unique(evidence.group[order], return_index=True)
     kept[order[first]] = False
     return kept

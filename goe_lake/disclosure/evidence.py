@@ -93,6 +93,7 @@ class Evidence:
     *unknown_persons* and *unknown_outside* those of the others whom a further column tells apart. *group*
     numbers the cells that differ only in keys about persons; *union* counts the persons of the whole
     group, conditions aside, and *disjoint* says whether each person is in one of its cells only.
+    *size* counts the persons of the cell and of those that it must stand back with (None: the cell's own).
     *margins* number the cells that add up to one cell of each coarser grouping that is asked as well.
     *cell_classes* are the places, among *classes*, of what its conditions and keys tell persons apart by.
     """
@@ -113,3 +114,4 @@ class Evidence:
     classes: tuple[ClassEvidence, ...] = ()
     cell_classes: tuple[int, ...] = ()
     tangled: bool | Mask = False
+    size: Counts | None = None

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Evidence, Policy, decide
 from goe_lake.engine import duck
+from goe_lake.engine.bins import sized, with_intervals
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.by_class import parts_by_class
 from goe_lake.engine.derived import derive
@@ -138,11 +139,12 @@ class NodeEngine:
 
     def _run(self, session: Session, strata: SessionStrata | None, release: Release) -> pa.Table:
         parts = []
-        for cells, evidence in _parts(derive(release, session), strata, self.policy):
+        reading = with_intervals(derive(release, session), self.policy)
+        for cells, evidence in _parts(reading, strata, self.policy):
             # some parts are computed without a statement that could be stopped
             if self._interrupted.is_set():
                 raise InterruptedError
-            parts.append(controlled(cells, evidence, release, self.policy))
+            parts.append(controlled(cells, sized(cells, evidence, release), release, self.policy))
         return pa.concat_tables(parts)
 
 

@@ -45,6 +45,7 @@ from goe_lake.release import (
     PerPerson,
     Relation,
     Release,
+    calls_in,
     columns_in,
 )
 
@@ -58,6 +59,9 @@ MOST_SUM: Final = 2**126
 MOST_DERIVED: Final = 8
 MOST_OUTPUTS: Final = 32
 MOST_WEIGHTS: Final = 5_000
+# the ends of the interval that a person is counted in, and what they are called in `intervals`
+BINS: Final = ("bin_first", "bin_last")
+BIN_COLUMNS: Final = ("$first", "$last")
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
 # AN of a listed site is public for a node, a population and a sex
 ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
@@ -82,6 +86,7 @@ def check_release(release: Release, catalog: Catalog) -> Release:
         for column in columns_in(key.expression)
     ):
         raise ReleaseRefused("R212", "margins are not taken of cells that each lie at a site")
+    _check_bins(release, joined)
     _check_columns(release.expressions(), joined, catalog.with_tables(derived))
     return release
 
@@ -138,6 +143,29 @@ def _check_columns(expressions: Iterable[Expr], joined: dict[str, str], catalog:
         added = table == "variants" and is_added(column.column)
         if table != "samples" and not added and column.column not in catalog.tables[table].by_name:
             raise ReleaseRefused("R204", f"{table} has no column {column.column!r}")
+
+
+def is_bin(expression: Expr) -> bool:
+    """Whether *expression* is an end of an interval that the node chooses."""
+    return isinstance(expression, Call) and expression.op in BINS
+
+
+def _check_bins(release: Release, tables: dict[str, str]) -> None:
+    """Intervals are the two last keys, of one grid over one column, and persons are counted by them."""
+    last = [key.expression for key in release.keys[-2:]]
+    asked = sum(part.op in BINS for expression in release.expressions() for part in calls_in(expression))
+    if not asked:
+        return
+    ends = [part for part in last if isinstance(part, Call) and is_bin(part)]
+    fits = (
+        asked == len(ends) == 2 and tuple(part.op for part in ends) == BINS and ends[0].args == ends[1].args
+    )
+    counts = [(measure.function, measure.factors, measure.where) for measure in release.measures]
+    read = {tables[column.table] for part in ends for column in columns_in(part)}
+    if not fits or counts != [(MeasureFunction.ROWS, (), None)] or not read <= {"samples", "scores"}:
+        raise ReleaseRefused("R209", "intervals are the last two keys, of one column, and count rows alone")
+    if "genotypes" in tables.values():
+        raise ReleaseRefused("R209", "intervals are not computed over genotypes")
 
 
 def _check_key(read: set[tuple[str, str]]) -> None:
@@ -355,6 +383,8 @@ class Reading:
     def resolve(self, column: ColumnRef) -> str:
         """The SQL of a column's value as analysts see it."""
         table = self.tables[column.table]
+        if column.column in BIN_COLUMNS:
+            return f"i.{BINS[BIN_COLUMNS.index(column.column)]}"
         if table in self.session.derived:
             return f"{derived_alias(column.table)}.{identifier(column.column)}"
         if table == "variants" or (table == "genotypes" and column.column in PUBLIC_COLUMNS["genotypes"]):
@@ -506,6 +536,11 @@ class Reading:
             parts = ["genotype_rows g JOIN samples p USING (s) JOIN sites v USING (site)"]
         if self.scans("scores"):
             parts.append("JOIN scores c USING (s)")
+        if any(
+            column.column in BIN_COLUMNS for key in self.release.keys for column in columns_in(key.expression)
+        ):
+            score = " AND i.pgs_id = c.pgs_id" if self.scans("scores") else ""
+            parts.append(f"LEFT JOIN intervals i ON i.s = p.s{score}")
         return " ".join([*parts, *self.derived_joins()])
 
     def derived_joins(self) -> list[str]:

@@ -28,6 +28,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = MappingProxyType(
         for name in (
             "abs", "floor", "ceil", "round", "sign", "least", "greatest", "coalesce", "nullif",
             "lower", "upper", "length", "starts_with", "substring",
+            "bin_first", "bin_last",  # in words only: the engine has columns for them (`engine.bins`)
         )
     }
 )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Final
 import duckdb
 
 from goe_lake.catalog import Catalog, Column, LabelValue
+from goe_lake.engine.relation import is_bin
 from goe_lake.engine.sql import identifier, quoted, safe_sql
 from goe_lake.release import ColumnRef, Expr, Key, Release, columns_in
 
@@ -43,7 +44,9 @@ def node_domain(release: Release, catalog: Catalog, connection: duckdb.DuckDBPyC
     """
     tables = {scan.alias: scan.table for scan in release.relation.scans}
     conditions = [part for part in release.conditions if _listed(part, catalog, tables)]
-    keys = [key for key in release.keys if _listed(key.expression, catalog, tables)]
+    # where the intervals of a quantile lie depends on the persons, also where the column has labels
+    plain = (key for key in release.keys if not is_bin(key.expression))
+    keys = [key for key in plain if _listed(key.expression, catalog, tables)]
     read = {
         column for part in (*conditions, *(key.expression for key in keys)) for column in columns_in(part)
     }

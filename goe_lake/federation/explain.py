@@ -11,7 +11,7 @@ from goe_lake.query import Plan
 from goe_lake.query.plan import cells_name
 from goe_lake.query.rounds import DIGITS
 from goe_lake.query.steps import Nested, Use
-from goe_lake.release import CellKind, ColumnRef, Expr, Measure, PerPerson, Release
+from goe_lake.release import CellKind, ColumnRef, Expr, Measure, PerPerson, Release, pending_in
 
 CONSTANTS: Final = (
     f": constants are what earlier rounds released, doubles with {DIGITS} significant digits; "
@@ -52,7 +52,10 @@ def _lines(plan: Plan, nodes: Sequence[NodeDescription], why_open: Sequence[str 
 def _release(plan: Plan, place: int, why_open: str | None) -> Iterator[str]:
     release, waiting = plan.releases[place], plan.waiting.get(place)
     # what is not known yet has no digest
-    digest = release.digest()[:16] if waiting is None else "waits for values"
+    open_ended = waiting is not None or any(
+        mark for expression in release.expressions() for mark in pending_in(expression)
+    )
+    digest = "waits for values" if open_ended else release.digest()[:16]
     number = f"release {place + 1} of {len(plan.releases)}"
     kind = CellKind.SEALED if why_open is None else CellKind.OPEN
     yield f"{number}   {digest}   cells: {kind}, as {cells_name(place)}"
@@ -61,6 +64,10 @@ def _release(plan: Plan, place: int, why_open: str | None) -> Iterator[str]:
     for mark, use in waiting.constants.items() if waiting is not None else ():
         yield f"  constant    ${mark} = {_constant(use)}"
     yield from _asked(release)
+    for quantile, bins in plan.quantiles.get(place, ()):
+        chance = float(quantile.probability)
+        source = f"from the intervals of release {bins + 1}"
+        yield f"  quantile {quantile.name:<2} {quantile.text} at {chance:g}, {source}"
 
 
 def _constant(use: Nested) -> str:

@@ -71,10 +71,12 @@ def _worth(held: Held, name: str, place: int) -> list[str]:
     lower, upper = lower_of(name), upper_of(name)
     # a lower bound of 0 with no upper one says nothing
     known = f"{level} = {WITHHELD} AND {lower} IS NOT NULL AND ({lower} <> 0 OR {upper} IS NOT NULL)"
+    # an approximate value comes with how far off it may be
+    told = f"({known}) OR ({level} = {APPROX} AND {lower} IS NOT NULL)" if worth.real else known
     return [
         f"CASE WHEN {known} THEN '{Status.BOUNDED}' {words} END AS c{place}_status",
-        f"CASE WHEN {known} THEN {lower}::VARCHAR END AS c{place}_lower",
-        f"CASE WHEN {known} THEN {upper}::VARCHAR END AS c{place}_upper",
+        f"CASE WHEN {told} THEN {lower}::VARCHAR END AS c{place}_lower",
+        f"CASE WHEN {told} THEN {upper}::VARCHAR END AS c{place}_upper",
     ]
 
 

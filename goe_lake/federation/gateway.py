@@ -162,7 +162,8 @@ class Federation:
             rows=finished.table.num_rows,
         )
         hidden = () if domain_rows else _not_shown(plan, rounds.parts)
-        envelope = self._envelope(query_id, plan, bound, finished, hidden, failed)
+        notices = (*self._notices(plan, failed), *rounds.notices)
+        envelope = self._envelope(query_id, plan, bound, finished, hidden, failed, notices)
         margins = tuple(margins_of(plan, rounds.parts))
         envelope = replace(envelope, budget_left=asked.left, margins=margins)
         return Answer(finished.table, finished.status, envelope)
@@ -273,6 +274,7 @@ class Federation:
         finished: Finished,
         hidden: tuple[dict[str, str | bool | None], ...],
         failed: Sequence[str],
+        notices: tuple[str, ...],
     ) -> Envelope:
         return Envelope(
             query_id=query_id,
@@ -289,7 +291,7 @@ class Federation:
             rows=finished.rows,
             bounds=finished.bounds,
             not_shown=hidden,
-            notices=tuple(self._notices(plan, failed)),
+            notices=notices,
         )
 
     def _notices(self, plan: Plan, failed: Sequence[str]) -> Iterable[str]:

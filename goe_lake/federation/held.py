@@ -24,10 +24,11 @@ MAYBE: Final = identifier("$maybe")
 
 @dataclass(frozen=True)
 class Worth:
-    """Which companions a value column has; *whole* tells that it is a count."""
+    """Which companions a value column has; bounds are of a whole number, unless it is a *real* one."""
 
     tainted: bool = False
     bounded: bool = False
+    real: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def read(column: str, worth: Worth) -> Traced:
         level_of(column) if worth.tainted else None,
         lower_of(column) if worth.bounded else None,
         upper_of(column) if worth.bounded else None,
-        whole=worth.bounded,
+        whole=worth.bounded and not worth.real,
     )
 
 
@@ -100,15 +101,16 @@ def shown(column: str, traced: Traced) -> list[str]:
     if traced.level is not None:
         parts.append(f"({traced.level})::TINYINT AS {level_of(column)}")
         if traced.lower is not None or traced.upper is not None:
-            parts.append(f"({traced.lower or 'NULL'})::HUGEINT AS {lower_of(column)}")
-            parts.append(f"({traced.upper or 'NULL'})::HUGEINT AS {upper_of(column)}")
+            kind = "HUGEINT" if traced.whole else "DOUBLE"
+            parts.append(f"({traced.lower or 'NULL'})::{kind} AS {lower_of(column)}")
+            parts.append(f"({traced.upper or 'NULL'})::{kind} AS {upper_of(column)}")
     return parts
 
 
 def worth_of(traced: Traced) -> Worth:
     """The companions that `shown` gives."""
     bounded = traced.level is not None and (traced.lower is not None or traced.upper is not None)
-    return Worth(traced.level is not None, bounded)
+    return Worth(traced.level is not None, bounded, bounded and not traced.whole)
 
 
 def looked_at(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import duckdb
@@ -172,7 +172,7 @@ def _outer(
     lost = {id(rows) for rows in (left, right)} - {id(rows) for rows in sides[kind]}
     unknown = [rows for rows in (left, right) if kind == "FULL" or id(rows) in lost]
     for rows in unknown:
-        worth |= {key: Worth(tainted=True, bounded=its.bounded) for key, its in rows.worth.items()}
+        worth |= {key: replace(its, tainted=True) for key, its in rows.worth.items()}
     columns = _columns(left, worth, one) + _columns(right, worth, other)
     there = "WHEN maybe_l > 0 THEN maybe_l WHEN maybe_r > 0 THEN maybe_r"
     maybe = f"CASE {there} WHEN doubt THEN {UNDECIDED} ELSE 0 END"

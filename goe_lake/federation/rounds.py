@@ -21,11 +21,13 @@ from goe_lake.errors import QueryRefused
 from goe_lake.federation.cells import hold_cells
 from goe_lake.federation.held import Held, Ordered, level_of
 from goe_lake.federation.merge import Part
+from goe_lake.federation.quantiles import add_quantiles
 from goe_lake.federation.spread import mark_spread
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.workspace import final_step
 from goe_lake.query import Code, Plan
 from goe_lake.query.plan import cells_name
+from goe_lake.query.quantiles import Quantile
 from goe_lake.query.rounds import MOST_VALUES, Value
 from goe_lake.query.steps import Nested, SelectStep, Step, Use
 from goe_lake.query.taint import APPROX, OK, PARTIAL
@@ -57,6 +59,7 @@ class Rounds:
     bind: Callable[[str], Sequence[BoundColumn]]
     domain_rows: bool = False
     parts: dict[int, list[Part]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
     def run(self) -> Ordered:
         """Ask round after round, and take every step as soon as what it reads is there."""
@@ -77,8 +80,10 @@ class Rounds:
         if not places:
             return
         answered = self.ask([self.plan.releases[place] for place in places])
-        for place, parts in zip(places, answered, strict=True):
-            self._hold(place, parts, levels.get(place, OK))
+        self.parts.update(zip(places, answered, strict=True))
+        for place in places:
+            if place not in self.plan.bins:
+                self._hold(place, levels.get(place, OK))
 
     def _resolve(self, place: int) -> int:
         """Put the constants into release number *place*; the worst level of them."""
@@ -88,16 +93,34 @@ class Rounds:
         self.plan = self.plan.resolved(place, values)
         return max(constant.level for constant in found.values())
 
-    def _hold(self, place: int, parts: list[Part], level: int) -> None:
+    def _hold(self, place: int, level: int) -> None:
         """Keep the cells of release number *place*; none is worth more than the constants in it."""
-        name, release = cells_name(place), self.plan.releases[place]
+        name, release, parts = cells_name(place), self.plan.releases[place], self.parts[place]
         shown = self.domain_rows and self.plan.single is not None
         held = hold_cells(name, release, parts, self.catalog, self.runner.connection, domain_rows=shown)
-        self.parts[place] = parts
+        asked = [(its, self.parts[bins]) for its, bins in self.plan.quantiles.get(place, ())]
+        if asked:
+            held, errors = add_quantiles(held, release, asked, self.runner.connection)
+            self._note_errors([its for its, _ in asked], errors)
         held = self._at_best(held, level) if level else held
         if any(part.answer.spread is not None for part in parts):
             held = mark_spread(held, release, self.runner.connection)
         self.runner.tables[name] = held
+
+    def _note_errors(self, quantiles: list[Quantile], errors: dict[str, float]) -> None:
+        """Say once of each column how far its approximate quantiles may be from the pooled ones."""
+        columns = dict.fromkeys((its.column, its.unit) for its in quantiles)
+        for column, unit in columns:
+            own = [its for its in quantiles if its.column == column and errors[its.name]]
+            if not own:
+                continue
+            texts = dict.fromkeys(its.text for its in own)
+            what = next(iter(texts)) if len(texts) == 1 else f"quantiles of {column.table}.{column.column}"
+            error = max(errors[its.name] for its in own)
+            near = f"{error:.4g}{f' {unit}' if unit else ''}"
+            self.notices.append(
+                f"≈: {what} within {near} of the pooled value; bounds of each value are given"
+            )
 
     def _at_best(self, held: Held, level: int) -> Held:
         store = identifier(held.store)

@@ -172,7 +172,7 @@ class Runner:
         if not worth.bounded:
             return Traced(value, level)
         lower, upper = (f"(SELECT {side(column)} FROM {store})" for side in (lower_of, upper_of))
-        return Traced(value, level, lower, upper, whole=True)
+        return Traced(value, level, lower, upper, whole=not worth.real)
 
     def _exists(self, held: Held) -> Traced:
         value = f"EXISTS (SELECT 1 FROM {held.name})"

@@ -13,6 +13,7 @@ from goe_lake.query.expressions import both, convert
 from goe_lake.query.forms import Form, form_of, indicator
 from goe_lake.query.language import over_persons
 from goe_lake.query.moments import MOMENTS, arguments_of, moment_of
+from goe_lake.query.quantiles import QUANTILES, quantiles_of
 from goe_lake.query.sums import Measures, cast_to, count_of, total_of
 from goe_lake.release import Call, ColumnRef, Expr, MeasureFunction
 
@@ -66,6 +67,12 @@ def _avg(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     return exp.Paren(this=exp.Div(this=total, expression=present))
 
 
+def _quantile(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
+    made, several = quantiles_of(node, where, measures.catalog, measures.tables, measures.quantiles)
+    columns = [exp.column(quantile.name) for quantile in made]
+    return exp.Array(expressions=columns) if several else columns[0]
+
+
 def _all(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     return _truth(node.this, where, measures, deciding=False)
 
@@ -114,5 +121,6 @@ DECOMPOSITIONS: Final[Mapping[str, Callable[[exp.Expr, Expr | None, Measures], e
         "bool_and": _all,
         "bool_or": _any,
         **dict.fromkeys(MOMENTS, moment_of),
+        **dict.fromkeys(QUANTILES, _quantile),
     }
 )

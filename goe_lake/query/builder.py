@@ -33,6 +33,7 @@ from goe_lake.query.language import aggregates_in
 from goe_lake.query.lists import Row, listed_rows, without_list
 from goe_lake.query.lowering import Lowered, lowered
 from goe_lake.query.outer import right_as_left, row_a_person
+from goe_lake.query.parts import equal_parts
 from goe_lake.query.personal import beneath, distinct_as_groups, is_row_wise
 from goe_lake.query.pivot import pivoted
 from goe_lake.query.plan import cells_name
@@ -45,9 +46,11 @@ from goe_lake.query.presence import (
     with_presence,
 )
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
+from goe_lake.query.quantiles import Quantile
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.rounds import (
     MOST_ROUNDS,
+    Finishing,
     Waiting,
     finishing,
     gives_one_row,
@@ -100,6 +103,7 @@ class Builder:
     rounds: dict[str, int] = field(default_factory=dict)
     persons: dict[str, PersonQuery] = field(default_factory=dict)
     present: dict[str, Presence] = field(default_factory=dict)
+    quantiles: dict[int, tuple[tuple[Quantile, int], ...]] = field(default_factory=dict)
 
     def answer(self, query: exp.Query) -> None:
         """Plan the whole query; its rows are those of the last step."""
@@ -131,14 +135,17 @@ class Builder:
         node.set("with_", None)
         check_limit(node, self.catalog)
         node = right_as_left(node)
+        written = node.copy()
         sources = self._sources(node, scope)
         if any(rows.personal for rows in sources.values()):
             self._check_unmixed(node, sources)
         if kept_list(node, sources) is None:
             self._outer(node, sources)
         self._semi(node, sources)
-        self._nested(node, scope, sources)
         persons = {alias: rows for alias, rows in sources.items() if rows.personal}
+        if persons and is_row_wise(node):
+            sources |= self._cut_points(node, written, scope)
+        self._nested(node, scope, sources)
         if persons:
             kept = kept_list(node, sources)
             if kept is not None:
@@ -419,6 +426,21 @@ class Builder:
 
     # ------------------------------------------------------------------ SELECTs over persons
 
+    def _cut_points(self, node: exp.Select, written: exp.Select, scope: Scope) -> dict[str, Rows]:
+        """Let each ntile() of *node* read cut points: one row of quantiles of the same persons."""
+        found: dict[str, Rows] = {}
+        for window in list(node.find_all(exp.Window)):
+            if not isinstance(window.this, exp.Ntile):
+                continue
+            parts = equal_parts(window, node, self.catalog)
+            alias = f"_cuts{len(found) + 1}"
+            rows = self.select(parts.cut_points(written), scope)
+            assert rows.step is not None
+            found[alias] = rows
+            window.replace(parts.as_case(alias))
+            node.append("joins", exp.Join(this=named_table(rows.step, alias), kind="CROSS"))
+        return found
+
     def _take_lists(self, node: exp.Select, sources: dict[str, Rows]) -> tuple[exp.Select, dict[str, Rows]]:
         """*node* and its *sources* without VALUES and ranges: their columns are choices of constants."""
         lists = {alias: rows for alias, rows in sources.items() if rows.listed}
@@ -553,9 +575,9 @@ class Builder:
         if has_sets(node):
             return self._over_sets(node, sources)
         if may_aggregate_labels(node) and not groups_by_person(node):
-            made = self._over_labels(node, sources)
-            if made is not None:
-                return made
+            labels = self._over_labels(node, sources)
+            if labels is not None:
+                return labels
         names = output_names(node)
         distinct = node.args.get("distinct")
         node = expand_all(distinct_as_groups(node))
@@ -583,31 +605,38 @@ class Builder:
         if len(self.releases) >= MOST_RELEASES:
             hint = "group by a column instead of asking for each group by itself"
             raise refusal(Code.TOO_MUCH_WORK, node, f"the query has more than {MOST_RELEASES} releases", hint)
-        cells = cells_name(len(self.releases))
-        release, step, marks = finishing(low, cells, self._name(), names)
+        place = len(self.releases)
+        cells = cells_name(place)
+        made = _with_margins(finishing(low, cells, self._name(), names), margins, node)
+        release, step = made.release, made.step
         if distinct is not None and step.select.args.get("distinct") is None:
             _check_labels(release, distinct)
-        release = replace(release, margins=margins)
-        constants = {mark: self.nested[mark] for mark in marks}
-        if release in self.releases and not constants:
+        constants = {mark: self.nested[mark] for mark in made.marks}
+        if release in self.releases and not constants and not made.quantiles:
             cells = cells_name(self.releases.index(release))
             step.select.args["from_"].set("this", exp.to_table(cells))
             step = replace(step, cells=cells)
         else:
-            self._ask(release, cells, constants, node)
+            self._ask(made, constants, node)
         if constants:
-            self.waiting[len(self.releases) - 1] = Waiting(low, constants, cells, step.name, names)
+            self.waiting[place] = Waiting(low, constants, cells, step.name, names)
         rows = self.add(replace(step, nested=self._marks(step.select)))
         return replace(rows, single=gives_one_row(node, []))
 
-    def _ask(self, release: Release, cells: str, constants: Mapping[str, Nested], at: exp.Select) -> None:
-        """Note *release*: it is asked in the round after those that release its *constants*."""
+    def _ask(self, made: Finishing, constants: Mapping[str, Nested], at: exp.Select) -> None:
+        """Note the releases of *made*: in the round after those that release its *constants*."""
         number = 1 + max((self.rounds.get(use.step, 0) for use in constants.values()), default=0)
         if number > MOST_ROUNDS:
             hint = "ask for the first values by themselves, and write them here"
             raise refusal(Code.TOO_MUCH_WORK, at, f"the query takes more than {MOST_ROUNDS} rounds", hint)
-        self.rounds[cells] = number
-        self.releases.append(release)
+        place = len(self.releases)
+        bins = made.bins
+        for release in (made.release, *bins.values()):
+            self.rounds[cells_name(len(self.releases))] = number
+            self.releases.append(release)
+        if made.quantiles:
+            places = dict(zip(bins, range(place + 1, place + 1 + len(bins)), strict=True))
+            self.quantiles[place] = tuple((its, places[its.binned]) for its in made.quantiles)
 
     def _lowered(self, node: exp.Select) -> Lowered:
         """*node* over tables and sub-aggregates alone."""
@@ -752,6 +781,14 @@ def _leave_mark(holder: exp.Expr, mark: str) -> None:
         holder.set("expressions", [exp.Placeholder(this=mark)])
     else:
         holder.replace(exp.Placeholder(this=mark))
+
+
+def _with_margins(made: Finishing, margins: tuple[tuple[str, ...], ...], at: exp.Select) -> Finishing:
+    """*made*, whose release is asked for coarser groupings as well."""
+    if margins and made.quantiles:
+        hint = "ask for each grouping by itself, and UNION ALL them"
+        raise refusal(Code.AGGREGATE, at, "no quantile of margins (ROLLUP, CUBE) is answered", hint)
+    return replace(made, release=replace(made.release, margins=margins))
 
 
 def _wrapped(node: exp.Expr) -> exp.Select:

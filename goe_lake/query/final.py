@@ -11,11 +11,12 @@ from goe_lake.query.aggregates import finish
 from goe_lake.query.checks import is_answered
 from goe_lake.query.language import is_window_head, over_persons
 from goe_lake.query.moments import arguments_of
+from goe_lake.query.quantiles import QUANTILES
 from goe_lake.query.sums import Measures
 
 # Aggregates with the unit of what they are taken of, and those with its square
 SAME_UNIT = frozenset(
-    {"sum", "avg", "fsum", "kahan_sum", "sumkahan", "stddev", "stddev_pop", "stddev_samp", "sem"}
+    {"sum", "avg", "fsum", "kahan_sum", "sumkahan", "stddev", "stddev_pop", "stddev_samp", "sem", *QUANTILES}
 )
 SQUARE_UNIT = frozenset({"var_pop", "var_samp"})
 
@@ -49,7 +50,7 @@ class Finisher:
         shown = node.this if isinstance(node, exp.Filter) else node
         name = over_persons(shown)
         if name in SAME_UNIT or name in SQUARE_UNIT:
-            (shown,) = arguments_of(shown)
+            shown = arguments_of(shown)[0]
         if not isinstance(shown, exp.Column) or shown.table not in self.measures.tables:
             return ""
         unit = self.measures.catalog.column(self.measures.tables[shown.table], shown.name).unit

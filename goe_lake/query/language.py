@@ -167,9 +167,14 @@ OVER_PERSONS: Final[Mapping[type[exp.Expr], str]] = MappingProxyType(
         exp.RegrSlope: "regr_slope",
         exp.RegrIntercept: "regr_intercept",
         exp.RegrR2: "regr_r2",
+        exp.Median: "median",
+        exp.PercentileCont: "quantile_cont",
+        exp.PercentileDisc: "quantile_disc",
+        exp.Quantile: "quantile",
+        exp.ApproxQuantile: "approx_quantile",
     }
 )
-NAMED_OVER_PERSONS: Final = frozenset({"sem", "kurtosis_pop", "fsum", "kahan_sum", "sumkahan"})
+NAMED_OVER_PERSONS: Final = frozenset({"sem", "kurtosis_pop", "fsum", "kahan_sum", "sumkahan", "mad"})
 
 RANKINGS: Final = (
     exp.Rank, exp.DenseRank, exp.RowNumber, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead,

@@ -16,6 +16,7 @@ from goe_lake.query.checks import (
 from goe_lake.query.final import Finisher
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.qualify import qualify
+from goe_lake.query.quantiles import Quantile
 from goe_lake.query.relation import plan_keys, plan_relation
 from goe_lake.query.subset import check_cast_types, check_subset
 from goe_lake.query.sums import Measures
@@ -76,8 +77,11 @@ def distinct_as_groups(query: exp.Select) -> exp.Select:
 
 def release_of(
     query: exp.Select, catalog: Catalog, cells: str, derived: tuple[PerPerson, ...] = ()
-) -> tuple[Release, exp.Select, exp.Select, tuple[str, ...]]:
-    """The release of *query*, the SELECT over the table *cells*, *query* in full names, and the units."""
+) -> tuple[Release, exp.Select, exp.Select, tuple[str, ...], tuple[Quantile, ...]]:
+    """The release of *query*, the SELECT over the table *cells*, *query* in full names, units, and quantiles.
+
+    The quantiles are columns of *cells* that the release itself does not fill.
+    """
     query = qualify(check_persons(query, catalog), catalog)
     for check in MEANING_PASSES:
         query = check(query, catalog)
@@ -92,7 +96,7 @@ def release_of(
     if not measures.asked:  # keys alone: which groups there are is itself a count of persons
         measures.column(MeasureFunction.PERSONS)
     release = Release(relation, conditions, keys, tuple(measures.asked.values()), CellKind.OPEN)
-    return release, final, query, units
+    return release, final, query, units, tuple(measures.quantiles)
 
 
 def _final_select(query: exp.Select, finisher: Finisher, cells: str) -> exp.Select:

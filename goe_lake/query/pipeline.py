@@ -57,4 +57,5 @@ def plan(query: exp.Query, catalog: Catalog, source: str) -> Plan:
         source,
         builder.waiting,
         builder.rounds,
+        builder.quantiles,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from goe_lake.query.quantiles import Quantile
 from goe_lake.query.rounds import Value, Waiting
-from goe_lake.query.steps import DIALECT, SelectStep, Step, marks_of
+from goe_lake.query.steps import DIALECT, Nested, SelectStep, Step, marks_of
 from goe_lake.release import Release
 
 
@@ -17,7 +18,8 @@ class Plan:
     *tables* are the public tables that are read, each with the contigs that matter (None: all).
     *source* is the query as the parser wrote it again. *waiting* are the releases, by their places, that
     need constants of earlier rounds, and *rounds* gives for each step and table of cells the round in
-    which it can be made: 0 where no node is asked, 1 for the first.
+    which it can be made: 0 where no node is asked, 1 for the first. *quantiles* are columns of the cells of
+    a release, by its place, each with the place of the release that counts by intervals for it.
     """
 
     releases: tuple[Release, ...]
@@ -26,6 +28,7 @@ class Plan:
     source: str
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
     rounds: Mapping[str, int] = field(default_factory=dict)
+    quantiles: Mapping[int, tuple[tuple[Quantile, int], ...]] = field(default_factory=dict)
 
     @property
     def last(self) -> Step:
@@ -35,8 +38,15 @@ class Plan:
     @property
     def single(self) -> Release | None:
         """The release, where the answer is its cells and nothing lies between."""
-        alone = len(self.releases) == 1 and isinstance(self.last, SelectStep) and self.last.cells
+        alone = (
+            len(self.releases) - len(self.bins) == 1 and isinstance(self.last, SelectStep) and self.last.cells
+        )
         return self.releases[0] if alone else None
+
+    @property
+    def bins(self) -> frozenset[int]:
+        """The places of the releases that count by intervals for quantiles."""
+        return frozenset(place for its in self.quantiles.values() for _, place in its)
 
     @property
     def last_round(self) -> int:
@@ -54,17 +64,23 @@ class Plan:
 
         QueryRefused where they cannot stand there, e.g. 0 as a divisor.
         """
-        waiting = self.waiting[place]
-        release, step = waiting.resolved(values)
-        releases = (*self.releases[:place], release, *self.releases[place + 1 :])
-        steps = tuple(
-            replace(step, nested={mark: old.nested[mark] for mark in marks_of(step.select)})
-            if isinstance(old, SelectStep) and old.name == step.name
-            else old
-            for old in self.steps
+        made = self.waiting[place].resolved(values)
+        releases = list(self.releases)
+        # those that count by intervals follow their release
+        whole = replace(made.release, margins=self.releases[place].margins)
+        for number, release in enumerate((whole, *made.bins.values()), place):
+            releases[number] = release
+        step = replace(
+            made.step,
+            nested={mark: its for mark, its in self._nested().items() if mark in marks_of(made.step.select)},
         )
+        steps = tuple(step if old.name == step.name else old for old in self.steps)
         left = {other: its for other, its in self.waiting.items() if other != place}
-        return replace(self, releases=releases, steps=steps, waiting=left)
+        return replace(self, releases=tuple(releases), steps=steps, waiting=left)
+
+    def _nested(self) -> dict[str, Nested]:
+        steps = (step for step in self.steps if isinstance(step, SelectStep))
+        return {mark: its for step in steps for mark, its in step.nested.items()}
 
     def step_sql(self, step: Step) -> str:
         """A step as SQL over earlier tables, for `explain`.

@@ -18,9 +18,10 @@ from goe_lake.query.gateway import with_names
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.lowering import Lowered
 from goe_lake.query.personal import beneath, release_of
+from goe_lake.query.quantiles import Quantile, bins_release
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.steps import DIALECT, Nested, SelectStep, marks_of
-from goe_lake.release import Release
+from goe_lake.release import ColumnRef, Expr, Release
 
 MOST_ROUNDS = 4
 MOST_VALUES = 2_000  # constants of one set
@@ -55,27 +56,40 @@ class Waiting:
         ]
         return any(mark in self.constants for head in heads for mark in marks_of(head))
 
-    def resolved(self, values: Mapping[str, Sequence[Value]]) -> tuple[Release, SelectStep]:
+    def resolved(self, values: Mapping[str, Sequence[Value]]) -> Finishing:
         """The release and its step with *values* in the place of the constants; a set has several."""
         typed = with_values(self.select.typed, values) if self.select.typed is not None else None
         select = replace(self.select, query=with_values(self.select.query, values), typed=typed)
-        release, step, _ = finishing(select, self.cells, self.step, self.names)
-        return release, step
+        return finishing(select, self.cells, self.step, self.names)
 
 
-def finishing(
-    select: Lowered, cells: str, step: str, names: tuple[str, ...]
-) -> tuple[Release, SelectStep, tuple[str, ...]]:
-    """The release of *select*, the step over its *cells*, and the marks of the constants that it needs.
+@dataclass(frozen=True)
+class Finishing:
+    """A release, and the *step* over its cells, in which nested queries are left open.
 
-    The nested queries in the step are left open.
+    *marks* are the constants that the release needs; *quantiles* are columns of its cells that are
+    read off counts by intervals, which *bins* ask for.
     """
-    release, final, query, units = release_of(select.query, select.catalog, cells, select.derived)
+
+    release: Release
+    step: SelectStep
+    marks: tuple[str, ...]
+    quantiles: tuple[Quantile, ...]
+
+    @property
+    def bins(self) -> dict[tuple[ColumnRef, Expr | None], Release]:
+        """The counts by intervals, each asked once."""
+        return {quantile.binned: bins_release(self.release, quantile) for quantile in self.quantiles}
+
+
+def finishing(select: Lowered, cells: str, step: str, names: tuple[str, ...]) -> Finishing:
+    """The release of *select*, and the step called *step* over its *cells*."""
+    release, final, query, units, quantiles = release_of(select.query, select.catalog, cells, select.derived)
     columns = with_names(final, names)
     keys = tuple(key.name for key in release.keys)
     typed = (select.typed or query).sql(DIALECT) if not list(marks_of(query)) else None
     made = SelectStep(step, final, columns, units, {}, cells, typed, keys)
-    return release, made, _constant_marks(query)
+    return Finishing(release, made, _constant_marks(query), quantiles)
 
 
 def _constant_marks(select: exp.Select) -> tuple[str, ...]:

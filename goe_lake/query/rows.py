@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from goe_lake.errors import QueryRefused
 from goe_lake.query.lists import Row
 from goe_lake.query.refusals import Code, refusal
 
@@ -109,5 +110,12 @@ def check_row_wise(select: exp.Select) -> None:
             raise refusal(Code.NESTED_QUERY, part, f"{clause} stands over rows about persons", hint)
     window = select.find(exp.Window)
     if window is not None:
-        hint = "aggregate first; windows may stand over the groups"
-        raise refusal(Code.WINDOW, window, "a window function stands over rows about persons", hint)
+        raise refused_window(window)
+
+
+def refused_window(window: exp.Expr) -> QueryRefused:
+    """The refusal of a window function over rows about persons."""
+    hint = "aggregate first; windows may stand over the groups"
+    if isinstance(window.this, exp.PercentRank | exp.CumeDist | exp.Rank | exp.DenseRank | exp.RowNumber):
+        hint = "a rank is that of one person; cut them into equal parts with ntile(5) OVER (ORDER BY x)"
+    return refusal(Code.WINDOW, window, "a window function stands over rows about persons", hint)

@@ -113,6 +113,8 @@ SUBSET: dict[type[exp.Expr], frozenset[str]] = {
         kind: _args("this") for kind in OVER_PERSONS if kind not in (exp.Count, exp.CountIf, exp.Sum, exp.Avg)
     },
     **{kind: _BINARY for kind in OVER_PERSONS if "expression" in kind.arg_types},
+    **dict.fromkeys((exp.Quantile, exp.ApproxQuantile), _args("this", "quantile")),
+    exp.Array: _args("expressions"),
     exp.Filter: _BINARY,
 }
 
@@ -281,9 +283,12 @@ def _unlisted_for_persons(node: exp.Expr) -> Exception:
 def refused_aggregate(node: exp.Expr) -> Exception:
     """The refusal of an aggregate that no node computes."""
     name = name_of(node)
-    hint = "answered are count, sum, avg, var, stddev, corr, regr_… and the like, with FILTER"
+    hint = "answered are count, sum, avg, var, stddev, corr, regr_…, quantiles and the like, with FILTER"
     if isinstance(node, exp.Min | exp.Max | exp.ArgMax | exp.ArgMin):
-        hint = "the extreme value is that of one person; count the persons beyond a bound instead"
+        end = "0.05" if isinstance(node, exp.Min | exp.ArgMin) else "0.95"
+        hint = f"the extreme value is that of one person; take quantile_cont(x, {end})"
+    elif isinstance(node, exp.First | exp.Last | exp.AnyValue | exp.NthValue):
+        hint = "it is the value of one person; take median(x)"
     return refusal(Code.AGGREGATE, node, f"the aggregate {name} over persons is not answered", hint)
 
 

@@ -12,6 +12,7 @@ from sqlglot import exp
 from goe_lake.catalog import Catalog, Column, ColumnType
 from goe_lake.query.expressions import both
 from goe_lake.query.forms import Form, Product
+from goe_lake.query.quantiles import Quantile
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction, in_order
 
@@ -25,6 +26,7 @@ class Measures:
     catalog: Catalog
     tables: dict[str, str]
     asked: dict[Asked, Measure] = field(default_factory=dict)
+    quantiles: list[Quantile] = field(default_factory=list)
 
     def column(
         self, function: MeasureFunction, factors: Product = (), where: Expr | None = None

@@ -11,6 +11,7 @@ import pytest
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.errors import NodeFailed, QueryRefused
 from goe_lake.federation import EmbeddedNode, Federation
+from goe_lake.federation.asker import Asker
 from goe_lake.release import Release
 from tests.attacks.worlds import SECRETS, observed, open_world
 
@@ -75,12 +76,12 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.node, name)
 
-    def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
+    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
         """The node's own answer, noted."""
         self.asked.append(release)
         if len(self.asked) > self.lasts:
             raise NodeFailed("NODE-0", query_id, "it is silent")
-        return self.node.answer(release, purpose, query_id)
+        return self.node.answer(release, asker, query_id)
 
 
 def watched(federation: Federation, lasts: int = 99) -> tuple[Federation, list[Watched]]:

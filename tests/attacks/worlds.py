@@ -112,6 +112,7 @@ def observed(federation: Federation, text: str) -> dict[str, Any]:
         return {"failed": type(error).__name__}
     envelope = answer.envelope.to_json()
     envelope.pop("query_id")
+    envelope.pop("budget_left", None)  # what was asked before
     for node in envelope["nodes"]:
         node.pop("snapshot_id")
     return {

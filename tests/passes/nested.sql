@@ -72,7 +72,7 @@ SELECT count(*) FROM (SELECT bmi FROM samples ORDER BY bmi LIMIT 10) AS x
 refused: G304
 ---
 -- title: persons are not numbered
-WITH q AS (SELECT sample_id, ntile(5) OVER (ORDER BY score) AS k FROM scores) SELECT k, count(*) FROM q GROUP BY k
+WITH q AS (SELECT sample_id, row_number() OVER (ORDER BY score) AS k FROM scores) SELECT k, count(*) FROM q GROUP BY k
 -- =>
 refused: G307
 ---

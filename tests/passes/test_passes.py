@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from goe_lake.errors import QueryRefused
 from goe_lake.query import Code, Plan, prepare
 from goe_lake.query.moments import macro_statements
 from goe_lake.query.plan import cells_name
+from goe_lake.query.quantiles import Quantile, QuantileKind
 from goe_lake.query.refusals import RULES
 from goe_lake.query.steps import Use
 from goe_lake.release import (
@@ -88,6 +90,11 @@ def described(plan: Plan) -> str:
         f"constant: {mark} {use.use} {use.step}{f'.{use.column}' if use.column is not None else ''}"
         for waiting in plan.waiting.values()
         for mark, use in waiting.constants.items()
+    ]
+    lines += [
+        f"quantile: {cells_name(place)}.{its.name} {its.kind} {its.probability} of {cells_name(bins)}"
+        for place, quantiles in plan.quantiles.items()
+        for its, bins in quantiles
     ]
     for table, contigs in plan.tables.items():
         lines.append(f"table: {table}" + (f" on {', '.join(contigs)}" if contigs is not None else ""))
@@ -173,7 +180,9 @@ def test_case_computes_what_the_query_says(case: Case, catalog: Catalog) -> None
     for number in range(1, plan.last_round + 1):
         for place in plan.asked_in(number):
             plan = with_constants(plan, place, catalog, connection)
-            cells = release_sql(plan.releases[place])
+            if place in plan.bins:
+                continue
+            cells = release_sql(plan.releases[place], [its for its, _ in plan.quantiles.get(place, ())])
             connection.execute(f"CREATE TABLE {cells_name(place)} AS {cells}")
     ours = connection.execute(plan.final_sql()).fetchall()
     theirs = connection.execute(case.query).fetchall()
@@ -248,8 +257,8 @@ def tiny_database(catalog: Catalog) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def release_sql(release: Release) -> str:
-    """The release as plain SQL over the logical tables: what a node computes, disclosure control aside."""
+def release_sql(release: Release, quantiles: Sequence[Quantile] = ()) -> str:
+    """The release as plain SQL over the logical tables: what nodes compute, disclosure control aside."""
     source = relation_sql(release.relation)
     first = release.relation.first.alias
     for part in release.relation.derived:
@@ -258,6 +267,7 @@ def release_sql(release: Release) -> str:
     where = " AND ".join(to_sql(condition, name_of) for condition in release.conditions) or "TRUE"
     keys = [f"{to_sql(key.expression, name_of)} AS {key.name}" for key in release.keys]
     measures = [f"{measure_sql(measure, release)} AS {measure.name}" for measure in release.measures]
+    measures += [quantile_sql(quantile) for quantile in quantiles]
     group = f" GROUP BY {', '.join(key.name for key in release.keys)}" if keys else ""
     return f"SELECT {', '.join([*keys, *measures])} FROM {source} WHERE {where}{group}"
 
@@ -291,6 +301,18 @@ def output_sql(output: Output) -> str:
     function = "count" if output.function is OutputFunction.ROWS else output.function.value
     over = f" FILTER ({to_sql(output.where, name_of)})" if output.where is not None else ""
     return f"{function}({argument}){over} AS {output.name}"
+
+
+def quantile_sql(quantile: Quantile) -> str:
+    """What the gateway reads off counts by intervals, computed from the values."""
+    over = f" FILTER ({to_sql(quantile.where, name_of)})" if quantile.where is not None else ""
+    column, probability = name_of(quantile.column), float(quantile.probability)
+    functions = {
+        QuantileKind.CONTINUOUS: f"quantile_cont({column}, {probability})",
+        QuantileKind.DISCRETE: f"quantile_disc({column}, {probability})",
+        QuantileKind.DEVIATION: f"mad({column})",
+    }
+    return f"{functions[quantile.kind]}{over} AS {quantile.name}"
 
 
 def measure_sql(measure: Measure, release: Release) -> str:

@@ -45,6 +45,7 @@ ANSWERED = [
     "SELECT variant_id, ac, an, af, n_het, status FROM allele_frequencies "
     "WHERE contig = 'chr19' AND country = 'all' AND population = 'all' AND sex = 'all'",
     "SELECT sex, count(*) AS n FROM samples WHERE bmi > (SELECT avg(bmi) FROM samples) GROUP BY sex",
+    "SELECT country, median(bmi) AS m, quantile_cont(ldl, 0.9) AS q FROM samples GROUP BY country",
     "WITH m AS (SELECT avg(bmi) AS mu, avg(ldl) AS top FROM samples) "
     "SELECT country, avg((bmi - mu) / top) AS z FROM samples, m GROUP BY country",
 ]

@@ -97,7 +97,7 @@ def _side(text: bool) -> str:
 
 
 def _cell(value: object, status: str, bound: Bound | None, text: bool) -> str:
-    if bound is not None:
+    if bound is not None and status != Status.APPROX:
         known = f"{bound.lower}…{bound.upper}" if bound.upper is not None else f"≥ {bound.lower}"
         return f'<td class="hidden">{escape(known)}</td>'
     if status in (Status.WITHHELD, Status.BOUNDED):

@@ -1,0 +1,105 @@
+"""ntile() over persons: equal parts of them, cut at quantiles that an earlier round reads off the union.
+
+Which part a person is in follows from her own value and the cut points, so that it can be computed at
+her node. Persons with a value equal to a cut point are in the part below it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sqlglot import exp
+
+from goe_lake.catalog import Catalog
+from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.relation import and_parts
+
+MOST_PARTS = 100
+
+
+@dataclass(frozen=True)
+class EqualParts:
+    """*count* equal parts of persons by *value*, the first of the least values, or of the most."""
+
+    count: int
+    value: exp.Column
+    descending: bool
+
+    def cut_points(self, written: exp.Select) -> exp.Select:
+        """The quantiles of the persons of the SELECT *written*, c1, c2, … in the order of the parts."""
+        select = exp.select(
+            *(
+                exp.alias_(
+                    exp.PercentileDisc(this=self.value.copy(), expression=_number(self._probability(place))),
+                    f"c{place}",
+                )
+                for place in range(1, self.count)
+            )
+        )
+        for name in ("from_", "joins", "where"):
+            clause = written.args.get(name)
+            if clause is not None:
+                select.set(
+                    name, [part.copy() for part in clause] if isinstance(clause, list) else clause.copy()
+                )
+        return select
+
+    def _probability(self, place: int) -> Fraction:
+        return Fraction(self.count - place if self.descending else place, self.count)
+
+    def as_case(self, alias: str) -> exp.Expr:
+        """The number of a person's part, by the cut points of *alias*."""
+        compared = exp.GT if self.descending else exp.LTE
+        ifs = [
+            exp.If(
+                this=compared(this=self.value.copy(), expression=exp.column(f"c{place}", table=alias)),
+                true=exp.Literal.number(place),
+            )
+            for place in range(1, self.count)
+        ]
+        return exp.Paren(this=exp.Case(ifs=ifs, default=exp.Literal.number(self.count)))
+
+
+def equal_parts(window: exp.Window, select: exp.Select, catalog: Catalog) -> EqualParts:
+    """The parts that *window*, an ntile() of *select* over persons, asks for."""
+    number = window.this.this
+    hint = "e.g. ntile(5) OVER (ORDER BY score)"
+    if (
+        not isinstance(number, exp.Literal)
+        or not number.name.isdigit()
+        or not 2 <= int(number.name) <= MOST_PARTS
+    ):
+        raise refusal(Code.CONSTANT, window, f"ntile takes a number from 2 to {MOST_PARTS}", hint)
+    if window.args.get("partition_by") or window.args.get("spec") is not None:
+        message = "ntile over persons is answered without PARTITION BY and frame"
+        raise refusal(Code.WINDOW, window, message, "choose the group with WHERE")
+    order = window.args.get("order")
+    items = order.expressions if order is not None else []
+    if len(items) != 1 or not isinstance(items[0].this, exp.Column):
+        raise refusal(Code.WINDOW, window, "ntile over persons is by one column", hint)
+    column = items[0].this
+    if not _is_given(column, select, catalog):
+        message = f"{column.name} may be missing, and the missing are not the last part"
+        raise refusal(Code.WINDOW, window, message, f"add WHERE {column.name} IS NOT NULL")
+    return EqualParts(int(number.name), column, bool(items[0].args.get("desc")))
+
+
+def _is_given(column: exp.Column, select: exp.Select, catalog: Catalog) -> bool:
+    """Whether *column* has a value for everybody: a score has, others where WHERE says so."""
+    where = select.args.get("where")
+    for part in and_parts(where.this) if where is not None else ():
+        inner = part.this.unnest() if isinstance(part, exp.Not) else None
+        if (
+            isinstance(inner, exp.Is)
+            and isinstance(inner.expression, exp.Null)
+            and isinstance(inner.this, exp.Column)
+            and inner.this.name.lower() == column.name.lower()
+        ):
+            return True
+    known = [table.by_name.get(column.name.lower()) for table in catalog.tables.values()]
+    return all(not its.nullable for its in known if its is not None) or column.name.lower() == "score"
+
+
+def _number(value: Fraction) -> exp.Expr:
+    return exp.Literal.number(f"{float(value):.12g}")
