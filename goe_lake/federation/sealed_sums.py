@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from math import prod
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -146,6 +147,7 @@ class Seat:
         """
         self._take(question, opens=False)
         with engine.shape(question.release, question.domain, purpose, question.query_id) as shape:
+            self._check_size(question, shape)
             numbers = numbers_to_seal(shape, engine.policy)
         words = self._sealed(question, numbers)
         return Parcel(self.sealer.node_id, words, cell_rules(engine.policy)), shape.cells
@@ -165,6 +167,7 @@ class Seat:
         try:
             policy = strictest([cell_rules(engine.policy), *(parcel.rules for parcel in parcels)])
             with engine.shape(question.release, question.domain, purpose, question.query_id) as shape:
+                self._check_size(question, shape)
                 numbers = numbers_to_seal(shape, engine.policy)
                 sums = self._opened(question, shape, numbers, parcels)
                 cells = pooled_cells(shape, sums, policy)
@@ -184,10 +187,13 @@ class Seat:
             raise SealBroken("a remainder is larger than its sum")
         return sums
 
+    def _check_size(self, question: SealedQuestion, shape: Shape) -> None:
+        """Refuse, before anything is counted, what would be too much for the opener to be handed."""
+        if prod(shape.numbers) * (len(question.keys(self.circle)) - 1) > MOST_CARRIED:
+            raise ReleaseRefused("R222", "a sealed release has fewer numbers than this one")
+
     def _sealed(self, question: SealedQuestion, numbers: Numbers) -> Words:
         flat = words_of(np.ascontiguousarray(numbers).reshape(-1))
-        if len(flat) * (len(question.keys(self.circle)) - 1) > MOST_CARRIED:
-            raise ReleaseRefused("R222", "a sealed release has fewer numbers than this one")
         return self.sealer.seal(flat, self._agreement(question, len(flat)))
 
     def _agreement(self, question: SealedQuestion, words: int) -> Agreement:
