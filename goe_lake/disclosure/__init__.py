@@ -4,6 +4,7 @@ from goe_lake.disclosure.control import Decision, decide
 from goe_lake.disclosure.evidence import ClassEvidence, Evidence, FilterEvidence, MeasureEvidence, Rule
 from goe_lake.disclosure.families import Family
 from goe_lake.disclosure.policy import DEFAULT_POLICY, Policy, cell_rules, parse_policy, strictest
+from goe_lake.disclosure.reasons import Reasons
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -14,6 +15,7 @@ __all__ = [
     "FilterEvidence",
     "MeasureEvidence",
     "Policy",
+    "Reasons",
     "Rule",
     "cell_rules",
     "decide",

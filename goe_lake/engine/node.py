@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goe_lake.disclosure import Decision, Evidence, Policy, decide
+from goe_lake.disclosure import Decision, Evidence, Policy, Reasons, decide
 from goe_lake.engine import duck
 from goe_lake.engine.bins import sized, with_intervals
 from goe_lake.engine.blueprint import Blueprint
@@ -39,13 +39,15 @@ class NodeAnswer:
     """What a node sends: cells (keys, measures; NULL where withheld, and `<measure>_withheld`) and a receipt.
 
     A group of too few persons has no row. *budget_left* is what the answer leaves of the project's day,
-    *spread* how far its numbers are from the exact ones, None where they are exact.
+    *spread* how far its numbers are from the exact ones, None where they are exact. *reasons* are for the
+    node's own log, and are taken out before the answer leaves.
     """
 
     cells: pa.Table
     receipt: Receipt
     budget_left: BudgetLeft | None = None
     spread: Spread | None = None
+    reasons: Reasons | None = None
 
 
 class NodeEngine:
@@ -88,12 +90,13 @@ class NodeEngine:
         try:
             with self._lock:
                 self._interrupted.clear()
-                cells = self._run(*self._session(purpose), release)
+                cells, reasons = self._run(*self._session(purpose), release)
         except ReleaseRefused:
             raise
         except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
             raise NodeFailed(self.node_id, query_id) from None
-        return NodeAnswer(cells, self.receipt(release, cells, self.policy.min_persons))
+        receipt = self.receipt(release, cells, self.policy.min_persons)
+        return NodeAnswer(cells, receipt, reasons=reasons)
 
     @contextmanager
     def shape(self, release: Release, domain: PublicDomain, purpose: str, query_id: str) -> Iterator[Shape]:
@@ -137,15 +140,18 @@ class NodeEngine:
             self._sessions[key] = (session, session_strata(session))
         return self._sessions[key]
 
-    def _run(self, session: Session, strata: SessionStrata | None, release: Release) -> pa.Table:
-        parts = []
+    def _run(
+        self, session: Session, strata: SessionStrata | None, release: Release
+    ) -> tuple[pa.Table, Reasons]:
+        parts, reasons = [], Reasons()
         reading = with_intervals(derive(release, session), self.policy)
         for cells, evidence in _parts(reading, strata, self.policy):
             # some parts are computed without a statement that could be stopped
             if self._interrupted.is_set():
                 raise InterruptedError
-            parts.append(controlled(cells, sized(cells, evidence, release), release, self.policy))
-        return pa.concat_tables(parts)
+            seen = sized(cells, evidence, release)
+            parts.append(controlled(cells, seen, release, self.policy, reasons))
+        return pa.concat_tables(parts), reasons
 
 
 def _parts(
@@ -203,9 +209,12 @@ def _hides_quality(session: Session, policy: Policy) -> bool:
     return bool(0 < carriers < policy.min_contributors)
 
 
-def controlled(cells: pa.Table, evidence: Evidence, release: Release, policy: Policy) -> pa.Table:
-    """*cells* with everything taken out that may not leave."""
+def controlled(
+    cells: pa.Table, evidence: Evidence, release: Release, policy: Policy, reasons: Reasons
+) -> pa.Table:
+    """*cells* with everything taken out that may not leave; *reasons* counts why."""
     decision: Decision = decide(evidence, policy)
+    reasons.add(evidence, decision, policy)
     columns: dict[str, pa.Array[Any]] = {key.name: one_chunk(cells.column(key.name)) for key in release.keys}
     for measure, told in zip(release.measures, decision.values, strict=True):
         values = one_chunk(cells.column(measure.name))

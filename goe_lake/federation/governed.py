@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from goe_lake.disclosure import Policy
+from goe_lake.disclosure import Policy, Reasons
 from goe_lake.engine.node import NodeAnswer, NodeEngine, digest_of_cells
 from goe_lake.errors import Declined, NodeFailed, ReleaseRefused
 from goe_lake.federation.asker import Asker
@@ -51,15 +50,22 @@ class Question:
 
 @dataclass(frozen=True)
 class Tally:
-    """How much of an answer is told: its rows, and its values by what became of them."""
+    """How much of an answer is told: its rows, and its values by what became of them.
+
+    *rules* are the values withheld by each rule, *unnamed* the groups too small to be named, *rare* the
+    cells that count as rare sites.
+    """
 
     rows: int
     told: int
     withheld: int
+    rules: Mapping[str, int]
+    unnamed: int
+    rare: int
 
     def to_json(self) -> dict[str, object]:
         """The tally as plain JSON values."""
-        return dict(vars(self))
+        return {**vars(self), "rules": dict(self.rules)}
 
 
 class Governed:
@@ -152,18 +158,25 @@ class Governed:
             return answer
         cells, spread = rounded(answer.cells, release)
         receipt = replace(answer.receipt, cells_digest=digest_of_cells(cells))
-        return NodeAnswer(cells, receipt, spread=spread)
+        return replace(answer, cells=cells, receipt=receipt, spread=spread)
 
-    def _given(self, standing: Standing, question: Question, answer: NodeAnswer) -> NodeAnswer:
-        """*answer*, recorded; Declined where it is more than is left of the day."""
+    def _given(
+        self, standing: Standing, question: Question, answer: NodeAnswer, tally: Tally | None = None
+    ) -> NodeAnswer:
+        """*answer*, recorded, without what is for the log alone; Declined where it is more than is left."""
+        counted = tally or tally_of(answer, question.release)
         with self.ledger.transaction() as transaction:
-            left = self._record(transaction, standing, question, answer)
-        return replace(answer, budget_left=left)
+            left = self._record(transaction, standing, question, answer, counted)
+        return replace(answer, budget_left=left, reasons=None)
 
     def _record(
-        self, transaction: Transaction, standing: Standing, question: Question, answer: NodeAnswer
+        self,
+        transaction: Transaction,
+        standing: Standing,
+        question: Question,
+        answer: NodeAnswer,
+        tally: Tally,
     ) -> BudgetLeft | None:
-        tally = tally_of(answer.cells, question.release)
         kind = Kind.ANSWER if self._policy.protects else Kind.UNPROTECTED
         body = {
             **_what(question.release),
@@ -174,7 +187,8 @@ class Governed:
             "cells_digest": answer.receipt.cells_digest,
             "policy": self._policy_digest,
         }
-        transaction.record(_of(question, standing.account, kind, body, cells=tally.rows))
+        record = _of(question, standing.account, kind, body, cells=tally.rows)
+        transaction.record(replace(record, rare_sites=tally.rare))
         if not self._policy.protects:
             return None
         spent = transaction.spent(standing.account)
@@ -189,7 +203,7 @@ class Governed:
         known = held.find(self.ledger, question.asker.project, question.release.digest(), question.basis)
         if known is None:
             answer = self._compute(standing, question)
-            tally = tally_of(answer.cells, question.release)
+            tally = tally_of(answer, question.release)
             with self.ledger.transaction() as transaction:
                 number = held.keep(
                     transaction,
@@ -204,7 +218,7 @@ class Governed:
             told = json.loads(known.receipt)
             receipt = Receipt(**{**told["receipt"], "cells_digest": digest_of_cells(known.cells)})
             answer = NodeAnswer(known.cells, receipt, spread=Spread.from_json(told["spread"]))
-            return known.number, self._given(standing, question, answer)
+            return known.number, self._given(standing, question, answer, Tally(**json.loads(known.tally)))
         raise held.waiting(known.number) if known.state is held.State.PENDING else held.refused(known.number)
 
     def _note_declined(self, account: str, question: Question, refused: ReleaseRefused | NodeFailed) -> None:
@@ -243,13 +257,15 @@ def _what(release: Release) -> dict[str, object]:
     return {"shape": shape, "fingerprint": fingerprint(shape)}
 
 
-def tally_of(cells: pa.Table, release: Release) -> Tally:
-    """How much the controlled *cells* of *release* tell."""
+def tally_of(answer: NodeAnswer, release: Release) -> Tally:
+    """How much the controlled cells of *answer* tell of *release*, and what withheld the rest."""
+    cells, reasons = answer.cells, answer.reasons or Reasons()
     values = cells.num_rows * len(release.measures)
     withheld = sum(
         pc.sum(cells.column(withheld_column(measure.name))).as_py() or 0 for measure in release.measures
     )
-    return Tally(cells.num_rows, values - withheld, withheld)
+    told = values - withheld
+    return Tally(cells.num_rows, told, withheld, reasons.values, reasons.groups, reasons.rare)
 
 
 def digest_of_policy(policy: Policy) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import goe_lake
 from goe_lake.cli import main
 from goe_lake.config import read_node
 from goe_lake.demo import make_cohort
-from goe_lake.federation import Federation
+from goe_lake.federation import Answer, Federation
 from goe_lake.lake import ingest
 
 
@@ -55,6 +58,33 @@ def test_an_answer_costs_at_most_what_was_estimated(federation: Federation, quer
     assert before.queries - after.queries == estimate.queries == 1
     assert 0 < before.cells - after.cells <= estimate.cells
     assert (estimate.rare_sites > 0) == ("variant_id" in query)
+
+
+def test_rare_sites_are_counted_where_they_are_told(
+    federation: Federation, nodes: list[Path], tmp_path: Path
+) -> None:
+    """Sites whose allele count is told, of fewer than 50 carriers: counted in a copy without protection."""
+    copy = Path(shutil.copytree(nodes[0].parent, tmp_path / "open")) / "node.toml"
+    (copy.parent / "policy.toml").write_text('protection = "off"\n[consent]\n' + consent_of(nodes[0]))
+    few = "SELECT variant_id, count_if(dosage > 0) AS carriers FROM genotypes GROUP BY variant_id"
+    carriers = dict(map(tuple, rows_of(goe_lake.open_federation([copy]).sql(few))))
+    before = federation.sql("SELECT count(*) AS n FROM samples").envelope.budget_left.rare_sites
+    answer = federation.sql("SELECT variant_id, sum(dosage) AS ac FROM genotypes GROUP BY variant_id")
+    told = {site for site, ac in rows_of(answer) if ac is not None}
+    rare = sum(carriers[site] < 50 for site in told)
+    assert before - answer.envelope.budget_left.rare_sites == rare > 0
+    assert rare < len(told)
+
+
+def rows_of(answer: Answer) -> list[list[object]]:
+    """The rows of an answer as lists."""
+    return [list(row.values()) for row in answer.table.to_pylist()]
+
+
+def consent_of(node: Path) -> str:
+    """The consent table of a node's policy, as it is written."""
+    consent = tomllib.loads((node.parent / "policy.toml").read_text()).get("consent", {})
+    return "".join(f"{code} = {json.dumps(purposes)}\n" for code, purposes in consent.items())
 
 
 def test_sites_are_counted_by_the_conditions_about_them(federation: Federation) -> None:

@@ -37,6 +37,15 @@ def test_an_answer_is_in_the_log_before_it_is_given(world: World) -> None:
     assert len(content["fingerprint"]) == 64
 
 
+def test_the_log_alone_says_which_rule_withheld(world: World) -> None:
+    """Not the answer, nor its envelope."""
+    answer = world.federation().sql("SELECT sex, count(*) AS n FROM samples WHERE bmi > 20.2 GROUP BY sex")
+    content = world.entries()[-1].content
+    assert content["withheld"] == sum(content["rules"].values()) > 0
+    told = json.dumps(answer.envelope.to_json())
+    assert not any(rule in told for rule in content["rules"])
+
+
 def test_questions_that_differ_in_literals_alone_have_one_fingerprint(asked: World) -> None:
     """The officer sees the same question asked again and again."""
     contents = [entry.content for entry in asked.entries()[1:]]

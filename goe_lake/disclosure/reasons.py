@@ -1,0 +1,78 @@
+"""Which rules withheld how much of an answer, for the node's own audit log; nothing of it is ever sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Final
+
+import numpy as np
+
+from goe_lake.disclosure import control
+from goe_lake.disclosure.control import Decision
+from goe_lake.disclosure.evidence import Evidence, MeasureEvidence, Rule
+from goe_lake.disclosure.families import Mask
+from goe_lake.disclosure.policy import Policy
+
+#: A site is rare where fewer than so many times k persons are carriers.
+RARE: Final = 5
+
+
+@dataclass
+class Reasons:
+    """*groups* too small to be named; *values* withheld, by the first rule that does so; *rare* cells told.
+
+    A cell is rare where it tells of the genotypes at one site, and fewer than 5 k are carriers.
+    """
+
+    groups: int = 0
+    values: dict[str, int] = field(default_factory=dict)
+    rare: int = 0
+
+    def add(self, evidence: Evidence, decision: Decision, policy: Policy) -> None:
+        """Count what *decision* withholds, and tells, of the cells of *evidence*."""
+        if not policy.protects:
+            return
+        self.groups += int(((evidence.persons > 0) & ~decision.cells).sum())
+        for rule, withheld in _withheld(evidence, decision, policy):
+            if withheld:
+                self.values[rule] = self.values.get(rule, 0) + withheld
+        self.rare += _rare(evidence, decision, policy)
+
+
+def _withheld(evidence: Evidence, decision: Decision, policy: Policy) -> Iterator[tuple[str, int]]:
+    left = [decision.cells & ~told for told in decision.values]
+    if not any(mask.any() for mask in left):
+        return
+    whole = {
+        "complement": control.complement_of_cell(evidence, policy),
+        "classes": control.classes_of_cell(evidence, policy),
+    }
+    for measure, withheld in zip(evidence.measures, left, strict=True):
+        hidden = withheld
+        for rule, kept in (*whole.items(), *_of_measure(evidence, measure, policy)):
+            yield rule, int((hidden & ~kept).sum())
+            hidden = hidden & kept
+        # what no rule about the number itself withholds could be combined with others, or with a public total
+        yield "combination", int(hidden.sum())
+
+
+def _of_measure(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Iterable[tuple[str, Mask]]:
+    yield "contributors", control.contributors(measure, policy)
+    yield "dominance", control.dominance(measure, policy)
+    yield "complement of a filter", control.complement_of_filter(evidence, measure, policy)
+    yield "classes", control.classes_of_measure(evidence, measure, policy)
+
+
+def _rare(evidence: Evidence, decision: Decision, policy: Policy) -> int:
+    """The cells of which a number is told that fewer than 5 k carriers make."""
+    most = RARE * policy.min_contributors
+    rare: list[Mask] = [
+        told & (measure.carriers < most)
+        for measure, told in zip(evidence.measures, decision.values, strict=True)
+        # either is about genotypes at one site
+        if measure.rule is Rule.ALLELE_COUNT or (measure.filter is not None and measure.classes)
+    ]
+    return int(reduce(or_, rare, np.zeros(len(evidence.persons), dtype=bool)).sum())
