@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from goe_lake.config import read_node
-from goe_lake.disclosure import Evidence, Family, Policy, decide
+from goe_lake.disclosure import Evidence, Family, Policy, Reasons, decide
 from goe_lake.engine.by_class import parts_by_class
 from goe_lake.engine.node import controlled, parts_by_rows, parts_of_alike
 from goe_lake.engine.relation import Reading, check_release
@@ -104,7 +104,7 @@ def test_sites_that_are_left_out_have_no_cell(
         told = []
         for sites in (select_sites(reading), select_sites(reading, least)):
             parts = parts_by_class(reading, sites, strata) or parts_by_rows(reading, sites, policy)
-            cells = [controlled(*part, release, policy).to_pylist() for part in parts]
+            cells = [controlled(*part, release, policy, Reasons()).to_pylist() for part in parts]
             told.append(sorted((cell for part in cells for cell in part), key=repr))
         assert told[0] == told[1]
 
