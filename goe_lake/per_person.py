@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from goe_lake.catalog import SAMPLE_ID, Catalog, Column, ColumnType, Table, TableKind
-from goe_lake.release import PRESENT, Output, OutputFunction, PerPerson
+from goe_lake.release import PRESENT, Output, OutputFunction, PerPerson, pending_in
 
 #: More rows than a person has at any node: the bound of what is counted and summed over them.
 MOST_ROWS: Final = 10**9
@@ -21,10 +21,15 @@ def per_person_name(part: PerPerson) -> str:
 
 
 def per_person_table(part: PerPerson, catalog: Catalog) -> Table:
-    """The table that *part* makes of the tables of *catalog*, one row a sample."""
+    """The table that *part* makes of the tables of *catalog*, one row a sample.
+
+    A part with constants that are not known yet is called by its alias: it has no digest.
+    """
     tables = {scan.alias: scan.table for scan in part.relation.scans}
     columns = (SAMPLE_ID, PRESENT_COLUMN, *(output_column(item, catalog, tables) for item in part.outputs))
-    return Table(per_person_name(part), TableKind.PERSONAL, columns)
+    waits = any(True for expression in part.expressions() for _ in pending_in(expression))
+    name = f"waiting_{part.alias}" if waits else per_person_name(part)
+    return Table(name, TableKind.PERSONAL, columns)
 
 
 def output_column(output: Output, catalog: Catalog, tables: Mapping[str, str]) -> Column:

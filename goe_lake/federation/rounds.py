@@ -154,6 +154,9 @@ class Rounds:
         values = tuple(_value(value, column) for (value,) in rows)
         if use.use is Use.IN:
             return Constant(values, level)
+        if use.use is Use.ALLELE:
+            # alleles that are not listed, of fewer than k carriers, would add rows of these
+            return Constant(values or (None,), max(level, APPROX))
         if len(values) > 1:
             hint = "let it give one row, e.g. by an aggregate without GROUP BY"
             raise QueryRefused("G602", f"the nested query for {column} gives several rows", hint=hint)

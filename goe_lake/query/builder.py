@@ -57,6 +57,7 @@ from goe_lake.query.rounds import (
     without_sources,
 )
 from goe_lake.query.rows import Rows, check_row_wise, merge_rows
+from goe_lake.query.self_joins import GENOTYPES, site_uses, without_uses
 from goe_lake.query.steps import (
     DIALECT,
     Nested,
@@ -585,8 +586,10 @@ class Builder:
         row_wise, by_person = is_row_wise(node), groups_by_person(node)
         if row_wise:
             check_row_wise(node)
-        beside = any(rows.by_person for rows in sources.values()) or any(
-            mark in self.present for mark in marks_of(node)
+        beside = (
+            any(rows.by_person for rows in sources.values())
+            or any(mark in self.present for mark in marks_of(node))
+            or sum(rows.table == GENOTYPES for rows in sources.values()) > 1
         )
         if derived or row_wise or by_person or beside:
             check_joins(node, self.catalog, _by_person(sources))
@@ -601,7 +604,7 @@ class Builder:
             columns = with_names(node, names)
             self._check_unnested(node)
             return Rows(columns, units, by_person=self._named_query(person_query(node, self.catalog)))
-        low = self._lowered(node)
+        low = self._lowered(self._at_sites(node))
         if len(self.releases) >= MOST_RELEASES:
             hint = "group by a column instead of asking for each group by itself"
             raise refusal(Code.TOO_MUCH_WORK, node, f"the query has more than {MOST_RELEASES} releases", hint)
@@ -637,6 +640,14 @@ class Builder:
         if made.quantiles:
             places = dict(zip(bins, range(place + 1, place + 1 + len(bins)), strict=True))
             self.quantiles[place] = tuple((its, places[its.binned]) for its in made.quantiles)
+
+    def _at_sites(self, node: exp.Select) -> exp.Select:
+        """*node* with each use of genotypes, where there are several, as a query of one row a person."""
+        uses, names = site_uses(node), {}
+        for use in uses:
+            mark = self._mark(self.select(use.alleles, {}), Use.ALLELE) if use.alleles is not None else None
+            names[use.alias] = self._named_query(use.query(self.catalog, mark))
+        return without_uses(node, names, uses) if uses else node
 
     def _lowered(self, node: exp.Select) -> Lowered:
         """*node* over tables and sub-aggregates alone."""

@@ -14,14 +14,25 @@ from math import isfinite
 
 from sqlglot import exp
 
+from goe_lake.errors import QueryRefused
+from goe_lake.query.expressions import convert
 from goe_lake.query.gateway import with_names
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.lowering import Lowered
 from goe_lake.query.personal import beneath, release_of
 from goe_lake.query.quantiles import Quantile, bins_release
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.query.steps import DIALECT, Nested, SelectStep, marks_of
-from goe_lake.release import ColumnRef, Expr, Release
+from goe_lake.query.steps import DIALECT, Nested, SelectStep, Use, marks_of
+from goe_lake.release import (
+    Call,
+    ColumnRef,
+    Expr,
+    Literal,
+    LiteralType,
+    PerPerson,
+    Release,
+    pending_in,
+)
 
 MOST_ROUNDS = 4
 MOST_VALUES = 2_000  # constants of one set
@@ -59,8 +70,20 @@ class Waiting:
     def resolved(self, values: Mapping[str, Sequence[Value]]) -> Finishing:
         """The release and its step with *values* in the place of the constants; a set has several."""
         typed = with_values(self.select.typed, values) if self.select.typed is not None else None
-        select = replace(self.select, query=with_values(self.select.query, values), typed=typed)
+        for mark, use in self.constants.items():
+            if use.use is Use.ALLELE and len(values[mark]) > 1:
+                raise self._several_alleles(mark)
+        derived = tuple(with_constants(part, values) for part in self.select.derived)
+        query = with_values(self.select.query, values)
+        select = replace(self.select, query=query, derived=derived, typed=typed)
         return finishing(select, self.cells, self.step, self.names)
+
+    def _several_alleles(self, mark: str) -> QueryRefused:
+        """The refusal of a place at which persons may have several rows."""
+        marks = self.select.typed.find_all(exp.Placeholder) if self.select.typed is not None else ()
+        at = next((node for node in marks if node.name == mark), None)
+        hint = "name ref and alt, or the variant_id"
+        return refusal(Code.TABLE_TWICE, at, "several listed alleles lie at a place that is joined", hint)
 
 
 @dataclass(frozen=True)
@@ -87,14 +110,18 @@ def finishing(select: Lowered, cells: str, step: str, names: tuple[str, ...]) ->
     release, final, query, units, quantiles = release_of(select.query, select.catalog, cells, select.derived)
     columns = with_names(final, names)
     keys = tuple(key.name for key in release.keys)
-    typed = (select.typed or query).sql(DIALECT) if not list(marks_of(query)) else None
+    typed = (select.typed or query).sql(DIALECT) if not list(marks_of(select.typed or query)) else None
     made = SelectStep(step, final, columns, units, {}, cells, typed, keys)
-    return Finishing(release, made, _constant_marks(query), quantiles)
+    return Finishing(release, made, _constant_marks(query, select.derived), quantiles)
 
 
-def _constant_marks(select: exp.Select) -> tuple[str, ...]:
-    """The nested queries that *select*, in full names, compares or computes with persons, by their marks."""
-    return tuple(dict.fromkeys(mark for part in beneath(select) for mark in marks_of(part)))
+def _constant_marks(select: exp.Select, derived: tuple[PerPerson, ...]) -> tuple[str, ...]:
+    """The nested queries that *select*, in full names, compares or computes with persons, by their marks.
+
+    Those in the conditions of *derived* come first.
+    """
+    by_person = (mark for part in derived for item in part.conditions for mark in pending_in(item))
+    return tuple(dict.fromkeys([*by_person, *(mark for part in beneath(select) for mark in marks_of(part))]))
 
 
 def gives_one_row(select: exp.Select, sources: Iterable[bool]) -> bool:
@@ -149,6 +176,36 @@ def with_values(select: exp.Select, values: Mapping[str, Sequence[Value]]) -> ex
         else:
             mark.replace(_constant(found[0], mark))
     return select
+
+
+def with_constants(part: PerPerson, values: Mapping[str, Sequence[Value]]) -> PerPerson:
+    """*part* with the constants in its conditions replaced by *values*."""
+    return replace(part, conditions=tuple(_filled(condition, values) for condition in part.conditions))
+
+
+def _filled(node: Expr, values: Mapping[str, Sequence[Value]]) -> Expr:
+    if isinstance(node, Literal) and node.type is LiteralType.PENDING:
+        return _literals(node, values)[0]
+    if not isinstance(node, Call):
+        return node
+    if node.op != "in":
+        return Call(node.op, tuple(_filled(item, values) for item in node.args))
+    tested, *options = node.args
+    members = [member for item in options for member in _members(item, values)]
+    if not members:
+        return Literal(LiteralType.BOOLEAN, "false")
+    return Call("in", (_filled(tested, values), *members))
+
+
+def _members(node: Expr, values: Mapping[str, Sequence[Value]]) -> Sequence[Expr]:
+    waits = isinstance(node, Literal) and node.type is LiteralType.PENDING
+    return _literals(node, values) if isinstance(node, Literal) and waits else (_filled(node, values),)
+
+
+def _literals(node: Literal, values: Mapping[str, Sequence[Value]]) -> list[Expr]:
+    """The values that *node* waits for, as constants of a release."""
+    at = exp.Placeholder(this=node.value)
+    return [convert(_constant(value, at)) for value in values[node.value]]
 
 
 def _in_set(node: exp.In, values: Sequence[Value]) -> exp.Expr:

@@ -21,6 +21,7 @@ class Use(StrEnum):
     SCALAR = "scalar"
     EXISTS = "exists"
     IN = "in"
+    ALLELE = "allele"  # the one value that the rows have; persons are read at that allele
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from goe_lake.catalog import Catalog, Column, Table, is_public
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, Column, Table, is_public
 from goe_lake.errors import ReleaseRefused
 from goe_lake.per_person import per_person_table
 from goe_lake.query.aggregates import finish
@@ -70,6 +70,11 @@ def is_per_person(query: exp.Select) -> bool:
 def person_query(query: exp.Select, catalog: Catalog) -> PersonQuery:
     """What *query*, in full names and grouped by the person, asks of each person."""
     _check_clauses(query)
+    return aggregated_by_person(query, catalog)
+
+
+def aggregated_by_person(query: exp.Select, catalog: Catalog) -> PersonQuery:
+    """The same of a *query* whose clauses are known to be those; marks in it are constants of earlier rounds."""
     tables = {table.alias_or_name: table.name for table in query.find_all(exp.Table)}
     _check_quality(query, tables)
     relation, conditions = plan_relation(query, catalog, tables)
@@ -99,7 +104,13 @@ def renamed(query: PersonQuery, names: tuple[str, ...]) -> PersonQuery:
 
 
 def _check_clauses(query: exp.Select) -> None:
-    """A row a person is not cut, ordered or numbered."""
+    """A row a person is not cut, ordered or numbered, and reads each table once."""
+    seen: set[str] = set()
+    for table in query.find_all(exp.Table):
+        if table.name in seen and table.name in PUBLIC_COLUMNS:
+            hint = "read several sites at once: max(CASE WHEN variant_id = '…' THEN dosage END)"
+            raise refusal(Code.TABLE_TWICE, table, f"{table.name} stands twice by person", hint)
+        seen.add(table.name)
     for name in ("limit", "offset", "qualify", "order"):
         clause = query.args.get(name)
         if clause is not None and name != "order":

@@ -1,0 +1,158 @@
+"""Genotypes joined with themselves on the person: each use at one site is a column of the person.
+
+`genotypes a JOIN genotypes b USING (sample_id)` would be a row for each pair of sites. Where conditions fix
+each use to one allele, a person has one row in it, and it becomes a query of one row a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlglot import exp
+
+from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog
+from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.relation import and_parts
+from goe_lake.query.steps import named_table
+from goe_lake.query.sub_aggregates import PersonQuery, aggregated_by_person
+
+GENOTYPES: Final = "genotypes"
+MOST_USES: Final = 3
+SITE_COLUMNS: Final = PUBLIC_COLUMNS[GENOTYPES]
+FIX: Final = "a condition that fixes it: {0}.variant_id = '…', or {0}.contig, {0}.pos, {0}.ref and {0}.alt"
+
+
+@dataclass(frozen=True)
+class SiteUse:
+    """One use of genotypes, at one place.
+
+    *site* are the conditions on the place and *read* what else is read of the rows; *alleles* selects the
+    variant_id of the place where the conditions alone do not name one allele.
+    """
+
+    table: exp.Table
+    site: tuple[exp.Expr, ...]
+    read: tuple[exp.Column, ...]
+    alleles: exp.Select | None
+
+    @property
+    def alias(self) -> str:
+        """What the query calls it."""
+        return str(self.table.alias_or_name)
+
+    def query(self, catalog: Catalog, mark: str | None) -> PersonQuery:
+        """The use as a query of one row a person; *mark* stands for the allele that *alleles* gives."""
+        person = exp.column("sample_id", table=self.alias)
+        conditions: Iterable[exp.Expr] = self.site
+        if mark is not None:
+            allele = exp.Placeholder(this=mark)
+            allele.meta.update(_meta(self.site[0]))
+            conditions = (exp.EQ(this=exp.column("variant_id", table=self.alias), expression=allele),)
+        values = [exp.alias_(exp.Max(this=column.copy()), column.name, quoted=True) for column in self.read]
+        select = exp.select(exp.alias_(person.copy(), "sample_id"), *values)
+        select = select.from_(named_table(GENOTYPES, self.alias)).where(exp.and_(*conditions, copy=True))
+        select.set("group", exp.Group(expressions=[person]))
+        return aggregated_by_person(select, catalog)
+
+
+def genotype_tables(query: exp.Select) -> list[exp.Table]:
+    """The uses of genotypes in the FROM of *query*."""
+    holders = [query.args.get("from_"), *(query.args.get("joins") or ())]
+    return [holder.this for holder in holders if holder is not None and holder.this.name == GENOTYPES]
+
+
+def site_uses(query: exp.Select) -> tuple[SiteUse, ...]:
+    """The uses of genotypes in *query*, in full names, where there are several; QueryRefused if one has no place."""
+    tables = genotype_tables(query)
+    if len(tables) < 2:
+        return ()
+    if len(tables) > MOST_USES:
+        hint = "ask for them in pairs"
+        message = f"genotypes stands {len(tables)} times, and may {MOST_USES} times"
+        raise refusal(Code.TABLE_TWICE, tables[MOST_USES], message, hint)
+    for table in query.find_all(exp.Table):
+        if table.name == "variants":
+            hint = "choose the sites by a constant: a.variant_id = (SELECT min(variant_id) FROM variants WHERE …)"
+            raise refusal(Code.SITE_JOIN, table, "variants is joined with several sites", hint)
+    return tuple(_use(query, table) for table in tables)
+
+
+def without_uses(query: exp.Select, names: dict[str, str], uses: tuple[SiteUse, ...]) -> exp.Select:
+    """*query* with each of *uses* read from the query of one row a person that *names* gives."""
+    query = query.copy()
+    gone = {part for use in uses for part in use.site}
+    for table in genotype_tables(query):
+        read = named_table(names[table.alias_or_name], table.alias_or_name)
+        read.this.meta.update(_meta(table))
+        table.replace(read)
+    parts = [part for clause in _clauses(query) for part in and_parts(clause) if part not in gone]
+    for join in query.args.get("joins") or ():
+        if not join.args.get("side"):
+            join.set("on", None)
+    query.set("where", exp.Where(this=exp.and_(*parts, copy=True)) if parts else None)
+    return query
+
+
+def _clauses(query: exp.Select) -> list[exp.Expr]:
+    """Every ON of an inner join, and WHERE: they are one conjunction."""
+    joins = query.args.get("joins") or ()
+    clauses = [join.args.get("on") for join in joins if not join.args.get("side")]
+    where = query.args.get("where")
+    return [clause for clause in (*clauses, where.this if where is not None else None) if clause is not None]
+
+
+def _use(query: exp.Select, table: exp.Table) -> SiteUse:
+    alias = table.alias_or_name
+    parts = [part for clause in _clauses(query) for part in and_parts(clause)]
+    site = tuple(dict.fromkeys(part for part in parts if _is_of_site(part, alias)))
+    fixed = {column: value for part in site for column, value in _fixed(part)}
+    if "variant_id" not in fixed and not {"contig", "pos"} <= fixed.keys():
+        message = f"{alias} is not fixed to one site: a person would have a row for each pair of sites"
+        raise refusal(Code.TABLE_TWICE, table, message, f"add {FIX.format(alias)}")
+    told = {id(column) for part in site for column in part.find_all(exp.Column)}
+    read: dict[str, exp.Column] = {}
+    for column in query.find_all(exp.Column):
+        if column.table == alias and column.name != "sample_id" and id(column) not in told:
+            read.setdefault(column.name, column)
+    return SiteUse(table, site, tuple(read.values()), None if _names_allele(fixed) else _alleles(alias, site))
+
+
+def _is_of_site(part: exp.Expr, alias: str) -> bool:
+    """Whether *part* is a condition on the place of *alias* alone."""
+    columns = list(part.find_all(exp.Column))
+    return bool(columns) and all(
+        column.table == alias and column.name in SITE_COLUMNS for column in columns
+    )
+
+
+def _fixed(part: exp.Expr) -> Iterable[tuple[str, exp.Expr]]:
+    """The column that *part* makes equal to a constant, and the constant."""
+    if not isinstance(part, exp.EQ):
+        return
+    left, right = part.left.unnest(), part.right.unnest()
+    for column, value in ((left, right), (right, left)):
+        if isinstance(column, exp.Column) and value.find(exp.Column) is None:
+            yield column.name, value
+
+
+def _names_allele(fixed: dict[str, exp.Expr]) -> bool:
+    """Whether the equalities name one allele: symbolic ones of one place differ in their end."""
+    if "variant_id" in fixed:
+        return True
+    alt = fixed.get("alt")
+    plain = isinstance(alt, exp.Literal) and alt.is_string and not alt.name.startswith("<")
+    return plain and fixed.keys() >= frozenset(SITE_KEY)
+
+
+def _alleles(alias: str, site: tuple[exp.Expr, ...]) -> exp.Select:
+    """The listed alleles of the place."""
+    shown = exp.alias_(exp.column("variant_id", table=alias), "variant_id")
+    return exp.select(shown).from_(named_table("variants", alias)).where(exp.and_(*site, copy=True))
+
+
+def _meta(node: exp.Expr) -> dict[str, object]:
+    """Where *node* begins in the text."""
+    marked = [part.meta for part in node.walk() if "start" in part.meta]
+    return dict(min(marked, key=lambda meta: meta["start"])) if marked else {}
