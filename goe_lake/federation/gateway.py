@@ -39,7 +39,7 @@ from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.query import Plan, prepare
-from goe_lake.query.steps import SelectStep, Use
+from goe_lake.query.steps import SelectStep
 from goe_lake.release import (
     BudgetLeft,
     ColumnReport,
@@ -300,7 +300,7 @@ class Federation:
         for member in self._members if plan.releases else ():
             if not member.description.protects:
                 yield f"{member.description.node_id}: protection is off; nothing is withheld there"
-        if any(use.use is Use.ALLELE for its in plan.waiting.values() for use in its.constants.values()):
+        if plan.by_place:
             yield (
                 "a place that is joined by contig and pos is read at its one listed allele: carriers of "
                 "alleles that are not listed would add rows. Name ref and alt for the exact answer"

@@ -12,6 +12,7 @@ from goe_lake.query.builder import Builder
 from goe_lake.query.parse import DIALECT, parse
 from goe_lake.query.plan import Plan
 from goe_lake.query.refusals import Code
+from goe_lake.query.steps import Use
 from goe_lake.query.subset import check_syntax, spell
 
 # On the text as written: what it may hold at all.
@@ -58,4 +59,5 @@ def plan(query: exp.Query, catalog: Catalog, source: str) -> Plan:
         builder.waiting,
         builder.rounds,
         builder.quantiles,
+        any(use.use is Use.ALLELE for use in builder.nested.values()),
     )

@@ -29,6 +29,7 @@ class Plan:
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
     rounds: Mapping[str, int] = field(default_factory=dict)
     quantiles: Mapping[int, tuple[tuple[Quantile, int], ...]] = field(default_factory=dict)
+    by_place: bool = False
 
     @property
     def last(self) -> Step:
