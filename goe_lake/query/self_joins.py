@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlglot import exp
 
@@ -64,7 +64,10 @@ def genotype_tables(query: exp.Select) -> list[exp.Table]:
 
 
 def site_uses(query: exp.Select) -> tuple[SiteUse, ...]:
-    """The uses of genotypes in *query*, in full names, where there are several; QueryRefused if one has no place."""
+    """The uses of genotypes in *query*, in full names, where there are several.
+
+    QueryRefused where there are too many, or one is not fixed to a place.
+    """
     tables = genotype_tables(query)
     if len(tables) < 2:
         return ()
@@ -74,7 +77,7 @@ def site_uses(query: exp.Select) -> tuple[SiteUse, ...]:
         raise refusal(Code.TABLE_TWICE, tables[MOST_USES], message, hint)
     for table in query.find_all(exp.Table):
         if table.name == "variants":
-            hint = "choose the sites by a constant: a.variant_id = (SELECT min(variant_id) FROM variants WHERE …)"
+            hint = "choose each site by a constant: a.variant_id = (SELECT min(variant_id) FROM variants …)"
             raise refusal(Code.SITE_JOIN, table, "variants is joined with several sites", hint)
     return tuple(_use(query, table) for table in tables)
 
@@ -122,9 +125,7 @@ def _use(query: exp.Select, table: exp.Table) -> SiteUse:
 def _is_of_site(part: exp.Expr, alias: str) -> bool:
     """Whether *part* is a condition on the place of *alias* alone."""
     columns = list(part.find_all(exp.Column))
-    return bool(columns) and all(
-        column.table == alias and column.name in SITE_COLUMNS for column in columns
-    )
+    return bool(columns) and all(column.table == alias and column.name in SITE_COLUMNS for column in columns)
 
 
 def _fixed(part: exp.Expr) -> Iterable[tuple[str, exp.Expr]]:
@@ -152,7 +153,7 @@ def _alleles(alias: str, site: tuple[exp.Expr, ...]) -> exp.Select:
     return exp.select(shown).from_(named_table("variants", alias)).where(exp.and_(*site, copy=True))
 
 
-def _meta(node: exp.Expr) -> dict[str, object]:
+def _meta(node: exp.Expr) -> dict[str, Any]:
     """Where *node* begins in the text."""
     marked = [part.meta for part in node.walk() if "start" in part.meta]
     return dict(min(marked, key=lambda meta: meta["start"])) if marked else {}

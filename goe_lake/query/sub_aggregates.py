@@ -74,7 +74,7 @@ def person_query(query: exp.Select, catalog: Catalog) -> PersonQuery:
 
 
 def aggregated_by_person(query: exp.Select, catalog: Catalog) -> PersonQuery:
-    """The same of a *query* whose clauses are known to be those; marks in it are constants of earlier rounds."""
+    """The same of a *query* whose clauses were checked; marks in WHERE are constants of earlier rounds."""
     tables = {table.alias_or_name: table.name for table in query.find_all(exp.Table)}
     _check_quality(query, tables)
     relation, conditions = plan_relation(query, catalog, tables)
