@@ -39,7 +39,6 @@ ATTACKS = {
         f"SELECT a.dosage, b.dosage, count(*) {TWO} JOIN samples s USING (sample_id) WHERE {at(COMMON, SEXED)} AND {PERSON} GROUP BY ALL",
         f"SELECT sum(b.dosage), count(*) {TWO} JOIN samples s USING (sample_id) WHERE {at(COMMON, SEXED)} AND {PERSON}",
         f"SELECT sum(a.dosage * b.dosage) FILTER ({PERSON}) {TWO} JOIN samples s USING (sample_id) WHERE {at(COMMON, SEXED)}",
-        f"SELECT {PERSON} AS k, sum(b.dosage) {TWO} JOIN samples s USING (sample_id) WHERE {at(COMMON, SEXED)} GROUP BY k",
         f"SELECT a.dosage, b.dosage, s.birth_year, count(*) {TWO} JOIN samples s USING (sample_id) WHERE {at(COMMON, SEXED)} AND s.birth_year < 1940 GROUP BY ALL",
         f"SELECT corr(a.dosage, s.ldl) FILTER (b.dosage = 2 AND s.ldl > 9), count(*) {TWO} JOIN samples s USING (sample_id) WHERE {at(COMMON, SEXED)} AND {PERSON}",
     ),
