@@ -183,7 +183,10 @@ def answer(
             )
             kept, maybe = looked_at(connection, store, worth, maybe=True)
             runner.tables[name] = Held(name, store, names, kept, maybe)
-        return finish(plan, bound, runner)
+        runner.expect(plan.steps)
+        for step in plan.steps[:-1]:
+            runner.take(step)
+        return finish(runner.take_last(plan.last), bound, connection)
 
 
 def known_rows(cells: Cells) -> list[list[Any]]:

@@ -73,15 +73,19 @@ def in_a_child(function: Callable[[], Any]) -> Any:
     child = os.fork()
     if child == 0:
         os.close(reader)
-        with os.fdopen(writer, "wb") as pipe:
-            pickle.dump(function(), pipe)
-            pipe.flush()
-            os._exit(0)
+        status = 1
+        try:
+            with os.fdopen(writer, "wb") as pipe:
+                pickle.dump(function(), pipe)
+            status = 0
+        finally:
+            # whatever was raised, the child must not go on as a second pytest
+            os._exit(status)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         data = pipe.read()
-    _, status = os.waitpid(child, 0)
-    return pickle.loads(data) if status == 0 else "ended"
+    _, ended = os.waitpid(child, 0)
+    return pickle.loads(data) if ended == 0 else "ended"
 
 
 def read_whole(piece: Piece, contig: str, fields: tuple[str, ...], assembly: str) -> Any:
