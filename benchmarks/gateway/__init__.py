@@ -1,0 +1,1 @@
+"""What the gateway costs: compiling, asking in one process, and asking over the wire."""
