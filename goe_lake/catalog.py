@@ -7,6 +7,7 @@ occur where a node did not declare them and each is held by enough persons (`lak
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -347,6 +348,11 @@ PUBLIC_COLUMNS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "variants": SiteColumnNames(column.name for column in VARIANT_COLUMNS),
     }
 )
+
+
+def is_site_key(columns: AbstractSet[str]) -> bool:
+    """Whether equal values of *columns* mean the same site."""
+    return "variant_id" in columns or columns >= set(SITE_KEY)
 
 
 def is_public(table: str, column: str) -> bool:

@@ -444,6 +444,17 @@ def pending_in(expression: Expr) -> Iterator[str]:
             yield from pending_in(argument)
 
 
+def fixed_columns(conditions: Iterable[Expr]) -> frozenset[str]:
+    """The columns, by their bare names, that one of *conditions* says to equal a constant."""
+    return frozenset(
+        column.column
+        for condition in conditions
+        if isinstance(condition, Call) and condition.op == "eq"
+        for column, value in (condition.args, condition.args[::-1])
+        if isinstance(column, ColumnRef) and isinstance(value, Literal)
+    )
+
+
 def conjuncts(expression: Expr) -> tuple[Expr, ...]:
     """The parts of a conjunction, nested ones flattened."""
     if isinstance(expression, Call) and expression.op == "and":

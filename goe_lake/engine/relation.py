@@ -15,7 +15,6 @@ from typing import Final
 
 from goe_lake.catalog import (
     PUBLIC_COLUMNS,
-    SITE_KEY,
     Catalog,
     Column,
     ColumnType,
@@ -23,6 +22,7 @@ from goe_lake.catalog import (
     TableKind,
     is_added,
     is_public,
+    is_site_key,
 )
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.session import SCALED, DerivedColumn, Session
@@ -37,7 +37,6 @@ from goe_lake.release import (
     Expr,
     Join,
     Key,
-    Literal,
     Measure,
     MeasureFunction,
     Output,
@@ -47,6 +46,7 @@ from goe_lake.release import (
     Release,
     calls_in,
     columns_in,
+    fixed_columns,
 )
 
 MOST_KEYS: Final = 20
@@ -183,7 +183,7 @@ def _check_join(join: Join, joined: dict[str, str]) -> None:
         columns.add(right.column)
     if join.scan.table == "variants":
         others = {joined[earlier.table] for earlier, _ in join.on}
-        if others != {"genotypes"} or not ("variant_id" in columns or columns.issuperset(SITE_KEY)):
+        if others != {"genotypes"} or not is_site_key(columns):
             raise ReleaseRefused("R205", "variants joins genotypes on the whole site")
     elif "sample_id" not in columns:
         raise ReleaseRefused("R205", "tables about persons join on sample_id")
@@ -296,20 +296,12 @@ class Reading:
     @cached_property
     def keyed_by_site(self) -> bool:
         """Whether each cell lies at one site."""
-        columns = {column.column for column in self._site_columns.values()}
-        return "variant_id" in columns or columns.issuperset(SITE_KEY)
+        return is_site_key({column.column for column in self._site_columns.values()})
 
     @cached_property
     def at_a_named_site(self) -> bool:
         """Whether the conditions name one site."""
-        named = {
-            column.column
-            for condition in self.site_conditions
-            if isinstance(condition, Call) and condition.op == "eq"
-            for column, value in (condition.args, condition.args[::-1])
-            if isinstance(column, ColumnRef) and isinstance(value, Literal)
-        }
-        return "variant_id" in named or named.issuperset(SITE_KEY)
+        return is_site_key(fixed_columns(self.site_conditions))
 
     @cached_property
     def site_keys(self) -> tuple[Key, ...]:

@@ -8,11 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, is_site_key
 from goe_lake.engine.public_domain import MOST_COMBINATIONS, PublicColumn, PublicDomain
 from goe_lake.federation.node import NodeDescription
 from goe_lake.federation.sealing import LEAST_NODES
-from goe_lake.release import Call, ColumnRef, Expr, Literal, Measure, MeasureFunction, Release, columns_in
+from goe_lake.release import (
+    ColumnRef,
+    Expr,
+    Measure,
+    MeasureFunction,
+    Release,
+    columns_in,
+    fixed_columns,
+)
 
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
 TABLES: Final = frozenset({"samples", "genotypes", "variants"})
@@ -116,16 +124,8 @@ def _has_few_values(measure: Measure, tables: dict[str, str]) -> bool:
 
 def _why_open_sites(release: Release, tables: dict[str, str]) -> str | None:
     keys = {key.expression.column for key in release.keys if isinstance(key.expression, ColumnRef)}
-    named = {
-        column.column
-        for condition in release.conditions
-        if isinstance(condition, Call) and condition.op == "eq"
-        for column, value in (condition.args, condition.args[::-1])
-        if isinstance(column, ColumnRef) and isinstance(value, Literal)
-    }
-    for columns in (keys, named):
-        if "variant_id" in columns or columns.issuperset(SITE_KEY):
-            return None
+    if is_site_key(keys) or is_site_key(fixed_columns(release.conditions)):
+        return None
     return "its cells do not lie at one site each"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog
 from goe_lake.query.language import aggregates_in, first_aggregate, is_aggregate, is_window_head, over_persons
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.subset import refused_aggregate
@@ -192,8 +192,3 @@ def check_limit(query: exp.Select, catalog: Catalog) -> exp.Select:
         if not isinstance(count, exp.Literal) or count.is_string or not count.name.isdigit():
             raise refusal(Code.CONSTANT, clause, f"{name.upper()} is not a whole number", "e.g. LIMIT 10")
     return query
-
-
-def is_site_key(columns: frozenset[str]) -> bool:
-    """Whether equal values of *columns* mean the same site."""
-    return "variant_id" in columns or columns.issuperset(SITE_KEY)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, TableKind, is_public
-from goe_lake.query.checks import group_keys, is_site_key
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, TableKind, is_public, is_site_key
+from goe_lake.query.checks import group_keys
 from goe_lake.query.expressions import convert
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.release import (

@@ -11,7 +11,7 @@ import pytest
 from goe_lake.errors import QueryRefused
 from goe_lake.federation import Federation
 from goe_lake.federation.workspace import Limits
-from tests.attacks.worlds import SECRETS, observed, open_world
+from tests.attacks.worlds import SECRETS, observed
 
 GROUPS = "(SELECT birth_year, population, count(*) AS n, avg(ldl) AS l FROM samples GROUP BY ALL)"
 ONE = "(SELECT count(*) AS n, sum(ldl) AS s, avg(bmi) AS b FROM samples WHERE birth_year = 1903)"
@@ -60,14 +60,6 @@ LAUNDERED = {
     "inner_names": 'SELECT * FROM "allele_frequencies$all"',
     "inner_levels": 'SELECT "n$level" FROM (SELECT count(*) AS n FROM samples WHERE birth_year = 1903) AS t',
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Federation]:
-    """Two worlds that differ in what the person born in 1903 has."""
-    folder = tmp_path_factory.mktemp("above")
-    first, second = (open_world(folder / str(place), secret) for place, secret in enumerate(SECRETS))
-    return first, second
 
 
 @pytest.mark.parametrize("name", LAUNDERED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from goe_lake.federation import Federation
-from tests.attacks.worlds import SECRETS, observed, open_world
+from tests.attacks.worlds import observed
 
 RARE = "variant_id = 'chr1-5000-G-T'"
 DIGITS = "CASE WHEN variant_id = 'chr1-1000-A-C' THEN 1 WHEN variant_id = 'chr1-5000-G-T' THEN 1000 WHEN contig = 'chrX' THEN 0.001 END"
@@ -75,13 +75,6 @@ def marked(kind: str, text: str) -> object:
 
 
 STATEMENTS = [marked(kind, text) for kind, texts in ATTACKS.items() for text in texts]
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Federation]:
-    """The two worlds."""
-    first, second = (open_world(tmp_path_factory.mktemp("world"), secret) for secret in SECRETS)
-    return first, second
 
 
 @pytest.mark.parametrize(("kind", "text"), STATEMENTS)

@@ -13,7 +13,7 @@ from goe_lake.errors import NodeFailed, QueryRefused
 from goe_lake.federation import EmbeddedNode, Federation
 from goe_lake.federation.asker import Asker
 from goe_lake.release import Release
-from tests.attacks.worlds import SECRETS, observed, open_world
+from tests.attacks.worlds import observed
 
 #: The LDL and body mass index of the person born in 1903, as a value that a query could compute with
 HERS = "(SELECT {0} FROM samples WHERE birth_year = 1903)"
@@ -39,14 +39,6 @@ ISOLATED = {
     "search": "WITH a AS (SELECT CASE WHEN count(*) > 0 THEN 40 ELSE 20 END AS low FROM samples WHERE bmi > 60), "
     "b AS (SELECT count(*) AS n FROM samples, a WHERE bmi > low AND birth_year < 1910) SELECT n FROM b",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Federation]:
-    """Two worlds that differ in what the person born in 1903 has."""
-    folder = tmp_path_factory.mktemp("rounds")
-    first, second = (open_world(folder / str(place), secret) for place, secret in enumerate(SECRETS))
-    return first, second
 
 
 @pytest.mark.parametrize("name", WITHHELD)

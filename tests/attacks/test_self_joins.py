@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from goe_lake.federation import Federation
-from tests.attacks.worlds import SECRETS, observed, open_world
+from tests.attacks.worlds import observed
 
 TWO = "FROM genotypes a JOIN genotypes b USING (sample_id)"
 COMMON, RARE, SEXED = "chr1-1000-A-C", "chr1-5000-G-T", "chrX-6000000-C-A"
@@ -44,13 +44,6 @@ ATTACKS = {
     ),
 }  # fmt: skip
 STATEMENTS = [(kind, text) for kind, texts in ATTACKS.items() for text in texts]
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Federation]:
-    """The two worlds."""
-    first, second = (open_world(tmp_path_factory.mktemp("world"), secret) for secret in SECRETS)
-    return first, second
 
 
 @pytest.mark.parametrize(("kind", "text"), STATEMENTS)

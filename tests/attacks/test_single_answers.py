@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from goe_lake.federation import Federation
-from tests.attacks.worlds import SECRETS, observed, open_world
+from tests.attacks.worlds import observed
 
 # The target is the only person born before 1940: `birth_year < 1910` is she alone, `ldl > 9` and
 # `bmi > 60` are she alone in one world and nobody in the other.
@@ -265,14 +265,6 @@ CASES = [
     *((name, text, True) for name, texts in REFUSED.items() for text in texts),
     *((name, text, False) for name, texts in HIDDEN.items() for text in texts),
 ]
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Federation]:
-    """The two worlds."""
-    folder = tmp_path_factory.mktemp("attacks")
-    first, second = (open_world(folder / str(place), secret) for place, secret in enumerate(SECRETS))
-    return first, second
 
 
 def marked(name: str, text: str, must_refuse: bool) -> object:
