@@ -10,7 +10,6 @@ from typing import Final
 import duckdb
 
 from goe_lake.errors import QueryRefused
-from goe_lake.query.moments import macro_statements
 
 MEMORY: Final = "2GB"
 SECONDS: Final = 20  # of one statement
@@ -35,8 +34,6 @@ def workspace(limits: Limits = DEFAULT_LIMITS) -> Iterator[duckdb.DuckDBPyConnec
     """
     connection = duckdb.connect(config={"memory_limit": limits.memory, "threads": 1})
     try:
-        for statement in macro_statements():
-            connection.execute(statement)
         connection.execute("SET temp_directory = ''")
         connection.execute("SET python_enable_replacements = false")
         connection.execute(f"SET max_execution_time = {int(limits.seconds * 1000)}")

@@ -8,7 +8,8 @@ variance of exactly 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
@@ -91,9 +92,21 @@ MACROS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def macro_statements() -> list[str]:
-    """The SQL that makes a workspace know `MACROS`."""
-    return [f"CREATE MACRO {head} AS ({body})" for head, body in MACROS.items()]
+_NAMES: Final[Mapping[str, str]] = MappingProxyType({head.split("(")[0]: head for head in MACROS})
+
+
+def macro_statements(names: Collection[str] = _NAMES) -> list[str]:
+    """The SQL that makes a workspace know the macros *names*; each comes after those that it calls."""
+    return [f"CREATE MACRO {_NAMES[name]} AS ({MACROS[_NAMES[name]]})" for name in _NAMES if name in names]
+
+
+def macros_in(node: exp.Expr) -> frozenset[str]:
+    """The names of the macros that *node* calls, and of those that these call."""
+    called = {call.name for call in node.find_all(exp.Anonymous)} & _NAMES.keys()
+    for name in reversed(tuple(_NAMES)):  # a macro calls earlier ones only
+        if name in called:
+            called.update(_NAMES.keys() & re.findall(r"\w+(?=\()", MACROS[_NAMES[name]]))
+    return frozenset(called)
 
 
 @dataclass(frozen=True)

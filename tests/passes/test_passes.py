@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -170,12 +170,29 @@ def test_case(case: Case, catalog: Catalog) -> None:
     assert result == case.expected
 
 
+@pytest.fixture(scope="module")
+def database(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tiny database, with the macros of a workspace."""
+    with tiny_database(catalog) as database:
+        for statement in macro_statements():
+            database.execute(statement)
+        yield database
+
+
+@pytest.fixture
+def connection(database: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tiny database, as it was made: what a test does to it is undone."""
+    with database.cursor() as cursor:
+        cursor.execute("BEGIN")
+        yield cursor
+        cursor.execute("ROLLBACK")
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if "final: " in case.expected], ids=str)
-def test_case_computes_what_the_query_says(case: Case, catalog: Catalog) -> None:
+def test_case_computes_what_the_query_says(
+    case: Case, catalog: Catalog, connection: duckdb.DuckDBPyConnection
+) -> None:
     """The release and the final SQL, run one after the other, give what DuckDB gives for the query itself."""
-    connection = tiny_database(catalog)
-    for statement in macro_statements():
-        connection.execute(statement)
     plan = prepare(case.query, catalog)
     for number in range(1, plan.last_round + 1):
         for place in plan.asked_in(number):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
 import duckdb
@@ -43,6 +44,15 @@ ROWS: dict[str, list[tuple[float | None, int | None]]] = {
 def catalog() -> Catalog:
     """A federation of one node with a BMI."""
     return tiny_catalog()
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database that knows the macros."""
+    with duckdb.connect() as connection:
+        for statement in macro_statements():
+            connection.execute(statement)
+        yield connection
 
 
 def both_answers(catalog: Catalog, rows: str, asked: list[str]) -> list[tuple[str, object, object]]:
@@ -105,12 +115,11 @@ def test_shape_equals_scipy(catalog: Catalog) -> None:
 whole = st.one_of(st.integers(-5, 5), st.integers(-(10**6), 10**6), st.just(8_000), st.integers(7_990, 8_000))
 
 
-@given(st.lists(st.tuples(whole, whole), max_size=30))
-def test_distances_from_the_mean_are_exact(pairs: list[tuple[int, int]]) -> None:
+@given(pairs=st.lists(st.tuples(whole, whole), max_size=30))
+def test_distances_from_the_mean_are_exact(
+    connection: duckdb.DuckDBPyConnection, pairs: list[tuple[int, int]]
+) -> None:
     """The sums about the mean lose nothing: 1e-14 of the sum of absolute terms, and 0 for a constant."""
-    connection = duckdb.connect()
-    for statement in macro_statements():
-        connection.execute(statement)
     n = len(pairs)
     powers = {f"s{p}{q}": sum(x**p * y**q for x, y in pairs) for p in range(5) for q in range(2)}
     values = ", ".join(f"{value}::HUGEINT AS {name}" for name, value in powers.items())
