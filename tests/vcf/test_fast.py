@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import random
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,14 +18,14 @@ from hypothesis import strategies as st
 
 from goe_lake.errors import InputError
 from goe_lake.genome import ASSEMBLIES, canonical_contig
-from goe_lake.vcf import fast, scan
+from goe_lake.vcf import container, fast, scan
 from goe_lake.vcf.blocks import joined_blocks
 from goe_lake.vcf.encode import encode
 from goe_lake.vcf.odd import here
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
 from tests.lake.nodes import write_file
+from tests.vcf.child import in_a_child, in_the_server
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 FORMATS = (
     '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
     '##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Quality">\n'
@@ -67,29 +65,20 @@ def pieces_of(path: Path, order: bool = False) -> Iterator[tuple[str, Piece]]:
             )
 
 
-def in_a_child(function: Callable[[], Any]) -> Any:
-    """What *function* returns; `ended` where it ends its process, as htslib does on some malformed lines."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        status = 1
-        try:
-            with os.fdopen(writer, "wb") as pipe:
-                pickle.dump(function(), pipe)
-            status = 0
-        finally:
-            # whatever was raised, the child must not go on as a second pytest
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        data = pipe.read()
-    _, ended = os.waitpid(child, 0)
-    return pickle.loads(data) if ended == 0 else "ended"
+def read_whole(
+    piece: Piece, contig: str, fields: tuple[str, ...], assembly: str, decoder: str, chunk: int
+) -> Any:
+    """All that *decoder* makes of a piece, in one comparable value; the complaint where it has one.
+
+    *chunk* is `container.CHUNK`: this runs in another process, which has its own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOE_DECODER", decoder)
+        patch.setattr(container, "CHUNK", chunk)
+        return _read_whole(piece, contig, fields, assembly)
 
 
-def read_whole(piece: Piece, contig: str, fields: tuple[str, ...], assembly: str) -> Any:
-    """All that a route makes of a piece, in one comparable value; the complaint where it has one."""
+def _read_whole(piece: Piece, contig: str, fields: tuple[str, ...], assembly: str) -> Any:
     tables, aside, blocks, counts = [], [], [], {"seen": 0, "without_alt": 0, "values": 0, "outside": 0}
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -121,9 +110,8 @@ def assert_same(path: Path, fields: tuple[str, ...] = ("GQ", "DP"), *, assembly:
         for contig, piece in pieces_of(path, order):
             results = []
             for decoder in ("cyvcf2", "fast"):
-                with pytest.MonkeyPatch.context() as patch:
-                    patch.setenv("GOE_DECODER", decoder)
-                    results.append(in_a_child(partial(read_whole, piece, contig, fields, assembly)))
+                read = partial(read_whole, piece, contig, fields, assembly, decoder, container.CHUNK)
+                results.append(in_a_child(read))
             assert results[0] == results[1], path.name
 
 
@@ -134,16 +122,33 @@ def text_of(records: list[str], persons: int) -> str:
     return head + "".join(record.replace(" ", "\t") + "\n" for record in records)
 
 
+def load_loops(path: Path) -> None:
+    """Load the loops that decode the file at *path* into the process that children are forked from."""
+    ((contig, piece),) = pieces_of(path)
+    in_the_server(partial(_run_loops, piece, contig))
+
+
+def _run_loops(piece: Piece, contig: str) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setenv("GOE_DECODER", "fast")
+        for _ in read_piece(
+            piece, contig, ASSEMBLIES["GRCh38"], Wanted(("GQ", "DP")), Path(folder) / "piece"
+        ):
+            pass
+
+
+def ordinary() -> str:
+    """A VCF with nothing unusual in it."""
+    lines = [f"chr1 {pos} rs1 A C . PASS . GT:DP:GQ 0/1:3:4 0/0:3:400" for pos in range(1, 40)]
+    return text_of(lines, 2)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def loaded_loops(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Compiled loops are loaded once, and child processes inherit them."""
+    """The loops over text are loaded once, and child processes inherit them."""
     path = tmp_path_factory.mktemp("ordinary") / "x.vcf"
-    lines = [f"chr1 {pos} rs1 A C . PASS . GT:DP:GQ 0/1:3:4 0/0:3:400" for pos in range(1, 40)]
-    write_file(path, text_of(lines, 2))
-    ((contig, piece),) = pieces_of(path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GOE_DECODER", "fast")
-        read_whole(piece, contig, ("GQ", "DP"), "GRCh38")
+    write_file(path, ordinary())
+    load_loops(path)
 
 
 ALLELE = st.sampled_from([".", "0", "0", "1", "2"])

@@ -9,23 +9,18 @@ import subprocess
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goe_lake.vcf import scan
+from goe_lake.vcf import container, scan
 from goe_lake.vcf.fast_known_bcf import dictionary, numbers_of
 from goe_lake.vcf.header import Header
-from goe_lake.vcf.reader import Piece
-from tests.vcf.test_fast import assert_same, in_a_child, loaded_loops, pieces_of, read_whole, record, text_of
+from tests.vcf.child import in_a_child
+from tests.vcf.test_fast import assert_same, load_loops, ordinary, pieces_of, read_whole, record, text_of
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
-    pytest.mark.skipif(shutil.which("bcftools") is None, reason="bcftools is not installed"),
-]
-__all__ = ["loaded_loops"]
+pytestmark = pytest.mark.skipif(shutil.which("bcftools") is None, reason="bcftools is not installed")
 
 #: What others wrote as BCF, and files of unusual genotypes that bcftools turns into it.
 OTHERS = (
@@ -46,6 +41,15 @@ def as_bcf(path: Path, target: Path, kind: str = "b") -> bool:
     done = subprocess.run(command, capture_output=True, check=False)
     target.write_bytes(done.stdout)
     return done.returncode == 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_loops(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The loops over BCF are loaded once, and child processes inherit them."""
+    folder = tmp_path_factory.mktemp("ordinary")
+    (folder / "x.vcf").write_text(ordinary())
+    assert as_bcf(folder / "x.vcf", folder / "x.bcf")
+    load_loops(folder / "x.bcf")
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -88,9 +92,8 @@ def test_units_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert_same(tmp_path / "x.bcf")
 
 
-def test_damaged_records_harm_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_records_harm_nobody(tmp_path: Path) -> None:
     """Whatever byte of a record is changed, the loops do not read outside it, and htslib says what it is."""
-    monkeypatch.setenv("GOE_DECODER", "fast")
     lines = [f"chr1 {place} rs1 A C,G 3 PASS DB GT:DP:GQ 0/1:3:4 0/2:3:400 ./.:.:." for place in (7, 8, 9)]
     (tmp_path / "x.vcf").write_text(text_of(lines, 3))
     assert as_bcf(tmp_path / "x.vcf", tmp_path / "whole.bcf", "u")
@@ -106,15 +109,7 @@ def test_damaged_records_harm_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ] = rng.choice([0, 1, 0x0F, 0x17, 0x7F, 0x81, 0xF1, 0xFF])
         path.write_bytes(bytes(damaged))
         for contig, piece in pieces_of(path):
-            found = in_a_child(partial(_outcome, piece, contig))
-            assert not isinstance(found, Exception), found
-
-
-def _outcome(piece: Piece, contig: str) -> Any:
-    try:
-        return read_whole(piece, contig, ("GQ", "DP"), "GRCh38")
-    except Exception as error:
-        return error
+            in_a_child(partial(read_whole, piece, contig, ("GQ", "DP"), "GRCh38", "fast", container.CHUNK))
 
 
 def _inside(whole: bytes, at: int, place: int) -> bool:
