@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Tests leave the number of examples to the profile. `ci` repeats the same examples, so that a change is
 # judged by what it changes; `dev` draws new ones on each run, and `deep` draws many.
-settings.register_profile("dev", deadline=None, print_blob=True, max_examples=30)
+# `ci` is what runs unless GOE_HYPOTHESIS_PROFILE says otherwise.
+# How long drawing takes says more of who else uses the machine than of the strategy.
+ANYWHERE = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 # ci does not shrink what fails: each step may build lakes, and the blob repeats the failure anywhere.
 AS_DRAWN = (Phase.explicit, Phase.generate)
-settings.register_profile(
-    "ci", deadline=None, print_blob=True, max_examples=60, derandomize=True, phases=AS_DRAWN
-)
-settings.register_profile("deep", deadline=None, print_blob=True, max_examples=2000)
-settings.load_profile(os.environ.get("GOE_HYPOTHESIS_PROFILE", "dev"))
+settings.register_profile("ci", **ANYWHERE, max_examples=30, derandomize=True, phases=AS_DRAWN)
+settings.register_profile("dev", **ANYWHERE, max_examples=30)
+settings.register_profile("deep", **ANYWHERE, max_examples=500)
+settings.load_profile(os.environ.get("GOE_HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw one seed for all workers where examples are new ones: --hypothesis-seed gives it again."""
+    if not settings.default.derandomize and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(secrets.randbits(32))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Tell the seed."""
+    seed = config.option.hypothesis_seed
+    return None if seed is None else f"again with the same examples: --hypothesis-seed={seed}"
 
 
 @pytest.fixture(scope="session")

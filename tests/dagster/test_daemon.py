@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 import yaml
 
 from goe_lake.lake import current_id, open_snapshot
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
@@ -66,9 +66,7 @@ def running(node: Path, tmp_path: Path) -> Iterator[Running]:
     (home / "dagster.yaml").write_text(yaml.safe_dump(settings))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert instance.get_runs() == []
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     surroundings = os.environ | {"DAGSTER_HOME": str(home), "GOE_NODES": str(node)}
     commands = {
         "webserver": ["dagster_webserver", "--host", "127.0.0.1", "--port", str(port)],

@@ -21,6 +21,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from dagster_project.place import Place, node_name, place_of
 from goe_lake.errors import ConfigError
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKSPACE = REPOSITORY / "deploy" / "workspace-nodes.yaml"
@@ -115,9 +116,7 @@ def test_two_nodes_of_one_country_have_names_of_their_own():
 @contextmanager
 def code_server(node: Path, name: str, log: Path) -> Iterator[int]:
     """A code location's server for one node, as the example says to start it; gives its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--module-name", "dagster_project.definitions", "--location-name", name]
     surroundings = {key: value for key, value in os.environ.items() if key != "GOE_NODES"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from dagster_project.build import build_lakes
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PASSWORD = "only-for-this-test"
@@ -61,9 +61,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
                 path.chmod(path.stat().st_mode | 0o011)
     made = [initdb, "--pgdata", str(data), "--username", "dagster", "--auth", "scram-sha-256", "--no-sync"]
     subprocess.run([*made, "--pwfile", str(secret)], check=True, capture_output=True, cwd="/", **who)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [server, "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", ""]
     with (tmp_path_factory.mktemp("log") / "postgres.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **who)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from dagster_project.build import build_lakes
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -42,9 +42,7 @@ def server(node: Path, tmp_path: Path) -> Iterator[str]:
     home = tmp_path / "home"
     (built,) = build_lakes([node], home)
     assert built.failure is None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     surroundings = os.environ | {"DAGSTER_HOME": str(home), "GOE_NODES": str(node)}
     command = [sys.executable, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "webserver.log").open("w") as log:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -17,22 +16,11 @@ from goe_lake.federation.keys import FederationKeys, make_federation_keys
 from goe_lake.federation.membership import Membership, read_federation
 from goe_lake.federation.remote_node import Channel
 from goe_lake.federation.tokens import Signer
+from tests.ports import free_ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GATEWAY = "GOE-GATEWAY-1"
-STOP_WITHIN = 15.0  # seconds
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
+STOP_WITHIN = 60.0  # seconds
 
 
 @dataclass
