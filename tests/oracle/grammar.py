@@ -317,7 +317,7 @@ def aggregates(draw: st.DrawFn, source: Source) -> Output:
     elif name == "bool":
         text = f"{draw(st.sampled_from(('bool_and', 'bool_or')))}({draw(conditions(source, 1))})"
     elif name == "moment":
-        argument, scale = draw(arguments(source))
+        argument, scale = draw(arguments(source, squared=True))
         function = draw(st.sampled_from((*VARIANCES, *DEVIATIONS)))
         text, scale = f"{function}({argument})", scale if function in DEVIATIONS else scale**2
     elif name == "moment of two":
@@ -364,9 +364,14 @@ def moments_of_two(draw: st.DrawFn, source: Source) -> tuple[str, float]:
 
 
 @st.composite
-def arguments(draw: st.DrawFn, source: Source) -> tuple[str, float]:
-    """What a sum is taken of: a column, a times it plus b, a CASE of these, a truth as a number."""
+def arguments(draw: st.DrawFn, source: Source, *, squared: bool = False) -> tuple[str, float]:
+    """What a sum is taken of: a column, a times it plus b, a CASE of these, a truth as a number.
+
+    A column without bounds is summed as it is, and neither *squared* nor multiplied.
+    """
     numbers = {**source.numbers, **source.site_numbers} if draw(st.integers(0, 5)) == 0 else source.numbers
+    bounded = {name: its for name, its in numbers.items() if source.plain[name] != "sv_len"}
+    numbers = bounded if squared else numbers
     column = draw(st.sampled_from(tuple(numbers)))
     other = draw(st.sampled_from(tuple(numbers)))
     size = max(numbers[column][1], numbers[other][1])
@@ -376,7 +381,7 @@ def arguments(draw: st.DrawFn, source: Source) -> tuple[str, float]:
         (f"{column} * 2", 2 * size), (f"2 * {column} - 3", 2 * size + 3), (f"{column} / 2", size),
         (f"-{column}", size),
         (f"({column} + 1) / 4.0", size), (f"{column} - 1.5", size + 2), (f"10 - {column}", size + 10),
-        (f"{column}::DOUBLE * {other}", size**2), (f"{column} + {other}", 2 * size), (f"{column}^2", size**2),
+        (f"{column} + {other}", 2 * size),
         (f"CASE WHEN {condition} THEN {column} END", size),
         (f"CASE WHEN {condition} THEN {column} ELSE 0 END", size),
         (f"CASE WHEN {condition} THEN 1 ELSE 0 END", 1),
@@ -386,6 +391,8 @@ def arguments(draw: st.DrawFn, source: Source) -> tuple[str, float]:
         (f"({condition})::DOUBLE * 100", 100),
         (f"if({condition}, {column}, 1)", size), (f"{column}::DOUBLE", size), ("1", 1),
     ]  # fmt: skip
+    if {column, other} <= bounded.keys():
+        forms += [(f"{column}::DOUBLE * {other}", size**2), (f"{column}^2", size**2)]
     if source.booleans:
         truth = draw(st.sampled_from(source.booleans))
         forms += [

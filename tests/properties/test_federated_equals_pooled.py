@@ -122,7 +122,7 @@ def test_federated_equals_pooled(worlds: Worlds) -> None:
             compared.update(query.covers if done else ())
 
     law()
-    assert asked[True] >= 0.9 * asked.total()
+    assert asked[True] >= 0.8 * asked.total()  # of the others DuckDB itself raises
     check_coverage(compared, asked[True])
 
 
