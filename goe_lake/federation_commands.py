@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from goe_lake.errors import ConfigError
+from goe_lake.lake_console import IngestProgress
+from goe_lake.options import Exit, errors
+from goe_lake.release_build import FederationOption, IdentityOption, NodesArgument, QuietOption, named_nodes
 
 federation_commands = typer.Typer(
     name="federation", help="Whoever keeps a federation's settings.", no_args_is_help=True
@@ -47,6 +51,47 @@ def sign(
         mend = "openssl ecparam -name prime256v1 -genkey -noout -out federation.key"
         raise ConfigError(key, "(whole file)", "is not an ES256 private key that can be read", mend)
     print(sign_federation(federation, private))
+
+
+@federation_commands.command("sites")
+def sites(
+    nodes: NodesArgument = None,
+    federation: FederationOption = None,
+    identity: IdentityOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """List the sites whose carriers reach the threshold in all nodes together, though at none of them.
+
+    No node names a site of its own, and nobody reads a number of carriers: the nodes decide together which
+    sites reach the threshold. These are listed from now on, at every node and in every later release. It
+    takes three nodes at the least, each with a sealing key, and either the same snapshots as the last round
+    or three that are new. Exit code 4 where a node did not take part to the end.
+
+    Example: goe federation sites --federation federation.toml
+    """
+    from goe_lake.federation.listing.search import RoundNotFinished
+
+    console = Console(stderr=True)
+    with named_nodes(nodes, federation, identity) as opened:
+        before = opened.site_list.sites.num_rows
+        try:
+            if quiet:
+                opened.list_sites()
+                return
+            with IngestProgress(console) as progress:
+                found = opened.list_sites(progress)
+        except RoundNotFinished as error:
+            errors.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(Exit.INCOMPLETE) from None
+        after, digest = opened.site_list.sites.num_rows, opened.list_digest
+    most = max(found.sent.values()) / 2**20
+    print(
+        f"{found.sites.num_rows:,} sites newly listed, each with {found.least} carriers or more in "
+        f"{len(found.sent)} nodes together; {after:,} are listed in all, {before:,} were before\n"
+        f"site list {digest}\n"
+        f"{len(found.tables)} tables, the largest of {max(found.tables):,} places; "
+        f"a node handed in {most:,.1f} MiB at the most"
+    )
 
 
 def sealing_key(

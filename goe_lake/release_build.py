@@ -71,7 +71,7 @@ def build(
         raise typer.BadParameter("name the folder of the new release: --out R1")
     before = open_release(previous) if previous is not None else None
     console = Console(stderr=True)
-    with _opened(nodes, federation, identity) as opened:
+    with named_nodes(nodes, federation, identity) as opened:
         if quiet:
             build_release(opened, out, before, force=force)
             return
@@ -124,7 +124,9 @@ def node_release(
 
 
 @contextmanager
-def _opened(nodes: list[Path] | None, federation: Path | None, identity: Path | None) -> Iterator[Federation]:
+def named_nodes(
+    nodes: list[Path] | None, federation: Path | None, identity: Path | None
+) -> Iterator[Federation]:
     """The federation of the named nodes, in this process or over the wire."""
     if (federation is None) == (not nodes):
         raise typer.BadParameter("name node.toml files, or a federation.toml with --federation")

@@ -29,15 +29,19 @@ from goe_lake.federation.estimate import Estimate, estimated, reads_sites
 from goe_lake.federation.explain import explained
 from goe_lake.federation.finish import Finished, finish
 from goe_lake.federation.frequencies import Progress, frequencies, make_releases
+from goe_lake.federation.listing.search import Found, search
 from goe_lake.federation.merge import Part
 from goe_lake.federation.node import FrequencyRelease, Node, NodeDescription
 from goe_lake.federation.rounds import Rounds
 from goe_lake.federation.sealed_rounds import SealedSums
 from goe_lake.federation.sealed_sums import Circle
+from goe_lake.federation.sealing import LEAST_NODES
 from goe_lake.federation.spread import margins_of
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
+from goe_lake.federation.wire import clean_site_list
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
+from goe_lake.lake.progress import Progress as LongProgress
 from goe_lake.query import Plan, prepare
 from goe_lake.query.steps import SelectStep
 from goe_lake.release import (
@@ -97,9 +101,7 @@ class Federation:
         )
         self.site_list = self._lay_site_list(public_sites)
         self.limits = limits
-        self.tables: PublicTables = FederationTables(
-            self.catalog, self.nodes, self.site_list, self.frequencies
-        )
+        self.tables: PublicTables = self._public_tables()
         self._second = SecondParser(self.catalog)
 
     def _lay_site_list(self, public_sites: pa.Table | None) -> SiteList:
@@ -111,11 +113,36 @@ class Federation:
             list(pool.map(lambda member: member.node.lay(site_list), self._members))
         return site_list
 
+    def _public_tables(self) -> FederationTables:
+        return FederationTables(self.catalog, self.nodes, self.site_list, self.frequencies)
+
     def keep_listed(self, sites: pa.Table) -> None:
         """List *sites* (`SITE_SCHEMA`) too: what an earlier release lists stays listed."""
         self.site_list = unite([self.site_list.sites, sites])
         with ThreadPoolExecutor(max_workers=len(self._members)) as pool:
             list(pool.map(lambda member: member.node.lay(self.site_list), self._members))
+        self.tables = self._public_tables()
+
+    @property
+    def list_digest(self) -> str:
+        """The digest of the site list as it travels, which `site_list_digest` in federation.toml names."""
+        return clean_site_list(self.site_list).digest
+
+    def list_sites(self, progress: LongProgress | None = None) -> Found:
+        """List the sites whose carriers reach the threshold in all nodes together, and keep them listed.
+
+        Raises ConfigError where these nodes cannot seal together, and RoundNotFinished naming the nodes
+        that did not do their part.
+        """
+        if self._circle is None or len(self._members) < LEAST_NODES:
+            problem = f"a round takes at least {LEAST_NODES} nodes, each with a sealing key"
+            raise ConfigError("federation", "nodes", problem, "goe node sealing-key makes a key")
+        nodes = {member.description.node_id: member.node for member in self._members}
+        found = search(nodes, self._circle, self.list_digest, progress)
+        with ThreadPoolExecutor(max_workers=len(self._members)) as pool:
+            offers = list(pool.map(lambda member: member.node.offer_sites(), self._members))
+        self.keep_listed(unite(offers).sites)
+        return found
 
     def for_asker(self, asker: Asker) -> Federation:
         """The same nodes under the same site list, asked by *asker*."""

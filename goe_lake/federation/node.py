@@ -22,6 +22,10 @@ from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.governed import Governed, Question, record_frequencies
 from goe_lake.federation.ledger import Ledger
+from goe_lake.federation.listing.kept import kept_sites
+from goe_lake.federation.listing.messages import Piece, Step
+from goe_lake.federation.listing.node_part import listing_seat
+from goe_lake.federation.listing.seat import ListingSeat
 from goe_lake.federation.noisy import NoisyAnswers
 from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
 from goe_lake.federation.wire import clean_site_list
@@ -31,7 +35,10 @@ from goe_lake.release import Release, digest_of
 
 @dataclass(frozen=True)
 class NodeDescription:
-    """The public facts of a node: who it is, its snapshot, its catalogue and its threshold."""
+    """The public facts of a node: who it is, its snapshot, its catalogue and its threshold.
+
+    *site_rounds* is how many rounds listed sites that it keeps.
+    """
 
     node_id: str
     country: str
@@ -43,6 +50,7 @@ class NodeDescription:
     one_sample_a_person: bool
     indels: str = "trimmed"
     seals: bool = False
+    site_rounds: int = 0
 
     @property
     def protects(self) -> bool:
@@ -118,6 +126,9 @@ class Node(Protocol):
     def open(self, question: SealedQuestion, parcels: Sequence[Parcel]) -> NodeAnswer:
         """The controlled cells over all nodes, from the *parcels* of all others."""
 
+    def list_sites(self, step: Step, carried: Sequence[Piece], payload: bytes) -> Piece:
+        """The node's part in one *step* of a round that lists sites."""
+
     def frequencies(self, contig: str) -> pa.Table:
         """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""
 
@@ -130,7 +141,7 @@ class EmbeddedNode:
 
     def __init__(self, node_toml: Path | str, floor: int = 1) -> None:
         config = read_node(node_toml)
-        self.name, self.country, self.lake = config.name, config.country, config.lake
+        self.name, self.country, self.lake, self._config = config.name, config.country, config.lake, config
         self.policy = held_to(read_policy(config.policy), floor)
         snapshot = open_snapshot(config.lake)
         check_is_lake_of(config, snapshot)
@@ -143,6 +154,7 @@ class EmbeddedNode:
         self._opening = threading.Lock()
         self._seat: Seat | None = None
         self._travelling: tuple[SiteList, str] | None = None
+        self._listing: tuple[SiteList, ListingSeat] | None = None
 
     def sit(self, seat: Seat) -> None:
         """Take part in sealed sums, at *seat*."""
@@ -163,14 +175,18 @@ class EmbeddedNode:
             # a node without genotypes spells nothing
             ", ".join(sorted({batch.spelling for batch in engine.snapshot.batches})) or "left-aligned",
             self._seat is not None and self.policy.output == "exact",
+            len(kept_sites(self.lake)),
         )
 
     def offer_sites(self) -> pa.Table:
-        """The sites that the node may list, and those that it has released: once listed, always listed."""
+        """The sites that the node may list, and those that were listed: once listed, always listed.
+
+        These are what it has released, and what rounds over all nodes have found.
+        """
         offered, released = self._engine.offer_sites(), self.released_frequencies()
-        if released is None:
-            return offered
-        return pa.concat_tables([offered, *(released.sites(files.contig) for files in released.files)])
+        files = released.files if released is not None else ()
+        earlier = [released.sites(part.contig) for part in files] if released is not None else []
+        return pa.concat_tables([offered, *earlier, *kept_sites(self.lake)], promote_options="default")
 
     def lay(self, site_list: SiteList) -> None:
         """Answer by *site_list* from now on."""
@@ -234,7 +250,7 @@ class EmbeddedNode:
     def seal(self, question: SealedQuestion) -> Parcel:
         """The node's sealed numbers for *question*; what the ledger cannot record is not sealed."""
         seat, asked = (
-            self._seated(question),
+            self._seated(question.site_list_digest),
             self._question(question.release, question.asker, question.query_id),
         )
         parcel, left = self._governed().sealed(
@@ -245,7 +261,7 @@ class EmbeddedNode:
     def open(self, question: SealedQuestion, parcels: Sequence[Parcel]) -> NodeAnswer:
         """The controlled cells over all nodes, from the *parcels* of all others."""
         seat, asked = (
-            self._seated(question),
+            self._seated(question.site_list_digest),
             self._question(question.release, question.asker, question.query_id),
         )
         answer, left = self._governed().sealed(
@@ -253,10 +269,19 @@ class EmbeddedNode:
         )
         return replace(answer, budget_left=left)
 
-    def _seated(self, question: SealedQuestion) -> Seat:
+    def list_sites(self, step: Step, carried: Sequence[Piece], payload: bytes) -> Piece:
+        """The node's part in one *step* of a round that lists sites; the ledger records what is told."""
+        seat = self._seated(step.site_list_digest)
+        assert self._site_list is not None
+        if self._listing is None or self._listing[0] is not self._site_list:
+            here = (seat, self._engine, self._site_list, step.site_list_digest)
+            self._listing = (self._site_list, listing_seat(*here, self.open_ledger, self._config))
+        return self._listing[1].take(step, carried, payload)
+
+    def _seated(self, site_list_digest: str) -> Seat:
         if self._seat is None:
             raise ReleaseRefused("R225", "this node has no sealing key")
-        if self._site_list is None or self._list_digest() != question.site_list_digest:
+        if self._site_list is None or self._list_digest() != site_list_digest:
             raise ReleaseRefused("R207", "the node was given another site list")
         if not self.policy.protects:
             raise ReleaseRefused("R225", "protection is off here")

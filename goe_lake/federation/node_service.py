@@ -14,6 +14,7 @@ from goe_lake.engine.node import NodeAnswer, digest_of_cells
 from goe_lake.engine.sites import SiteList
 from goe_lake.errors import ConfigError, LakeError, LedgerError, ReleaseRefused
 from goe_lake.federation.deadline import interrupted_after
+from goe_lake.federation.listing.messages import Kind, Piece, Step
 from goe_lake.federation.membership import Membership
 from goe_lake.federation.node import EmbeddedNode, FrequencyRelease, NodeDescription
 from goe_lake.federation.problems import Problem
@@ -154,6 +155,42 @@ class NodeService:
                 raise BadSignature(f"{member.node_id}: the parcel is for another question")
             parcels.append(Parcel(member.node_id, read_words(piece.body), dict(claims["rules"])))
         return parcels
+
+    def list_sites(self, asked: bytes, carried: Sequence[Carried]) -> Piece:
+        """The node's part in the step of a round that *asked* writes, from what the gateway carries to it.
+
+        What the gateway itself sends with the step has no signature. Raises ReleaseRefused and Problem.
+        """
+        step = Step.from_bytes(asked)
+        if self._moved():
+            raise Problem("node-moved")
+        if step.site_list_digest != self._standing.site_list_digest:
+            raise Problem("site-list-unknown")
+        payload = b"".join(piece.body for piece in carried if not piece.node_id)
+        pieces = [self._signed_piece(piece) for piece in carried if piece.node_id]
+        try:
+            given = self._standing.node.list_sites(step, pieces, payload)
+            if step.kind is Kind.KEEP:
+                # the node's description tells of it, so that an open gateway lays the new list
+                self._standing = self._open()
+        except ReleaseRefused:
+            raise
+        except LedgerError as error:
+            log.error("ledger_not_in_order", error=str(error))
+            raise Problem("failed") from None
+        except Exception as error:  # noqa: BLE001 - fail closed, whatever it is: error texts quote values
+            log.error("site_round_failed", error=type(error).__name__)
+            raise Problem("failed") from None
+        return given
+
+    def _signed_piece(self, piece: Carried) -> Piece:
+        """What a member handed in, if it is signed by that member."""
+        try:
+            member = self._membership.node(piece.node_id)
+            claims = check_signed(piece.signature, member.public_key, member.node_id, piece.body)
+            return Piece(piece.node_id, str(claims["site_step"]), piece.body, dict(claims["told"]))
+        except (BadSignature, ConfigError, KeyError, TypeError, ValueError):
+            raise ReleaseRefused("R226", "what is carried is not signed by a node of this round") from None
 
     def _relied_on(self, description_digest: str, site_list_digest: str) -> EmbeddedNode:
         """The node, if it still is what a question relies on; raises Problem."""

@@ -62,6 +62,13 @@ def read_public_sites(path: Path) -> pa.Table:
             raise ConfigError(path, "public_sites", f"cannot be read: {type(error).__name__}", MEND) from None
 
 
+def as_site_list(sites: pa.Table) -> pa.Table:
+    """*sites* (contig, pos, ref, alt, perhaps rsid, gene, consequence) as a site list, each once."""
+    with duckdb.connect() as connection:
+        connection.register("sites", sites)
+        return _site_list(connection, "sites", sites.column_names)
+
+
 def _site_list(connection: duckdb.DuckDBPyConnection, file: str, names: list[str]) -> pa.Table:
     facts: dict[str, str] = {
         "variant_id": "contig || '-' || pos || '-' || ref || '-' || alt",

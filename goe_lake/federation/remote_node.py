@@ -18,6 +18,7 @@ from goe_lake.engine.node import NodeAnswer
 from goe_lake.engine.sites import SiteList, is_site_schema
 from goe_lake.errors import ConfigError, Declined, NodeFailed, ReleaseRefused
 from goe_lake.federation.asker import Asker
+from goe_lake.federation.listing.messages import Piece, Step
 from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.node import FrequencyRelease, NodeDescription
 from goe_lake.federation.problems import DECLINED, MOST_DETAIL, Problem, read_problem
@@ -25,6 +26,7 @@ from goe_lake.federation.sealed_sums import Parcel, SealedQuestion
 from goe_lake.federation.sealed_wire import (
     OPEN,
     SEAL,
+    SITE_ROUND,
     Carried,
     question_to_bytes,
     read_words,
@@ -50,6 +52,7 @@ log = structlog.get_logger("goe_lake.gateway")
 DEADLINE: Final = 10.0  # seconds in which a gateway answers or errs
 FINISHING: Final = 0.5  # seconds of them that are left for its own work on the cells
 RELEASING_DEADLINE: Final = 3600.0  # seconds for all allele frequencies of a country
+LISTING_DEADLINE: Final = 900.0  # seconds for one step of a round that lists sites
 OPENING_DEADLINE: Final = 120.0  # seconds for the site list, which is as long as the genome is wide
 KEEP_ALIVE: Final = 30.0  # seconds; shorter than the server's, so that no request meets a closing connection
 MOST_ANSWER: Final = 512 * 2**20  # bytes
@@ -259,6 +262,19 @@ class RemoteNode:
                 raise self._failure(problem, question.query_id) from None
             self.lay(self._site_list)
             return self._ask("POST", path, asked, query_id=question.query_id, asker=question.asker)
+
+    def list_sites(self, step: Step, carried: Sequence[Piece], payload: bytes) -> Piece:
+        """The node's part in one *step* of a round that lists sites; signed for those it is carried to."""
+        pieces = [Carried(piece.node_id, piece.signature, piece.body) for piece in carried]
+        if payload:
+            pieces.append(Carried("", "", payload))
+        body = write_carried(step.to_bytes(), pieces)
+        reply = self._ask("POST", SITE_ROUND, body, seconds=LISTING_DEADLINE)
+        told = reply.claims.get("told")
+        if not isinstance(told, dict):
+            raise self._failed("", "what it handed in cannot be read")
+        step_digest = str(reply.claims.get("site_step"))
+        return Piece(self.member.node_id, step_digest, reply.body, told, reply.signature)
 
     def frequencies(self, contig: str) -> pa.Table:
         """The allele frequencies that the node has released (NODE_ROWS), or would release, of *contig*."""

@@ -140,6 +140,15 @@ class Seat:
         # nonces that an earlier process took are not taken again
         self._since = self.clock() - 0.001  # a nonce tells milliseconds
 
+    def takes(self, nonce: str, made: float) -> bool:
+        """Whether *nonce*, made at that time, is of now and new; from now on it is not."""
+        now = self.clock()
+        return self._is_of_now(made) and self._nonces.take(nonce, made + 2 * FRESH, now)
+
+    def _is_of_now(self, made: float) -> bool:
+        now = self.clock()
+        return max(self._since, now - FRESH) <= made <= now + EARLY
+
     def seal(self, question: SealedQuestion, purpose: str, engine: NodeEngine) -> tuple[Parcel, int]:
         """The node's parcel for *question*, counting whose consent covers *purpose*; and its number of cells.
 
@@ -204,8 +213,7 @@ class Seat:
         """Refuse a question that is stale, was answered before, or gives this node the other part."""
         if question.release.cells is not CellKind.SEALED:
             raise ReleaseRefused("R225", "the release does not ask for sealed cells")
-        now = self.clock()
-        if not max(self._since, now - FRESH) <= question.made <= now + EARLY:
+        if not self._is_of_now(question.made):
             raise ReleaseRefused("R225", "the nonce of a sealed release is not of now")
         try:
             opener = question.opener(self.circle)
@@ -215,7 +223,7 @@ class Seat:
             raise ReleaseRefused(
                 "R225", "another node opens this sum" if opens else "this node opens this sum"
             )
-        if not self._nonces.take(question.nonce, question.made + 2 * FRESH, now):
+        if not self.takes(question.nonce, question.made):
             raise ReleaseRefused("R225", "the nonce of a sealed release was used before")
 
     def _failed(self, question: SealedQuestion, reason: str) -> NodeFailed:

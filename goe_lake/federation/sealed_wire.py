@@ -24,6 +24,7 @@ from goe_lake.release import Release
 
 SEAL: Final = "/v1/sealed"
 OPEN: Final = "/v1/opened"
+SITE_ROUND: Final = "/v1/site-round"
 SEALED_VERSION: Final = "sealed-question/1"
 WORDS: Final = pa.schema([pa.field("words", pa.uint64(), nullable=False)])
 _CARRIED_FIELDS: Final[list[tuple[str, pa.DataType]]] = [

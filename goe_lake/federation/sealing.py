@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ from goe_lake.errors import GoeError
 #: Whole numbers modulo 2^64.
 Words: TypeAlias = npt.NDArray[np.uint64]
 Numbers: TypeAlias = npt.NDArray[np.int64]
+#: Whole numbers modulo a power of two, that of their own width.
+Modular: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 VERSION: Final = b"goe_lake/sealed/1"
 #: Fewer nodes than this, and a sum tells a node what the only other one has.
@@ -104,32 +106,44 @@ class Sealer:
 
         Raises SealBroken where the node has no part in the sum, or lacks a key of it.
         """
-        own = next((key for key in agreement.keys if key.node_id == self.node_id), None)
-        if own is None or own.key_id not in self._own:
-            raise SealBroken(f"{self.node_id} has no key in this sum")
         if len(numbers) != agreement.words:
             raise SealBroken("there are other numbers than were agreed on")
         sealed = np.concatenate([numbers, np.zeros(WITNESSES, dtype=np.uint64)])
-        streams = [
-            (self._stream(own, other, agreement), own < other) for other in agreement.keys if other != own
-        ]
-        for start in range(0, len(sealed), _STEP):
-            part = sealed[start : start + _STEP]
-            for stream, added in streams:
-                words = _next_words(stream, len(part))
-                if added:
-                    part += words
-                else:
-                    part -= words
+        add_masks(sealed, self.masks(agreement))
         return sealed
 
-    def _stream(self, own: KeyOf, other: KeyOf, agreement: Agreement) -> ChaChaStream:
+    def masks(self, agreement: Agreement) -> list[tuple[ChaChaStream, bool]]:
+        """The stream that this node shares with each of the others, and whether it adds or takes it away.
+
+        Raises as `seal` does. A stream is of one agreement, and masks one vector.
+        """
+        own = self._own_key(agreement)
+        return [
+            (ChaChaStream(self._pair_key(own, other, agreement)), own < other)
+            for other in agreement.keys
+            if other != own
+        ]
+
+    def key_with(self, node_id: str, agreement: Agreement, purpose: str) -> bytes:
+        """A key of 32 bytes that this node and *node_id* alone share, for one *purpose* of *agreement*."""
+        own = self._own_key(agreement)
+        other = next((key for key in agreement.keys if key.node_id == node_id), None)
+        if other is None or other == own:
+            raise SealBroken(f"{node_id} has no key in this sum")
+        return self._pair_key(own, other, agreement, purpose)
+
+    def _own_key(self, agreement: Agreement) -> KeyOf:
+        own = next((key for key in agreement.keys if key.node_id == self.node_id), None)
+        if own is None or own.key_id not in self._own:
+            raise SealBroken(f"{self.node_id} has no key in this sum")
+        return own
+
+    def _pair_key(self, own: KeyOf, other: KeyOf, agreement: Agreement, purpose: str = "") -> bytes:
         first, second = sorted((own, other))
-        pair = json.dumps([first.node_id, first.key_id, second.node_id, second.key_id]).encode()
-        key = HKDF(SHA256(), 32, salt=VERSION, info=agreement.digest() + pair).derive(
-            self._secret(own.key_id, other)
-        )
-        return ChaChaStream(key)
+        named = [first.node_id, first.key_id, second.node_id, second.key_id]
+        pair = json.dumps([*named, purpose] if purpose else named).encode()
+        secret = self._secret(own.key_id, other)
+        return HKDF(SHA256(), 32, salt=VERSION, info=agreement.digest() + pair).derive(secret)
 
     def _secret(self, own: str, other: KeyOf) -> bytes:
         if (own, other) not in self._shared:
@@ -154,8 +168,18 @@ class ChaChaStream:
         return self._encryptor.update(bytes(count))
 
 
-def _next_words(stream: ChaChaStream, count: int) -> Words:
-    return np.frombuffer(stream.next_bytes(8 * count), dtype="<u8")
+def add_masks(numbers: Modular, masks: Iterable[tuple[ChaChaStream, bool]]) -> None:
+    """Add to *numbers*, in place, the words of their own width of each stream, or take them away."""
+    streams = list(masks)
+    little_endian = numbers.dtype.newbyteorder("<")
+    for start in range(0, len(numbers), _STEP):
+        part = numbers[start : start + _STEP]
+        for stream, added in streams:
+            words = np.frombuffer(stream.next_bytes(part.nbytes), dtype=little_endian)
+            if added:
+                part += words
+            else:
+                part -= words
 
 
 def open_sum(sealed: Iterable[Words], agreement: Agreement) -> Words:

@@ -9,6 +9,7 @@
 | `POST /v1/release` | takes a `question/1`; the controlled cells (Arrow), the receipt in the signature |
 | `POST /v1/sealed` | takes a `sealed-question/1`; the node's masked numbers (Arrow), rules in the signature |
 | `POST /v1/opened` | to the opener, with what all others sent (Arrow); the controlled cells of the sum |
+| `POST /v1/site-round` | a step of a round that lists sites, with what others sent; the node's part (bytes) |
 | `POST /v1/frequencies` | makes the next release of allele frequencies; its public facts (JSON) |
 | `GET /v1/frequencies/chr20` | the released allele frequencies of one contig (Arrow) |
 
@@ -34,7 +35,14 @@ from goe_lake.errors import Declined, ReleaseRefused
 from goe_lake.federation.node_service import NodeService, WiredCells
 from goe_lake.federation.problems import DECLINED, Problem
 from goe_lake.federation.sealed_sums import SealedQuestion
-from goe_lake.federation.sealed_wire import OPEN, SEAL, question_from_bytes, read_carried, write_words
+from goe_lake.federation.sealed_wire import (
+    OPEN,
+    SEAL,
+    SITE_ROUND,
+    question_from_bytes,
+    read_carried,
+    write_words,
+)
 from goe_lake.federation.tokens import SIGNATURE_HEADER, RequestGate, Signer, sign_answer
 from goe_lake.federation.wire import (
     ARROW_TYPE,
@@ -54,6 +62,7 @@ from goe_lake.web.guard import Guard, Limits, new_app
 T = TypeVar("T")
 log = structlog.get_logger("goe_lake.node")
 
+BYTES_TYPE: Final = "application/octet-stream"
 MOST_SITE_LIST: Final = 512 * 2**20  # bytes
 MOST_PARCELS: Final = 1100 * 2**20  # bytes; `sealed_sums.MOST_CARRIED` words and what is around them
 REPLY: Final = 0.1  # seconds of the deadline that are left for the way back
@@ -169,6 +178,18 @@ class NodeApp:
         except ReleaseRefused as refused:
             raise _refusal(refused) from None
 
+    async def list_sites(self, request: Request) -> Response:
+        """The node's part in one step of a round that lists sites."""
+        nonce, body = await self._admitted(request)
+        asked, carried = await run_in_threadpool(read_carried, body)
+        try:
+            piece = await run_in_threadpool(self._service.list_sites, asked, carried)
+        except ReleaseRefused as refused:
+            raise _refusal(refused) from None
+        log.info("site_round", step=piece.step, bytes=len(piece.body))
+        more = {"site_step": piece.step, "told": piece.told}
+        return self._signed(nonce, piece.body, BYTES_TYPE, more=more)
+
     async def frequencies(self, request: Request) -> Response:
         """The released allele frequencies of one contig."""
         nonce, _ = await self._admitted(request)
@@ -244,6 +265,8 @@ def node_app(service: NodeService, gate: RequestGate, signer: Signer, deadline: 
     app.add_api_route(RELEASE, node.release, methods=["POST"])
     app.add_api_route(SEAL, node.sealed, methods=["POST"])
     app.add_api_route(OPEN, node.opened, methods=["POST"])
+    app.add_api_route(SITE_ROUND, node.list_sites, methods=["POST"])
     app.add_api_route(FREQUENCIES, node.release_frequencies, methods=["POST"])
     app.add_api_route(FREQUENCIES + "/{contig}", node.frequencies, methods=["GET"])
-    return Guard(app, Limits(body_bytes_at={SITE_LIST: MOST_SITE_LIST, OPEN: MOST_PARCELS}))
+    larger = {SITE_LIST: MOST_SITE_LIST, OPEN: MOST_PARCELS, SITE_ROUND: MOST_PARCELS}
+    return Guard(app, Limits(body_bytes_at=larger))

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     DECLINED = "declined"  # nothing left: the project's standing, its budget, or a hold
     NOISE = "noise"  # noise was drawn for a question, and its epsilon spent
     FREQUENCIES = "frequencies"  # a release of allele frequencies was made
+    SITES = "sites"  # a round told which sites have enough carriers in all nodes together, or kept them
     PROJECT = "project"  # the officer approved, vetoed, withdrew, held, or decided about an answer
     RESTORED = "restored"  # the ledger is a backup; what came after the backup is lost
     MARK = "mark"  # the lake did not know of this ledger any more, and knows it again
