@@ -62,7 +62,7 @@ def with_genes(found: pa.Table, config: NodeConfig) -> pa.Table:
     genes: list[str | None] = [None] * found.num_rows
     if file is not None and file.is_file():
         annotations = read_annotations(replace(config, annotation=Annotation(genes=file)))
-        contigs = found.column("contig").to_pylist()
+        contigs = [str(contig) for contig in found.column("contig").to_pylist()]
         positions = found.column("pos").to_numpy()
         for contig in set(contigs):
             at = [place for place, name in enumerate(contigs) if name == contig]
