@@ -18,7 +18,6 @@ from typing import Any, Final, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from goe_lake.errors import InputError

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaincinv
 
 Counts = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
@@ -63,6 +62,9 @@ def faf95(ac: Counts, an: Counts) -> Floats:
     >>> faf95(np.array([0, 1, 2, 100, -1]), np.array([1000] * 5)).round(6).tolist()
     [0.0, 0.0, 0.000355, 0.084139, nan]
     """
+    # a third of a second, which every command would take
+    from scipy.special import gammaincinv
+
     alleles, called = np.asarray(ac, np.int64), np.asarray(an, np.int64)
     found = np.zeros(np.broadcast(alleles, called).shape)
     # P(X < ac; λ) is the regularised upper incomplete gamma function Q(ac, λ)
