@@ -293,12 +293,12 @@ def _allele_of(value):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _pairs(raw, at, alts, persons, scratch, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
+def _pairs(raw, at, alts, persons, scratch, words, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
     """Genotypes of two alleles of 8 bits, four persons at a time; the entries after them, -1 where odd."""
     size = 2 * persons
-    scratch[:size] = raw[at : at + size]
-    words = scratch[: size & ~7].view(np.uint64)
-    whole = len(words)
+    for place in range(size):
+        scratch[place] = raw[at + place]
+    whole = size // 8
     for word in range(whole + 1):
         # both alleles are 0, phased or not
         if word < whole and words[word] & np.uint64(0xFEFEFEFEFEFEFEFE) == np.uint64(0x0202020202020202):
@@ -378,9 +378,9 @@ def parse_records(raw, text, at, to, line, stop, known, limits, out):  # type: i
         known.quality,
     )
     all_facts, who, firsts, seconds = out.facts, out.person, out.first, out.second
-    all_gq, all_dp, all_called, scratch = out.gq, out.dp, out.called, out.scratch
+    all_gq, all_dp, all_called, scratch, words = out.gq, out.dp, out.called, out.scratch, out.words
     persons = limits.persons
-    places, kinds, sizes = np.zeros(ROLES, np.int64), np.zeros(ROLES, np.int64), np.zeros(ROLES, np.int64)
+    places, kinds, sizes = out.notes[0], out.notes[1], out.notes[2]
     entries = all_facts[line - 1, ENTRIES] if line else 0
     kept = all_facts[line - 1, KEPT] if line else 0
     blocks, hint = 0, 0
@@ -430,7 +430,16 @@ def parse_records(raw, text, at, to, line, stop, known, limits, out):  # type: i
                     if state == ROWS:
                         if sizes[IS_GT] == 2:
                             more = _pairs(
-                                raw, places[IS_GT], alts, persons, scratch, who, firsts, seconds, entries
+                                raw,
+                                places[IS_GT],
+                                alts,
+                                persons,
+                                scratch,
+                                words,
+                                who,
+                                firsts,
+                                seconds,
+                                entries,
                             )
                         else:
                             more = _singles(raw, places[IS_GT], alts, persons, who, firsts, seconds, entries)

@@ -164,20 +164,19 @@ def count_classes(out, rows, order, class_of_code, sizes):  # type: ignore[no-un
 
 
 @compiled
-def fill_classes(out, rows, order, class_of_code, sizes, lists, bitmaps, index):  # type: ignore[no-untyped-def]
+def fill_classes(out, rows, order, class_of_code, sizes, lists, bitmaps, index, ends):  # type: ignore[no-untyped-def]  # noqa: PLR0913
     """Write the members of each class: few to *lists*, many to *bitmaps*, one row after the other.
 
     *index* gives each column's person; *lists* are (classes, members) and *bitmaps* (classes, bytes),
-    both long enough.
+    both long enough. *ends*, (3, classes) of zeros, are how far they are filled.
     """
     width = (len(index) + 7) // 8
-    listed = np.zeros(CLASSES, np.int64)
-    mapped = np.zeros(CLASSES, np.int64)
-    begun = np.zeros(CLASSES, np.int64)
+    listed, mapped, begun = ends[0], ends[1], ends[2]
     for place in range(len(order)):
         row = order[place]
         line = rows.line[row]
-        begun[:] = listed
+        for member in range(CLASSES):
+            begun[member] = listed[member]
         start = out.facts[line - 1, ENTRIES] if line else 0
         for entry in range(start, out.facts[line, ENTRIES]):
             member = class_of_code[_code(out, entry, rows.allele[row])]

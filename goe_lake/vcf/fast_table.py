@@ -190,7 +190,8 @@ def _class_columns(unit: Unit, rows: Rows, order: Numbers) -> dict[str, Vector]:
     members, many = np.where(listed, sizes, 0), mapped.sum(axis=1)
     lists = np.empty((len(sizes), int(members.sum(axis=1).max(initial=0))), np.uint32)
     bitmaps = np.zeros((len(sizes), int(many.max(initial=0)) * width), np.uint8)
-    fill_classes(unit.lines, rows, order, _CLASS_OF_CODE, sizes, lists, bitmaps, unit.index)
+    ends = np.zeros((3, len(sizes)), np.int64)
+    fill_classes(unit.lines, rows, order, _CLASS_OF_CODE, sizes, lists, bitmaps, unit.index, ends)
     columns: dict[str, Vector] = {}
     for number, name in enumerate(CLASS_CODES):
         few = array(lists[number, : members[number].sum()])

@@ -65,6 +65,8 @@ SEQUENCES: Final = 13
 END: Final = 14
 SPANNING: Final = 15
 FACTS: Final = 16
+#: Numbers of a row of `Lines.notes`.
+NOTES: Final = 8
 
 
 class Known(NamedTuple):
@@ -96,7 +98,8 @@ class Lines(NamedTuple):
 
     An entry is a *person* with the numbers of two alleles, -1 where not called and -2 where there is
     no second one; those of a line end at its ENTRIES. *gq* and *dp* are (lines with rows, persons),
-    *called* (lines without, persons).
+    *called* (lines without, persons). *scratch*, *words* (the same
+    memory) and *notes*, (3, NOTES), are the loops' own.
     """
 
     facts: Numbers
@@ -107,6 +110,8 @@ class Lines(NamedTuple):
     dp: npt.NDArray[np.int32]
     called: npt.NDArray[np.int8]
     scratch: Text
+    words: npt.NDArray[np.uint64]
+    notes: Numbers
 
 
 class Limits(NamedTuple):
@@ -397,16 +402,16 @@ def _genotype(text, at, alts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _narrow_cells(text, at, alts, persons, scratch, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
+def _narrow_cells(text, at, alts, persons, scratch, words, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
     """Genotypes of three characters each, two persons at a time; the entries after them, -1 where odd."""
     size = 4 * persons
-    scratch[:size] = text[at : at + size]
+    for place in range(size):
+        scratch[place] = text[at + place]
     # the newline becomes the tab that every other cell ends with
     scratch[size - 1] = 9
-    words = scratch[: size & ~7].view(np.uint64)
     half = np.uint64(0x09300030) | (np.uint64(text[at + 1]) << np.uint64(8))
     usual = half | (half << np.uint64(32))
-    whole = len(words)
+    whole = size // 8
     for word in range(whole + 1):
         if word < whole and words[word] == usual:
             continue
@@ -655,9 +660,10 @@ def parse_lines(text, at, line, stop, known, limits, out):  # type: ignore[no-un
     good_filters, odd_filters, narrow = known.good_filters, known.odd_filters, known.narrow
     fields, field_counts, quality, lengths = known.fields, known.field_counts, known.quality, known.lengths
     all_facts, who, firsts, seconds, all_called = out.facts, out.person, out.first, out.second, out.called
-    all_gq, all_dp, scratch = out.gq, out.dp, out.scratch
+    all_gq, all_dp, scratch, words = out.gq, out.dp, out.scratch, out.words
     persons, last_pos = limits.persons, limits.last_pos
-    hints = np.zeros(2, np.int64)
+    hints = out.notes[0]
+    hints[:] = 0
     entries = all_facts[line - 1, ENTRIES] if line else 0
     kept = all_facts[line - 1, KEPT] if line else 0
     blocks = 0
@@ -685,7 +691,9 @@ def parse_lines(text, at, line, stop, known, limits, out):  # type: ignore[no-un
             gq[:], dp[:] = MISSING, MISSING
             end = cells + 4 * persons - 1
             if narrow[form] and end < len(text) and text[end] == 10:
-                after = _narrow_cells(text, cells, alts, persons, scratch, who, firsts, seconds, entries)
+                after = _narrow_cells(
+                    text, cells, alts, persons, scratch, words, who, firsts, seconds, entries
+                )
                 ended = end
             if after < 0:
                 after, ended = _plain_cells(

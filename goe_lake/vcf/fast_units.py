@@ -17,6 +17,7 @@ from goe_lake.vcf.fast_text import (
     FACTS,
     NEW_FILTER,
     NEW_FORMAT,
+    NOTES,
     RS_END,
     RS_START,
     STATE,
@@ -119,6 +120,7 @@ def lines_for(records: int, size: int, limits: Limits) -> Lines:
     """Arrays that hold whatever *records* in *size* bytes may say."""
     persons = limits.persons
     most = min(records * persons, size) + 1
+    words = np.zeros(persons // 2 + 2, np.uint64)
     return Lines(
         facts=np.empty((records, FACTS), np.int64),
         person=np.empty(most, np.uint32),
@@ -127,7 +129,9 @@ def lines_for(records: int, size: int, limits: Limits) -> Lines:
         gq=np.empty((records if limits.keep_gq else 1, persons), np.int32),
         dp=np.empty((records if limits.keep_dp else 1, persons), np.int32),
         called=np.empty((records, persons), np.int8),
-        scratch=np.zeros(4 * persons + 8, np.uint8),
+        scratch=words.view(np.uint8),
+        words=words,
+        notes=np.zeros((3, NOTES), np.int64),
     )
 
 
