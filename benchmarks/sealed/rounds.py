@@ -19,7 +19,8 @@ from rich.console import Console
 
 from goe_lake.engine.unlisted import UNLISTED
 from goe_lake.federation.listing.search import search
-from goe_lake.federation.listing.seat import ListingSeat, Surroundings
+from goe_lake.federation.listing.seat import ListingSeat
+from goe_lake.federation.listing.standing import Surroundings
 from goe_lake.federation.sealed_sums import Circle, Seat
 from goe_lake.federation.sealing import KeyOf, key_pairs
 from goe_lake.lake_console import IngestProgress

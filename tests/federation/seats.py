@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from goe_lake.engine.unlisted import UNLISTED
 from goe_lake.federation.listing.messages import Piece, Step
-from goe_lake.federation.listing.seat import ListingSeat, Surroundings
+from goe_lake.federation.listing.seat import ListingSeat
+from goe_lake.federation.listing.standing import Surroundings
 from goe_lake.federation.sealed_sums import Circle, Seat
 from goe_lake.federation.sealing import KeyOf, key_pairs
 from goe_lake.genome import CONTIG_ORDER

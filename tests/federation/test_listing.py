@@ -17,6 +17,7 @@ from scipy import stats
 import goe_lake
 from goe_lake.errors import LakeError, ReleaseRefused
 from goe_lake.federation.ledger import Kind as Entry
+from goe_lake.federation.listing import deciding
 from goe_lake.federation.listing import search as searching
 from goe_lake.federation.listing import seat as seating
 from goe_lake.federation.listing.field import open_elements
@@ -126,8 +127,8 @@ def seen_in(world: dict[str, dict[Site, int]], nonce: str, patch: pytest.MonkeyP
         return really(values, rows, share)
 
     with patch.context() as patched:
-        really = seating.looked_up
-        patched.setattr(seating, "looked_up", looked_up)
+        really = deciding.looked_up
+        patched.setattr(deciding, "looked_up", looked_up)
         patched.setattr(seating, "os", SimpleNamespace(urandom=bytes))
         patched.setattr(searching, "new_nonce", lambda: nonce)
         nodes, circle = desks(world)
@@ -213,6 +214,13 @@ def meddled(change: object, kind: Kind, worlds: dict[str, dict[Site, int]] | Non
     assert all(not desk.kept for desk in nodes.values())
     assert failed.value.step == kind or kind in (Kind.FILL,)
     return str(failed.value)
+
+
+def test_what_is_still_open_is_said_of_every_place():
+    """A list of another length would let tokens of no table go on."""
+    worlds = crowded(11, 3_000, 4, 5)
+    assert "still open" in meddled(lambda s, c, p: (replace(s, payload=sha256(b"x").hexdigest()), c, b"x")
+                                   if s.stage else (s, c, p), Kind.STAGE, worlds)  # fmt: skip
 
 
 def test_a_part_that_is_left_out_or_stale_opens_nothing():

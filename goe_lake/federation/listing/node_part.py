@@ -15,7 +15,8 @@ from goe_lake.engine.unlisted import unlisted_sites
 from goe_lake.federation.ledger import Kind, Ledger, Record
 from goe_lake.federation.listing.kept import keep_sites
 from goe_lake.federation.listing.names import MOST_LETTERS
-from goe_lake.federation.listing.seat import ListingSeat, Surroundings
+from goe_lake.federation.listing.seat import ListingSeat
+from goe_lake.federation.listing.standing import Surroundings
 from goe_lake.federation.public_sites import as_site_list
 from goe_lake.federation.sealed_sums import Seat
 from goe_lake.lake.annotation import read_annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
 import numpy as np
@@ -73,3 +74,10 @@ def read_found(payload: bytes) -> pa.Table:
     if not table.schema.equals(FOUND) or any(column.null_count for column in table.itercolumns()):
         raise ReleaseRefused("R226", "these are no sites")
     return table
+
+
+def digests_of_found(found: pa.Table) -> npt.NDArray[np.uint8]:
+    """The SHA-256 of the name of each of the sites *found*, shape (sites, 32)."""
+    names = ["-".join(map(str, row.values())) for row in found.to_pylist()]
+    digests = b"".join(sha256(name.encode()).digest() for name in names)
+    return np.frombuffer(digests, dtype=np.uint8).reshape(-1, 32)
