@@ -35,6 +35,7 @@ MOST_HELD: Final = 2_000_000
 MOST_WAITING: Final = 64 << 20
 #: What `RangeSpool.add_varying` reads of rows.
 SPAN_COLUMNS: Final = ("pos", "ref", *(f"{name}_{kind}" for name in CLASS_CODES for kind in "lb"))
+_RANGE: Final = ("idx", "pos", "end_pos", "alleles")
 _SPOOL: Final = schema(
     [*CALLABLE, pa.field("tile", pa.int32(), nullable=False), pa.field("varies", pa.bool_(), nullable=False)]
 )
@@ -133,15 +134,19 @@ def _spread(first: Indexes, counts: Indexes) -> tuple[Indexes, Indexes]:
     return first[which] + np.arange(len(which)) - (ends - counts)[which], which
 
 
-def united(ranges: Ranges) -> Ranges:
-    """The same stretches with those of one person and number that touch or overlap made one, sorted."""
+def united(ranges: Ranges, *, by_tile: bool = False) -> Ranges:
+    """The same stretches with those of one person and number that touch or overlap made one, sorted.
+
+    With *by_tile* they come tile by tile, and those of two tiles stay two; none crosses a border then.
+    """
     if not len(ranges):
         return ranges
     group = ranges.idx * 4 + ranges.alleles
-    order = np.lexsort((ranges.pos, group))
-    sorted_ranges, group = ranges.take(order), group[order]
-    # a stretch of the next group lies beyond all of this one
-    shift = group << 32
+    tile = ranges.pos >> TILE_BITS if by_tile else np.zeros_like(group)
+    order = np.lexsort((ranges.pos, group, tile) if by_tile else (ranges.pos, group))
+    sorted_ranges, group, tile = ranges.take(order), group[order], tile[order]
+    # a stretch of the next group, or tile, lies beyond all of this one
+    shift = np.cumsum((np.diff(group, prepend=0) != 0) | (np.diff(tile, prepend=0) != 0)) << 32
     reach = np.maximum.accumulate(sorted_ranges.end_pos + shift)
     fresh = np.ones(len(order), bool)
     fresh[1:] = sorted_ranges.pos[1:] + shift[1:] > reach[:-1] + 1
@@ -242,12 +247,12 @@ class RangeSpool:
         if not self._count:
             return None
         with TableWriter(path, CALLABLE, RANGE_ROWS) as writer:
-            for ranges, varies in self._tiles():
+            for ranges, varies in self._whole_tiles():
                 counts = self.followed[ranges.idx]
                 if absent_sites != "hom_ref":
                     counts |= ~varies
                 if counts.any():
-                    writer.write(table(_columns(united(ranges.take(counts))), CALLABLE))
+                    writer.write(table(_columns(united(ranges.take(counts), by_tile=True)), CALLABLE))
             written = writer.finish()
         self._spool.unlink(missing_ok=True)
         if written.rows:
@@ -255,28 +260,19 @@ class RangeSpool:
         path.unlink()
         return None
 
-    def _tiles(self) -> Iterator[tuple[Ranges, Bits]]:
-        """All ranges tile by tile, in any order within a tile."""
+    def _whole_tiles(self) -> Iterator[tuple[Ranges, Bits]]:
+        """All ranges, some tiles at a time, in any order within those."""
         if self._writer is None:
-            yield from _tiles_of(self._held)
+            parts = [ranges for ranges, _ in self._held]
+            yield (
+                Ranges(*(np.concatenate([getattr(part, name) for part in parts]) for name in _RANGE)),
+                np.concatenate([varies for _, varies in self._held]),
+            )
             return
         self._spill()
         self._writer.finish()
         for rows in _whole_tiles(self._spool, self._folder / "sort-ranges"):
             yield _ranges(rows), bits_of(rows["varies"])
-
-
-def _tiles_of(parts: Sequence[tuple[Ranges, Bits]]) -> Iterator[tuple[Ranges, Bits]]:
-    idx, pos, end_pos, alleles = (
-        np.concatenate([getattr(ranges, name) for ranges, _ in parts])
-        for name in ("idx", "pos", "end_pos", "alleles")
-    )
-    varies = np.concatenate([bits for _, bits in parts])
-    tile = pos >> TILE_BITS
-    order = np.argsort(tile, kind="stable")
-    starts = np.flatnonzero(np.diff(tile[order], prepend=-1))
-    for rows in np.split(order, starts[1:]):
-        yield Ranges(idx[rows], pos[rows], end_pos[rows], alleles[rows]), varies[rows]
 
 
 class Varying:
@@ -338,7 +334,7 @@ def _whole_tiles(spool: Path, scratch: Path) -> Iterator[pa.Table]:
 
 
 def _ranges(rows: pa.Table) -> Ranges:
-    return Ranges(*(rows[name].to_numpy().astype(np.int64) for name in ("idx", "pos", "end_pos", "alleles")))
+    return Ranges(*(rows[name].to_numpy().astype(np.int64) for name in _RANGE))
 
 
 def _columns(ranges: Ranges) -> dict[str, Any]:

@@ -26,6 +26,9 @@ from goe_lake.lake.strata import Strata, batch_strata, count_window, strata_tabl
 
 #: The most genotypes of a batch that are decoded at a time.
 WINDOW_GENOTYPES: Final = 16_000_000
+#: The most sites at a time, and sites times strata where there are more sites than in a row group.
+WINDOW_SITES: Final = 65_536
+WINDOW_COUNTS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def _merge(
     columns = variants_schema(added_columns(plan.annotations, plan.info_fields))
     transitions = transversions = 0
     with TableWriter(paths["variants"], columns) as sites, TableWriter(paths["strata"], STRATA) as counted:
-        for window in windows(parts, _window_height(plan)):
+        for window in windows(parts, _window_height(plan, strata)):
             stretches = stretch_rows(assembly, contig, window.keys["pos"])
             counts, carriers = count_window(window, batches, stretches)
             rows = variants_table(contig, window, carriers, plan.annotations, plan.info_fields)
@@ -146,10 +149,11 @@ def _merge(
     return variants, by_stratum, (transitions, transversions)
 
 
-def _window_height(plan: IngestPlan) -> int:
-    """Rows to decode at a time, so that memory does not grow with the number of persons."""
+def _window_height(plan: IngestPlan, strata: Strata) -> int:
+    """Rows to decode at a time, so that memory does not grow with the number of persons or strata."""
     persons = max(len(batch.persons) for batch in plan.batches)
-    return max(64, min(ROW_GROUP, WINDOW_GENOTYPES // persons))
+    sites = max(ROW_GROUP, min(WINDOW_SITES, WINDOW_COUNTS // max(1, len(strata.names))))
+    return max(64, min(sites, WINDOW_GENOTYPES // persons))
 
 
 def _counts(

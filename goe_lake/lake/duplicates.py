@@ -190,8 +190,12 @@ def _contig_dosages(snapshot: Snapshot, contig: str, keys: pa.Table, samples: in
             sites = _places(rows, keys)
             inside = sites >= 0
             if inside.any():
+                mine = slice(start, start + batch.persons)
                 part = _genotypes(rows.filter(array(inside)), batch.persons)
-                found[start : start + batch.persons, sites[inside]] = part.T
+                if np.array_equal(sites[inside], np.arange(len(keys))):
+                    found[mine] = part.T
+                else:
+                    found[mine, sites[inside]] = part.T
         start += batch.persons
     return found
 
@@ -226,7 +230,8 @@ def _genotypes(rows: pa.Table, persons: int) -> Dosages:
         found[site, person] = dosage
         mapped, bits = mapped_persons(rows[f"{name}_b"], persons)
         if len(mapped):
-            found[mapped] = np.where(bits, np.int8(dosage), found[mapped])
+            # nobody is in two classes
+            found[mapped] += bits.view(np.int8) * np.int8(dosage)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +38,17 @@ class Written:
 
 
 class TableWriter:
-    """Writes rows of one schema in row groups of an exact size, whatever the size of the pieces."""
+    """Writes rows of one schema in row groups of an exact size, whatever the size of the pieces.
+
+    A thread encodes one row group while the caller makes the rows of the next.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema, row_group: int = ROW_GROUP) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._schema, self._row_group = path, schema, row_group
         self._writer = _open(path, schema, compression=COMPRESSION, **_encodings(schema))
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._total = 0
@@ -54,6 +60,7 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._thread.shutdown(cancel_futures=True)
         if kind is None:
             self._writer.close()
             return
@@ -73,6 +80,7 @@ class TableWriter:
     def finish(self) -> Written:
         """Close the file and say what it holds."""
         self._flush(whole=False)
+        self._wait()
         with _naming(self._path):
             self._writer.close()
         return Written(self._total, self._path.stat().st_size, digest_of(self._path), *self._range)
@@ -84,12 +92,25 @@ class TableWriter:
         table = pa.concat_tables(self._waiting)
         end = len(table) - len(table) % self._row_group if whole else len(table)
         for start in range(0, end, self._row_group):
-            with _naming(self._path):
-                self._writer.write_table(
-                    table.slice(start, min(self._row_group, end - start)).combine_chunks()
-                )
+            rows = table.slice(start, min(self._row_group, end - start))
+            self._wait()
+            if whole:
+                self._writing = self._thread.submit(self._put, rows)
+            else:
+                self._put(rows)
         self._waiting = [table.slice(end)] if end < len(table) else []
         self._rows = len(table) - end
+
+    def _put(self, rows: pa.Table) -> None:
+        """Write *rows* as one row group."""
+        with _naming(self._path):
+            self._writer.write_table(rows.combine_chunks())
+
+    def _wait(self) -> None:
+        """Return when the row group that the thread writes is written."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
 
     def _note_positions(self, table: pa.Table) -> None:
         if "pos" not in self._schema.names or not len(table):
