@@ -47,7 +47,7 @@ def kill_after(step: str, node: Path, home: Path) -> None:
 def finish(node: Path, home: Path) -> dict[str, object]:
     """What a build that is let alone says at its end."""
     process = start(node, home)
-    told, _ = process.communicate(timeout=300)
+    told, _ = process.communicate(timeout=600)
     return dict(json.loads(told.splitlines()[-1]))
 
 

@@ -25,7 +25,7 @@ from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKSPACE = REPOSITORY / "deploy" / "workspace-nodes.yaml"
-READY_WITHIN = 120
+READY_WITHIN = 600
 
 #: Builds the lake of the location's node and prints what was made, in a process whose setting is GOE_NODE.
 BUILD = """

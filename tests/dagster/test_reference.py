@@ -256,7 +256,7 @@ def test_a_location_of_one_node_has_its_own_part_only(lakes: Path):
         env=surroundings,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     assert done.stdout.split() == ["ee/frequency_release", "ee/released_frequencies", "ee/site_list"]

@@ -18,7 +18,7 @@ from tests.ports import free_port
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-READY_WITHIN = 180
+READY_WITHIN = 600
 QUESTION = """{
   assetNodes { assetKey { path } partitionStats { numMaterialized numPartitions numFailed } staleStatus }
   runsOrError { ... on Runs { results { jobName status } } }

@@ -18,7 +18,7 @@ def test_demo_runs_from_nothing_to_its_last_stop(tmp_path: Path) -> None:
         [*command, "--persons", "150", "--dir", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         env={**os.environ, "COLUMNS": "120"},
         check=False,
     )
@@ -39,7 +39,7 @@ def test_demo_refuses_a_country_that_it_does_not_know(tmp_path: Path) -> None:
     """A typing error is one clear line, and nothing is started."""
     command = [sys.executable, "-m", "goe_lake.cli", "demo", "--once", "--countries", "EE,XX"]
     done = subprocess.run(
-        [*command, "--dir", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--dir", str(tmp_path)], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 1
     assert "XX" in done.stderr

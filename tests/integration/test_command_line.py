@@ -59,7 +59,7 @@ def goe(arguments: Sequence[str], folder: Path) -> Ran:
     """Run the `goe` of this environment in *folder*."""
     command = shutil.which("goe", path=str(Path(sys.executable).parent))
     assert command, "goe is not installed beside this Python: pip install -e ."
-    done = subprocess.run([command, *arguments], cwd=folder, capture_output=True, timeout=120, check=False)
+    done = subprocess.run([command, *arguments], cwd=folder, capture_output=True, timeout=600, check=False)
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
 

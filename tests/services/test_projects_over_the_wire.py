@@ -141,7 +141,7 @@ def test_a_killed_node_has_logged_all_that_it_gave(services: Running) -> None:
             stop.wait(0.02)
         process = services.processes.pop(EE)
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
     finally:
         stop.set()

@@ -131,7 +131,7 @@ def goe(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = shutil.which("goe", path=str(Path(sys.executable).parent))
     assert command
     return subprocess.run(
-        [command, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [command, *arguments], cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
 
 
