@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -112,10 +113,13 @@ def main() -> None:
     )
     print(f"{chosen.persons:,} persons over {chosen.nodes} nodes, up to {chosen.sites:,} sites, k = 10\n")
     listed = goe_lake.open_federation([toml.with_name("open.toml") for toml in tomls]).site_list.sites
+    for toml in tomls:
+        shutil.rmtree(toml.parent / "lake" / "listed", ignore_errors=True)  # of an earlier run
     shares = {
         "open": share_told(opened(tomls, sealed=False), tomls),
         "sealed": share_told(opened(tomls), tomls),
         "sealed, all sites listed": share_told(opened(tomls, listed), tomls),
+        "sealed, after a round": share_told(after_a_round(tomls), tomls),
     }
     report_shares(shares)
     if chosen.plot:
@@ -127,6 +131,18 @@ def opened(tomls: list[Path], listed: object = None, *, sealed: bool = True) -> 
     federation = goe_lake.open_federation(tomls, sealed=sealed)
     if listed is not None:
         federation.keep_listed(listed)
+    return federation
+
+
+def after_a_round(tomls: list[Path]) -> Federation:
+    federation = opened(tomls)
+    before, cost = federation.site_list.sites.num_rows, Cost(time.perf_counter(), time.process_time())
+    found = federation.list_sites()
+    wall, cpu = time.perf_counter() - cost.wall, time.process_time() - cost.cpu
+    print(
+        f"a round finds {found.sites.num_rows:,} sites beside {before:,} listed ones in {wall:.1f} s, "
+        f"{cpu:.1f} s of processor\n"
+    )
     return federation
 
 
@@ -199,7 +215,9 @@ def plot(shares: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
         at = np.arange(len(EDGES) - 1)
         for number, (name, (whole, part)) in enumerate(shares.items()):
             heights = 100 * part / np.maximum(1, whole)
-            axes.bar(at + 0.27 * (number - 1), heights, 0.25, label=name, color=COLOURS[number])
+            width = 0.84 / len(shares)
+            place = at + width * (number - (len(shares) - 1) / 2)
+            axes.bar(place, heights, 0.94 * width, label=name, color=COLOURS[number])
         axes.set_xticks(at, bins(), rotation=20)
         axes.set_ylabel("alleles whose count is told (%)")
         axes.set_xlabel("allele frequency in all nodes")
