@@ -149,7 +149,9 @@ def _encodings(schema: pa.Schema) -> dict[str, Any]:
             other[leaf] = "BYTE_STREAM_SPLIT"
         elif not pa.types.is_binary(field.type):
             dictionary.append(field.name)
-    return {"use_dictionary": dictionary, "column_encoding": other}
+    # bounds of list elements help nobody to skip rows, and cost a sixth of the time that gq and dp take
+    bounded = [field.name for field in schema if not pa.types.is_list(field.type)]
+    return {"use_dictionary": dictionary, "column_encoding": other, "write_statistics": bounded}
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema | None = None) -> Written:

@@ -104,7 +104,7 @@ def _kind(argument: Any) -> Any:
     """The type of an argument, in plain values that compare."""
     if isinstance(argument, np.ndarray):
         assert argument.flags.c_contiguous
-        return argument.dtype.name, argument.ndim
+        return argument.dtype.str, argument.ndim
     if isinstance(argument, tuple):
         return type(argument), tuple(map(_kind, argument))
     return "bool" if isinstance(argument, (bool, np.bool_)) else "int64"

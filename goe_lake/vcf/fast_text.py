@@ -45,6 +45,8 @@ MOST_CELLS: Final = 1 << 26
 MOST_INFO: Final = 60_000
 MOST_DIGITS: Final = 9
 ZERO: Final = np.uint8(48)
+#: Cells of a genotype alone that are compared at a time.
+GROUP: Final = 16
 #: An allele that is not called, as a byte.
 NOT_CALLED: Final = np.uint8(255)
 #: Columns of `Lines.facts`.
@@ -402,24 +404,28 @@ def _genotype(text, at, alts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _narrow_cells(text, at, alts, persons, scratch, words, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
-    """Genotypes of three characters each, two persons at a time; the entries after them, -1 where odd."""
-    size = 4 * persons
-    for place in range(size):
-        scratch[place] = text[at + place]
-    # the newline becomes the tab that every other cell ends with
-    scratch[size - 1] = 9
-    half = np.uint64(0x09300030) | (np.uint64(text[at + 1]) << np.uint64(8))
-    usual = half | (half << np.uint64(32))
-    whole = size // 8
-    for word in range(whole + 1):
-        if word < whole and words[word] == usual:
-            continue
-        for person in range(2 * word, min(2 * word + 2, persons)):
-            cell = 4 * person
-            first, second = _allele(scratch[cell]), _allele(scratch[cell + 2])
-            separated = scratch[cell + 1] == 47 or scratch[cell + 1] == 124
-            if not separated or scratch[cell + 3] != 9 or first == -3 or second == -3:
+def _narrow_cells(text, at, alts, persons, usual, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
+    """Genotypes of three characters each, GROUP persons at a time; the entries after them, -1 where odd."""
+    separator = text[at + 1]
+    for person in range(GROUP):
+        usual[4 * person] = usual[4 * person + 2] = 48
+        usual[4 * person + 1] = separator
+        usual[4 * person + 3] = 9
+    # the last cell ends with a newline
+    groups = (persons - 1) // GROUP
+    for group in range(groups + 1):
+        if group < groups:
+            start, other = np.uint64(at + 4 * GROUP * group), np.uint8(0)
+            for place in range(4 * GROUP):
+                other |= text[start + np.uint64(place)] ^ usual[np.uint64(place)]
+            if other == 0:
+                continue
+        for person in range(GROUP * group, min(GROUP * group + GROUP, persons)):
+            cell = np.uint64(at + 4 * person)
+            first, second = _allele(text[cell]), _allele(text[cell + np.uint64(2)])
+            between, end = text[cell + np.uint64(1)], text[cell + np.uint64(3)]
+            ended = end == (10 if person == persons - 1 else 9)
+            if not ended or (between != 47 and between != 124) or first == -3 or second == -3:
                 return -1
             if first > alts or second > alts:
                 return -1
@@ -660,7 +666,7 @@ def parse_lines(text, at, line, stop, known, limits, out):  # type: ignore[no-un
     good_filters, odd_filters, narrow = known.good_filters, known.odd_filters, known.narrow
     fields, field_counts, quality, lengths = known.fields, known.field_counts, known.quality, known.lengths
     all_facts, who, firsts, seconds, all_called = out.facts, out.person, out.first, out.second, out.called
-    all_gq, all_dp, scratch, words = out.gq, out.dp, out.scratch, out.words
+    all_gq, all_dp, scratch = out.gq, out.dp, out.scratch
     persons, last_pos = limits.persons, limits.last_pos
     hints = out.notes[0]
     hints[:] = 0
@@ -691,9 +697,7 @@ def parse_lines(text, at, line, stop, known, limits, out):  # type: ignore[no-un
             gq[:], dp[:] = MISSING, MISSING
             end = cells + 4 * persons - 1
             if narrow[form] and end < len(text) and text[end] == 10:
-                after = _narrow_cells(
-                    text, cells, alts, persons, scratch, words, who, firsts, seconds, entries
-                )
+                after = _narrow_cells(text, cells, alts, persons, scratch, who, firsts, seconds, entries)
                 ended = end
             if after < 0:
                 after, ended = _plain_cells(

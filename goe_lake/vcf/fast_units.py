@@ -120,7 +120,7 @@ def lines_for(records: int, size: int, limits: Limits) -> Lines:
     """Arrays that hold whatever *records* in *size* bytes may say."""
     persons = limits.persons
     most = min(records * persons, size) + 1
-    words = np.zeros(persons // 2 + 2, np.uint64)
+    words = np.zeros(persons // 2 + 8, np.uint64)
     return Lines(
         facts=np.empty((records, FACTS), np.int64),
         person=np.empty(most, np.uint32),
