@@ -99,7 +99,8 @@ def _shown(value: object, status: str, bound: Bound | None) -> str:
         return "withheld"
     if value is None:
         return "NULL"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{text} ≈" if status == Status.APPROX else text
 
 
 def remarks(answer: Answer) -> list[str]:

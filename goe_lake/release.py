@@ -353,16 +353,15 @@ class Release:
         _check_expressions(self.expressions(), aliases)
 
     def cell_columns(self) -> tuple[str, ...]:
-        """The columns of its cells: the keys, then each measure (a whole number) and if it is withheld.
+        """The columns of its cells: the keys, then each measure (a whole number), and whether it is withheld.
 
-        Sealed cells, once opened, have a lower bound too.
+        Sealed cells, once opened, have a lower bound too, and open ones whether they are `≈`.
         """
-        told = [
-            (measure.name, withheld_column(measure.name), lower_column(measure.name))
-            for measure in self.measures
-        ]
-        kept = 3 if self.cells is CellKind.SEALED else 2
-        return (*(key.name for key in self.keys), *(name for names in told for name in names[:kept]))
+        further = lower_column if self.cells is CellKind.SEALED else approx_column
+        told = (
+            (measure.name, withheld_column(measure.name), further(measure.name)) for measure in self.measures
+        )
+        return (*(key.name for key in self.keys), *(name for columns in told for name in columns))
 
     def expressions(self) -> Iterator[Expr]:
         """Every expression that reads a person's values; identities of persons are in none."""
@@ -465,6 +464,11 @@ def conjuncts(expression: Expr) -> tuple[Expr, ...]:
 def withheld_column(measure: str) -> str:
     """The column of cells that says whether *measure* is withheld there."""
     return f"{measure}_withheld"
+
+
+def approx_column(measure: str) -> str:
+    """The column of cells that says whether a condition of *measure* was left out there."""
+    return f"{measure}_approx"
 
 
 def _check_expressions(expressions: Iterator[Expr], aliases: list[str]) -> None:

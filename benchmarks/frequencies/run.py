@@ -26,6 +26,7 @@ from cohort import CONTIG, Cohort, make_cohort
 import goe_lake
 from goe_lake.config import read_node
 from goe_lake.disclosure import Policy
+from goe_lake.engine.evidence import gather
 from goe_lake.engine.node import NodeEngine, parts_by_rows
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.select import select_sites
@@ -166,7 +167,7 @@ class Bench:
         """The same from one row a site and person, as for questions that classes cannot answer."""
         session = open_session(self.snapshot, unite([self.protected.offer_sites()]), None)
         reading = Reading(self.releases[BY_STRATA], session)
-        for _ in parts_by_rows(reading, select_sites(reading, Policy().min_persons), Policy()):
+        for _ in parts_by_rows(reading, select_sites(reading, Policy().min_persons), Policy(), gather):
             pass
 
     def bare_sql(self) -> pa.Table:

@@ -1,6 +1,6 @@
 """What may leave a node: the policy, the evidence it is applied to, and the decisions. Pure computation."""
 
-from goe_lake.disclosure.control import Decision, decide
+from goe_lake.disclosure.control import Decision, decide, decide_together
 from goe_lake.disclosure.evidence import ClassEvidence, Evidence, FilterEvidence, MeasureEvidence, Rule
 from goe_lake.disclosure.families import Family
 from goe_lake.disclosure.policy import DEFAULT_POLICY, Policy, cell_rules, parse_policy, strictest
@@ -19,6 +19,7 @@ __all__ = [
     "Rule",
     "cell_rules",
     "decide",
+    "decide_together",
     "parse_policy",
     "strictest",
 ]

@@ -6,6 +6,7 @@ only where all of them are. The rules are explained one by one in the policy gui
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -27,15 +28,37 @@ class Decision:
 
 def decide(evidence: Evidence, policy: Policy) -> Decision:
     """Apply *policy* to *evidence*."""
+    (decision,) = decide_together((evidence,), policy)
+    return decision
+
+
+def decide_together(parts: Sequence[Evidence], policy: Policy) -> tuple[Decision, ...]:
+    """Apply *policy* to cells that were computed in several *parts*, whose groups are numbered alike."""
     if not policy.protects:
         # the evidence also knows groups of which the conditions leave nobody: SQL has no row for them
-        held: Mask = evidence.persons > 0
-        return Decision(held, tuple(held for _ in evidence.measures))
-    cells = enough_persons(evidence, policy)
-    whole = cells & complement_of_cell(evidence, policy) & classes_of_cell(evidence, policy)
-    whole &= margin(evidence, whole, policy)
+        held: list[Mask] = [evidence.persons > 0 for evidence in parts]
+        return tuple(
+            Decision(here, tuple(here for _ in evidence.measures))
+            for here, evidence in zip(held, parts, strict=True)
+        )
+    cells = [enough_persons(evidence, policy) for evidence in parts]
+    whole = [
+        here & complement_of_cell(evidence, policy) & classes_of_cell(evidence, policy)
+        for here, evidence in zip(cells, parts, strict=True)
+    ]
+    kept = margin(parts, whole, policy)
+    told = [
+        _values(evidence, shown & beside, policy)
+        for evidence, shown, beside in zip(parts, whole, kept, strict=True)
+    ]
+    stand = hold_margins(parts, told, policy.min_contributors)
+    return tuple(Decision(here, values) for here, values in zip(cells, stand, strict=True))
+
+
+def _values(evidence: Evidence, whole: Mask, policy: Policy) -> tuple[Mask, ...]:
+    """The values that are told of the cells that are told as a *whole*."""
     together = apart(evidence, policy)
-    values = tuple(
+    return tuple(
         whole
         & contributors(measure, policy)
         & dominance(measure, policy)
@@ -44,8 +67,6 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
         & classes_of_measure(evidence, measure, policy)
         for place, measure in enumerate(evidence.measures)
     )
-    (values,) = hold_margins((evidence,), (values,), policy.min_contributors)
-    return Decision(cells, values)
 
 
 def none_or_enough(persons: Counts | int, least: int) -> Mask:
@@ -93,28 +114,37 @@ def classes_filled(evidence: Evidence, places: tuple[int, ...], policy: Policy) 
     return kept
 
 
-def margin(evidence: Evidence, shown: Mask, policy: Policy) -> Mask:
+def margin(parts: Sequence[Evidence], shown: Sequence[Mask], policy: Policy) -> list[Mask]:
     """The persons whom a group's shown cells leave out are none, or enough.
 
     The number of persons of a node is public, so the difference between it and a sum over shown
     cells can be read off. Where it is small, the group's smallest shown cell is withheld too.
     """
-    if not policy.complement or not len(evidence.persons):
-        return np.ones(len(evidence.persons), dtype=bool)
-    groups = int(evidence.group.max()) + 1
-    shown_persons = np.bincount(evidence.group, np.where(shown, evidence.persons, 0), groups)[evidence.group]
-    hidden_persons = np.bincount(evidence.group, np.where(shown, 0, evidence.persons), groups)[evidence.group]
-    left_out = np.where(evidence.disjoint, evidence.union - shown_persons, hidden_persons)
-    told = ~none_or_enough(left_out.astype(np.int64), policy.min_contributors)
-    kept = np.ones(len(evidence.persons), dtype=bool)
-    # the smallest shown cell of each group that tells; ties go to the first in key order
+    ends = np.cumsum([len(evidence.persons) for evidence in parts])
+    kept = np.ones(int(ends[-1]), dtype=bool)
+    if policy.complement and len(kept):
+        _leave_smallest(kept, parts, np.concatenate(shown), policy.min_contributors)
+    return np.split(kept, ends[:-1])
+
+
+def _leave_smallest(kept: Mask, parts: Sequence[Evidence], shown: Mask, least: int) -> None:
+    group, persons, union = (
+        np.concatenate([getattr(evidence, name) for evidence in parts])
+        for name in ("group", "persons", "union")
+    )
+    disjoint = np.concatenate([evidence.disjoint for evidence in parts])
+    groups = int(group.max()) + 1
+    shown_persons = np.bincount(group, np.where(shown, persons, 0), groups)[group]
+    hidden_persons = np.bincount(group, np.where(shown, 0, persons), groups)[group]
+    left_out = np.where(disjoint, union - shown_persons, hidden_persons)
+    told = ~none_or_enough(left_out.astype(np.int64), least)
+    # the smallest shown cell of each group that tells; ties go to the first
     candidates = np.flatnonzero(shown & told)
-    size = evidence.persons if evidence.size is None else evidence.size
-    by = (candidates, evidence.persons[candidates], size[candidates], evidence.group[candidates])
+    size = np.concatenate([part.persons if part.size is None else part.size for part in parts])
+    by = (candidates, persons[candidates], size[candidates], group[candidates])
     order = candidates[np.lexsort(by)]
-    _, first = np.unique(evidence.group[order], return_index=True)
+    _, first = np.unique(group[order], return_index=True)
     kept[order[first]] = False
-    return kept
 
 
 def contributors(measure: MeasureEvidence, policy: Policy) -> Mask:

@@ -5,9 +5,9 @@ Every array has one entry a cell, in the order of the cells, and counts persons.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -115,3 +115,46 @@ class Evidence:
     cell_classes: tuple[int, ...] = ()
     tangled: bool | Mask = False
     size: Counts | None = None
+
+    def only(self, chosen: Mask) -> Evidence:
+        """The evidence of the *chosen* cells."""
+        arrays = (
+            "persons",
+            "outside",
+            "known_persons",
+            "known_outside",
+            "unknown_persons",
+            "unknown_outside",
+        )
+        return Evidence(
+            **{name: getattr(self, name)[chosen] for name in (*arrays, "group", "union", "disjoint")},
+            measures=tuple(_only(measure, chosen) for measure in self.measures),
+            margins=tuple(margin[chosen] for margin in self.margins),
+            filters=tuple(_only(part, chosen) for part in self.filters),
+            families=tuple(_family_of(family, chosen) for family in self.families),
+            classes=tuple(_only(part, chosen) for part in self.classes),
+            cell_classes=self.cell_classes,
+            tangled=self.tangled if isinstance(self.tangled, bool) else self.tangled[chosen],
+            size=self.size[chosen] if self.size is not None else None,
+        )
+
+
+_Part = TypeVar("_Part", MeasureEvidence, FilterEvidence, ClassEvidence)
+
+
+def _only(part: _Part, chosen: Mask) -> _Part:
+    arrays: dict[str, Any] = {
+        name: value[chosen] for name, value in vars(part).items() if isinstance(value, np.ndarray)
+    }
+    return replace(part, **arrays)
+
+
+def _family_of(family: Family, chosen: Mask) -> Family:
+    number = np.cumsum(chosen) - 1
+    kept = chosen[family.cell]
+    return replace(
+        family,
+        cell=number[family.cell[kept]].astype(np.int64),
+        kind=family.kind[kept],
+        persons=family.persons[kept],
+    )

@@ -14,7 +14,7 @@ from goe_lake.disclosure import Rule
 from goe_lake.engine.class_kinds import ClassKind, derived_of_cell, derived_of_measure, rule_of_derived
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.sql import identifier, safe_sql
-from goe_lake.release import ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts
+from goe_lake.release import Call, ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts
 
 GENOTYPE_QUALITY = frozenset({"gq", "dp"})
 CLASS_VALUES = frozenset({"dosage", "called_alleles"})
@@ -38,7 +38,8 @@ class Blueprint:
     *single* says that each person has at most one row in each cell, which saves a grouping;
     *one_site* that the genotypes of each cell are those of one site; *listed_only* that every site
     that is read is a listed one; *hidden_quality* that gq and dp would tell of a few carriers who
-    brought a site into the node's files; *weighted* that a row stands for `n` rows that are alike.
+    brought a site into the node's files; *weighted* that a row stands for `n` rows that are alike;
+    *reduced* that parts of conditions were left out, so that one that is left may read the site alone.
     """
 
     reading: Reading
@@ -47,6 +48,7 @@ class Blueprint:
     listed_only: bool = False
     hidden_quality: bool = False
     weighted: bool = False
+    reduced: bool = False
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -91,7 +93,9 @@ class Blueprint:
         return (*reading.genotype_conditions, *(key.expression for key in reading.release.keys))
 
     def _tells_genotypes(self, parts: Iterable[Expr]) -> bool:
-        return any(self.reading.genotype_values(part) for part in parts)
+        # whether a genotype was called at all is public
+        each = (one for part in parts for one in conjuncts(part))
+        return any(self.reading.genotype_values(one) for one in each if not is_not_missing(one))
 
     def _class_kind(self, parts: Iterable[Expr], filter_parts: tuple[Expr, ...]) -> ClassKind:
         """The classes that *parts* tell apart, among those whom the rest of the filter selects."""
@@ -293,8 +297,26 @@ class Blueprint:
             f"(CASE WHEN {kind.selected} THEN {kind.sql} END) AS c{place}"
             for place, kind in enumerate(self.classes)
         ]
-        public = reading.condition(reading.public_conditions)
-        return f"SELECT {', '.join(columns)} FROM {source} WHERE {public}"
+        return f"SELECT {', '.join(columns)} FROM {source} WHERE {self._public()}"
+
+    def _public(self) -> str:
+        reading = self.reading
+        # the rows lie at the sites that were selected; a condition that is left may read sites alone
+        again = reading.site_conditions if self.reduced else ()
+        return reading.condition((*reading.public_conditions, *again))
+
+    def patterns_sql(
+        self, keys: tuple[Key, ...], identity: str, source: str, leaves: tuple[Expr, ...]
+    ) -> str:
+        """Each row of *source* and what *leaves* say of it: l0, l1, … are 0 for no, 1 for NULL, 2 for yes."""
+        reading = self.reading
+        columns = [f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in keys]
+        columns += [identity]
+        columns += [
+            f"coalesce(({reading.strict(leaf)})::TINYINT * 2, 1)::TINYINT AS l{place}"
+            for place, leaf in enumerate(leaves)
+        ]
+        return f"SELECT {', '.join(columns)} FROM {source} WHERE {self._public()}"
 
     def _kept(self) -> str:
         """SQL of whether a row counts for anything."""
@@ -513,6 +535,14 @@ def _persons(name: str) -> list[str]:
         f"count(*) FILTER (u_in{name} > 0) AS unknown_persons{name}",
         f"count(*) FILTER ({inside} = 0 AND u_out{name} > 0) AS unknown_outside{name}",
     ]
+
+
+def is_not_missing(part: Expr) -> bool:
+    """Whether *part* is `column IS NOT NULL`."""
+    match part:
+        case Call("not", (Call("is_null", (ColumnRef(),)),)):
+            return True
+    return False
 
 
 def _same(keys: Iterable[str], left: str, right: str) -> str:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goe_lake.disclosure import Decision, Evidence, Policy, Reasons, decide
+from goe_lake.disclosure import Decision, Policy, Reasons, decide_together
 from goe_lake.engine import duck
-from goe_lake.engine.bins import sized, with_intervals
+from goe_lake.engine.bins import sized
 from goe_lake.engine.blueprint import Blueprint
-from goe_lake.engine.by_class import parts_by_class
+from goe_lake.engine.by_class import parts_by_class, reduced_by_class
 from goe_lake.engine.derived import derive
-from goe_lake.engine.evidence import gather
+from goe_lake.engine.filters import filters_of
 from goe_lake.engine.genotype_rows import load_alike, load_genotypes
 from goe_lake.engine.genotypes import blocks, one_chunk
+from goe_lake.engine.key_effects import without_rare_keys
+from goe_lake.engine.low_effect import Part, gather_parts, whole
 from goe_lake.engine.public_domain import PublicDomain
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.sealed import Shape, shape_of
@@ -31,12 +35,17 @@ from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.engine.strata import SessionStrata, session_strata
 from goe_lake.errors import NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
-from goe_lake.release import BudgetLeft, Receipt, Release, Spread, withheld_column
+from goe_lake.release import BudgetLeft, Receipt, Release, Spread, approx_column, withheld_column
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class NodeAnswer:
-    """What a node sends: cells (keys, measures; NULL where withheld, and `<measure>_withheld`) and a receipt.
+    """What a node sends: cells and a receipt.
+
+    Cells have the keys and, for each measure, its value (NULL where withheld), `<measure>_withheld` and
+    `<measure>_approx`: whether a condition that changed few persons was left out.
 
     A group of too few persons has no row. *budget_left* is what the answer leaves of the project's day,
     *spread* how far its numbers are from the exact ones, None where they are exact. *reasons* are for the
@@ -143,36 +152,52 @@ class NodeEngine:
     def _run(
         self, session: Session, strata: SessionStrata | None, release: Release
     ) -> tuple[pa.Table, Reasons]:
-        parts, reasons = [], Reasons()
-        reading = with_intervals(derive(release, session), self.policy)
-        for cells, evidence in _parts(reading, strata, self.policy):
+        told, reasons = [], Reasons()
+        reading, rare_keys = without_rare_keys(derive(release, session), least_effect(self.policy))
+        for parts in _parts(reading, strata, self.policy):
             # some parts are computed without a statement that could be stopped
             if self._interrupted.is_set():
                 raise InterruptedError
-            seen = sized(cells, evidence, release)
-            parts.append(controlled(cells, seen, release, self.policy, reasons))
-        return pa.concat_tables(parts), reasons
+            marked = [part.marked(rare_keys) for part in parts]
+            told += controlled(marked, release, self.policy, reasons)
+        return pa.concat_tables(told), reasons
 
 
-def _parts(
-    reading: Reading, strata: SessionStrata | None, policy: Policy
-) -> Iterator[tuple[pa.Table, Evidence]]:
+def _parts(reading: Reading, strata: SessionStrata | None, policy: Policy) -> Iterator[list[Part]]:
     """The cells and their evidence; cells that each lie at one site are computed some sites at a time."""
+    least = least_effect(policy)
+    answer = partial(gather_parts, policy=policy, least=least)
     if not reading.scans("genotypes"):
-        yield gather(Blueprint(reading, reading.session.one_sample_a_person and not reading.scans("scores")))
+        yield answer(Blueprint(reading, reading.session.one_sample_a_person and not reading.scans("scores")))
         return
     # where no cell of fewer persons is named, sites that cannot have a larger one need no look
-    least = policy.min_persons if policy.protects and not policy.tell_zero else 0
-    sites = select_sites(reading, least)
+    sites = select_sites(reading, policy.min_persons if policy.protects and not policy.tell_zero else 0)
     yield from (
-        parts_by_class(reading, sites, strata)
-        or parts_of_alike(reading, sites)
-        or parts_by_rows(reading, sites, policy)
+        _by_class(reading, sites, strata, least)
+        or parts_of_alike(reading, sites, answer)
+        or parts_by_rows(reading, sites, policy, answer)
     )
 
 
-def parts_by_rows(reading: Reading, sites: Selection, policy: Policy) -> Iterator[tuple[pa.Table, Evidence]]:
-    """The cells at *sites* and their evidence, from one row a site and person."""
+def least_effect(policy: Policy) -> int:
+    """How many persons a condition changes at least where it is not left out; 0 where none ever is."""
+    return policy.min_contributors if policy.protects else 0
+
+
+def _by_class(
+    reading: Reading, sites: Selection, strata: SessionStrata | None, least: int
+) -> Iterator[list[Part]] | None:
+    filters = filters_of(reading) if least > 1 else None
+    if filters is not None:
+        return reduced_by_class(filters, sites, strata, least)
+    found = parts_by_class(reading, sites, strata)
+    return None if found is None else ([whole(computed, reading.release)] for computed in found)
+
+
+def parts_by_rows(
+    reading: Reading, sites: Selection, policy: Policy, answer: Callable[[Blueprint], Answer]
+) -> Iterator[Answer]:
+    """What *answer* makes of the cells at *sites*, from one row a site and person."""
     session = reading.session
     one_site, listed_only = at_one_site(reading, sites), bool(sites.listed.all())
     single = session.one_sample_a_person and not reading.scans("scores") and one_site
@@ -181,10 +206,12 @@ def parts_by_rows(reading: Reading, sites: Selection, policy: Policy) -> Iterato
     for part in ([(start, end)] for start, end in ranges) if keyed else [ranges]:
         load_genotypes(reading, sites, part)
         hidden = bool(reading.fields()) and _hides_quality(session, policy)
-        yield gather(Blueprint(reading, single, one_site, listed_only, hidden))
+        yield answer(Blueprint(reading, single, one_site, listed_only, hidden))
 
 
-def parts_of_alike(reading: Reading, sites: Selection) -> Iterator[tuple[pa.Table, Evidence]] | None:
+def parts_of_alike(
+    reading: Reading, sites: Selection, answer: Callable[[Blueprint], Answer]
+) -> Iterator[Answer] | None:
     """The same over several sites from rows that stand for many.
 
     None where each cell lies at one site, or where quality is read, in which rows differ.
@@ -192,7 +219,7 @@ def parts_of_alike(reading: Reading, sites: Selection) -> Iterator[tuple[pa.Tabl
     if at_one_site(reading, sites) or reading.fields():
         return None
     load_alike(reading.session, sites)
-    return iter([gather(Blueprint(reading, False, False, bool(sites.listed.all()), weighted=True))])
+    return iter([answer(Blueprint(reading, False, False, bool(sites.listed.all()), weighted=True))])
 
 
 def _hides_quality(session: Session, policy: Policy) -> bool:
@@ -209,17 +236,23 @@ def _hides_quality(session: Session, policy: Policy) -> bool:
     return bool(0 < carriers < policy.min_contributors)
 
 
-def controlled(
-    cells: pa.Table, evidence: Evidence, release: Release, policy: Policy, reasons: Reasons
-) -> pa.Table:
-    """*cells* with everything taken out that may not leave; *reasons* counts why."""
-    decision: Decision = decide(evidence, policy)
-    reasons.add(evidence, decision, policy)
+def controlled(parts: Sequence[Part], release: Release, policy: Policy, reasons: Reasons) -> list[pa.Table]:
+    """The cells of *parts* with everything taken out that may not leave; *reasons* counts why."""
+    seen = [sized(part.cells, part.evidence, release) for part in parts]
+    decisions = decide_together(seen, policy)
+    for evidence, decision in zip(seen, decisions, strict=True):
+        reasons.add(evidence, decision, policy)
+    return [_told(part, decision, release) for part, decision in zip(parts, decisions, strict=True)]
+
+
+def _told(part: Part, decision: Decision, release: Release) -> pa.Table:
+    cells = part.cells
     columns: dict[str, pa.Array[Any]] = {key.name: one_chunk(cells.column(key.name)) for key in release.keys}
-    for measure, told in zip(release.measures, decision.values, strict=True):
+    for measure, told, approximate in zip(release.measures, decision.values, part.approximate, strict=True):
         values = one_chunk(cells.column(measure.name))
         columns[measure.name] = pc.if_else(pa.array(told), values, pa.scalar(None, values.type))
         columns[withheld_column(measure.name)] = pa.array(~told)
+        columns[approx_column(measure.name)] = pa.array(np.full(len(told), approximate))
     told_cells = pa.table(columns)
     return told_cells if decision.cells.all() else told_cells.filter(pa.array(decision.cells))
 

@@ -429,9 +429,9 @@ class Reading:
 
     def condition(self, parts: tuple[Expr, ...]) -> str:
         """SQL of a conjunction, NULL only where a part reads but a missing value; TRUE for no part."""
-        return " AND ".join(f"({self._strict(part)})" for part in parts) or "TRUE"
+        return " AND ".join(f"({self.strict(part)})" for part in parts) or "TRUE"
 
-    def _strict(self, part: Expr) -> str:
+    def strict(self, part: Expr) -> str:
         """SQL of one condition: NULL means that its one column is missing, and nothing else does.
 
         A missing value is public, so NULL excuses a person from the complement; a condition that
@@ -439,7 +439,7 @@ class Reading:
         """
         text = safe_sql(part, self.resolve)
         columns = set(columns_in(part))
-        if len(columns) != 1 or not self._is_technical(columns):
+        if len(columns) != 1 or not self.is_technical(columns):
             return f"coalesce({text}, FALSE)"
         (column,) = columns
         value = self.resolve(column)
@@ -447,14 +447,14 @@ class Reading:
             return f"CASE WHEN {value} IS NOT NULL THEN TRUE END"
         return f"CASE WHEN {value} IS NULL THEN {text} ELSE coalesce({text}, FALSE) END"
 
-    def _is_technical(self, columns: Iterable[ColumnRef]) -> bool:
+    def is_technical(self, columns: Iterable[ColumnRef]) -> bool:
         """Whether NULL means a missing value in each of *columns*, and not what a sub-aggregate chose."""
         return all(known.technical for known in self.derived_in(columns).values())
 
     def missing(self, parts: Iterable[Expr]) -> str:
         """SQL of whether *parts* read a missing value."""
         columns = dict.fromkeys(
-            column for part in parts for column in columns_in(part) if self._is_technical((column,))
+            column for part in parts for column in columns_in(part) if self.is_technical((column,))
         )
         return " OR ".join(f"{self.resolve(column)} IS NULL" for column in columns) or "FALSE"
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.genotypes import CLASS_VALUES, CLASSES, Indexes, one_chunk
+from goe_lake.release import Expr
 
 # beyond these, expanding rows costs less
 MOST_KINDS: Final = 1024
@@ -57,6 +58,20 @@ def row_kinds(blueprint: Blueprint, persons: str, size: int) -> RowKinds | None:
     They do not depend on the sites: the same question about other sites finds them kept.
     """
     sql = blueprint.row_kinds_sql(blueprint.reading.person_keys, _with_classes(persons), _MEMBER)
+    return _kinds_of(blueprint, sql, size)
+
+
+def pattern_kinds(blueprint: Blueprint, leaves: tuple[Expr, ...], persons: str, size: int) -> RowKinds | None:
+    """The same, where rows are told apart by the keys and by what *leaves* say of them (l0, l1, …)."""
+    keys = blueprint.reading.person_keys
+    rows = blueprint.patterns_sql(keys, f"{_MEMBER} AS member", _with_classes(persons), leaves)
+    told = ", ".join([*(key.name for key in keys), *(f"l{place}" for place in range(len(leaves)))])
+    sql = f"SELECT {told}, list(member) AS members FROM ({rows}) GROUP BY ALL ORDER BY {told}"
+    return _kinds_of(blueprint, sql, size)
+
+
+def _kinds_of(blueprint: Blueprint, sql: str, size: int) -> RowKinds | None:
+    """The kinds that *sql* finds, kept for the next question."""
     kept = blueprint.reading.session.kinds
     if sql not in kept:
         while len(kept) >= MOST_KEPT:

@@ -18,6 +18,19 @@ _INFIX: Final[Mapping[str, str]] = MappingProxyType(
         "add": "+", "sub": "-", "mul": "*", "div": "/", "int_div": "//", "mod": "%", "concat": "||",
     }
 )  # fmt: skip
+_TESTS: Final = frozenset(
+    {
+        "eq", "ne", "lt", "le", "gt", "ge", "is_null", "is_true", "is_false", "is_not_distinct", "in", "like",
+        "ilike", "starts_with",
+    }
+)  # fmt: skip
+# casts, whole numbers that overflow, divisions by zero
+_FAILING: Final = frozenset(
+    {
+        "to_integer", "to_double", "to_boolean", "add", "sub", "mul", "div", "int_div", "mod", "neg", "abs",
+        "round", "substring",
+    }
+)  # fmt: skip
 _PREFIX: Final[Mapping[str, str]] = MappingProxyType({"not": "NOT", "neg": "-"})
 _POSTFIX: Final[Mapping[str, str]] = MappingProxyType(
     {"is_null": "IS NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
@@ -48,9 +61,25 @@ def to_sql(expression: Expr, resolve: Resolve) -> str:
             return _call(op, [to_sql(argument, resolve) for argument in args])
 
 
+def _guarded_sql(expression: Expr, resolve: Resolve) -> str:
+    """The same, where a condition that DuckDB would raise on is NULL, and not what it is joined with."""
+    if not isinstance(expression, Call):
+        return to_sql(expression, resolve)
+    text = _call(expression.op, [_guarded_sql(argument, resolve) for argument in expression.args])
+    fails = expression.op in _TESTS and any(may_fail(argument) for argument in expression.args)
+    return f"TRY({text})" if fails else text
+
+
+def may_fail(expression: Expr) -> bool:
+    """Whether DuckDB may raise on *expression*, conditions within it aside."""
+    if not isinstance(expression, Call) or expression.op in _TESTS:
+        return False
+    return expression.op in _FAILING or any(may_fail(argument) for argument in expression.args)
+
+
 def safe_sql(expression: Expr, resolve: Resolve) -> str:
     """The same, NULL where DuckDB would raise: whether a query fails must not depend on a person."""
-    text = to_sql(expression, resolve)
+    text = _guarded_sql(expression, resolve)
     return text if isinstance(expression, ColumnRef | Literal) else f"TRY({text})"
 
 

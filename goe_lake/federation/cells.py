@@ -11,7 +11,7 @@ from goe_lake.engine.sql import identifier
 from goe_lake.federation.domains import Combination, not_shown
 from goe_lake.federation.held import HIDDEN, MAYBE, Held, Worth, level_of, looked_at, lower_of, upper_of
 from goe_lake.federation.merge import Part, at_most_one_a_person, merge, never_negative
-from goe_lake.query.taint import WITHHELD
+from goe_lake.query.taint import APPROX, OK, WITHHELD
 from goe_lake.release import Measure, MeasureFunction, Release
 
 
@@ -64,7 +64,8 @@ def hidden_combinations(release: Release, parts: Sequence[Part]) -> list[Combina
 
 def _measure(measure: Measure) -> list[str]:
     name = measure.name
-    columns = [name, f"(CASE WHEN {name}_held THEN {WITHHELD} ELSE 0 END)::TINYINT AS {level_of(name)}"]
+    level = f"CASE WHEN {name}_held THEN {WITHHELD} WHEN {name}_approx THEN {APPROX} ELSE {OK} END"
+    columns = [name, f"({level})::TINYINT AS {level_of(name)}"]
     if measure.function is not MeasureFunction.SUM:
         columns += [f"{name}_lower AS {lower_of(name)}", f"{name}_upper AS {upper_of(name)}"]
     return columns

@@ -36,7 +36,7 @@ from goe_lake.federation.rounds import Rounds
 from goe_lake.federation.sealed_rounds import SealedSums
 from goe_lake.federation.sealed_sums import Circle
 from goe_lake.federation.sealing import LEAST_NODES
-from goe_lake.federation.spread import margins_of
+from goe_lake.federation.spread import left_out, margins_of
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
 from goe_lake.federation.wire import clean_site_list
@@ -189,7 +189,7 @@ class Federation:
             rows=finished.table.num_rows,
         )
         hidden = () if domain_rows else _not_shown(plan, rounds.parts)
-        notices = (*self._notices(plan, failed), *rounds.notices)
+        notices = (*self._notices(plan, failed), *rounds.notices, *left_out(plan, rounds.parts))
         envelope = self._envelope(query_id, plan, bound, finished, hidden, failed, notices)
         margins = tuple(margins_of(plan, rounds.parts))
         envelope = replace(envelope, budget_left=asked.left, margins=margins)

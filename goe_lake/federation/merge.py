@@ -15,7 +15,15 @@ from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
 from goe_lake.per_person import per_person_table
-from goe_lake.release import ColumnRef, Measure, MeasureFunction, Release, lower_column, withheld_column
+from goe_lake.release import (
+    ColumnRef,
+    Measure,
+    MeasureFunction,
+    Release,
+    approx_column,
+    lower_column,
+    withheld_column,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ def merge(
     """Fill the table `merged` of *connection* with the union over *parts*.
 
     Columns: the keys, and for each measure m its value (NULL where not known), `m_held` (whether a
-    part of it is not known), `m_lower` and `m_upper` (bounds of the value, NULL where not known);
+    part of it is not known), `m_approx` (whether a part left a condition out), `m_lower` and `m_upper`
+    (bounds of the value, NULL where not known);
     and `shown`, whether a node named the group. A release without keys gives exactly one row. The
     combinations of *domain* have a row even where no node named them. Rows are in the order of the keys.
     """
@@ -54,9 +63,10 @@ def merge(
     one_sample = all(part.description.one_sample_a_person for part in parts)
     for measure in release.measures:
         bounded_above = at_most_one_a_person(measure, release, one_sample=one_sample)
-        lower = lower_column(measure.name)
-        told = lower if all(lower in part.answer.cells.column_names for part in parts) else None
-        columns += _measure_columns(measure, never_negative(measure, release, catalog), bounded_above, told)
+        told = _in_all(parts, lower_column(measure.name))
+        marked = _in_all(parts, approx_column(measure.name))
+        bounded_below = never_negative(measure, release, catalog)
+        columns += _measure_columns(measure, bounded_below, bounded_above, told, marked)
     columns.append("coalesce(bool_or(a.node IS NOT NULL), FALSE) AS shown" if keys else "TRUE AS shown")
     group = f" GROUP BY {', '.join(f'e.{key}' for key in keys)}" if keys else ""
     order = f" ORDER BY {', '.join(f'{key} NULLS LAST' for key in keys)}" if keys else ""
@@ -120,13 +130,18 @@ def combinations_table(keys: Sequence[str], combinations: Iterable[Combination])
     return pa.table(columns)
 
 
+def _in_all(parts: Sequence[Part], name: str) -> str | None:
+    """The column *name* of cells, where all of *parts* have it."""
+    return name if all(name in part.answer.cells.column_names for part in parts) else None
+
+
 def _measure_columns(
-    measure: Measure, bounded_below: bool, bounded_above: bool, told: str | None
+    measure: Measure, bounded_below: bool, bounded_above: bool, told: str | None, marked: str | None
 ) -> list[str]:
     """SQL of one merged measure over the parts of a group.
 
     A node without a row hides 0..k-1 persons; one whose value is withheld hides any number. *told* is the
-    column of opened cells with a lower bound.
+    column of opened cells with a lower bound, *marked* that of open ones that says where `≈` is.
     """
     name = measure.name
     missing = "a.node IS NULL AND e.hidden > 0"
@@ -142,11 +157,14 @@ def _measure_columns(
         upper = (
             f"CASE WHEN NOT coalesce(bool_or({withheld}), false) THEN coalesce({released}, 0) + {hidden} END"
         )
+    approx = f"coalesce(bool_or(a.{marked}), false)" if marked is not None else "false"
+    # what was computed without a condition bounds nothing
     return [
         f"CASE WHEN NOT {held} THEN {value} END AS {name}",
         f"{held} AS {name}_held",
-        f"{lower} AS {name}_lower",
-        f"{upper} AS {name}_upper",
+        f"{approx} AS {name}_approx",
+        f"CASE WHEN NOT {approx} THEN {lower} END AS {name}_lower",
+        f"CASE WHEN NOT {approx} THEN {upper} END AS {name}_upper",
     ]
 
 

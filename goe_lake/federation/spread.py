@@ -1,12 +1,14 @@
-"""Rounded and noisy numbers at the gateway: marked `≈`, and how far they may be from the exact ones."""
+"""Marked numbers at the gateway (`≈`): rounded or noisy ones, and conditions that nodes left out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Final
 
 import duckdb
+import pyarrow.compute as pc
 from sqlglot import exp
 
 from goe_lake.engine.sql import identifier
@@ -16,7 +18,9 @@ from goe_lake.federation.noise import CONFIDENCE, Noise
 from goe_lake.query import Plan
 from goe_lake.query.steps import SelectStep
 from goe_lake.query.taint import APPROX
-from goe_lake.release import Margin, Measure, Release, Spread
+from goe_lake.release import Margin, Measure, Release, Spread, approx_column
+
+LEFT_OUT: Final = "≈: a condition that changed fewer than k persons of a country was left out there"
 
 
 def mark_spread(held: Held, release: Release, connection: duckdb.DuckDBPyConnection) -> Held:
@@ -46,6 +50,20 @@ def margins_of(plan: Plan, parts: Mapping[int, Sequence[Part]]) -> Iterator[Marg
             confidence = CONFIDENCE if any(spread.kind == "noisy" for spread in spreads) else 1.0
             within = format((Decimal(steps) * measure.resolution).normalize(), "f")
             yield Margin(columns.get(measure.name), _words(measure), within, confidence)
+
+
+def left_out(plan: Plan, parts: Mapping[int, Sequence[Part]]) -> Iterator[str]:
+    """One sentence, where a node told a value without a condition of low effect: not which, nor where."""
+    for place, release in enumerate(plan.releases):
+        for part in parts.get(place, ()):
+            cells = part.answer.cells
+            for name in (measure.name for measure in release.measures):
+                if approx_column(name) not in cells.column_names:
+                    continue
+                told = pc.and_(cells.column(approx_column(name)), pc.is_valid(cells.column(name)))
+                if pc.any(told).as_py():
+                    yield LEFT_OUT
+                    return
 
 
 def _within(spread: Spread, measure: Measure, nodes: int) -> int:

@@ -52,8 +52,8 @@ ATTACKS = {
         f"SELECT sex, sum(x), avg(x) FROM {PERSON_TOTALS} b JOIN samples USING (sample_id) GROUP BY sex",
     ),
     "lists": (
-        "SELECT v.k, count(*), avg(ldl) FROM samples s JOIN (VALUES (1900, 1910, 'x'), (1911, 2000, 'y')) AS v(low, high, k) ON s.birth_year BETWEEN v.low AND v.high GROUP BY v.k",
-        "SELECT d, count(s.sample_id), avg(s.ldl) FROM range(1900, 1960, 10) t(d) LEFT JOIN samples s ON s.birth_year BETWEEN d AND d + 9 AND s.t2d GROUP BY d",
+        "SELECT v.k, count(*), count(ldl) FROM samples s JOIN (VALUES (1900, 1910, 'x'), (1911, 2000, 'y')) AS v(low, high, k) ON s.birth_year BETWEEN v.low AND v.high GROUP BY v.k",
+        "SELECT d, count(s.sample_id), count(s.ldl) FROM range(1900, 1960, 10) t(d) LEFT JOIN samples s ON s.birth_year BETWEEN d AND d + 9 AND s.ldl < 9 GROUP BY d",
         "SELECT sum(x) FROM (SELECT sample_id, sum(g.dosage * v.w) AS x FROM genotypes g JOIN (VALUES ('chr1-5000-G-T', 1), ('chr1-1000-A-C', 1000)) AS v(variant_id, w) USING (variant_id) GROUP BY 1) b",
         "SELECT v.w, sum(dosage) FROM genotypes g JOIN (VALUES ('chr1-5000-G-T', 1), ('chr1-1000-A-C', 1000)) AS v(variant_id, w) USING (variant_id) GROUP BY v.w",
     ),
@@ -61,9 +61,9 @@ ATTACKS = {
 LOW_EFFECT = "a condition that keeps out nobody is answered, and one that keeps out a few is withheld"
 EMPTY = "which genotype classes are empty is public"
 KNOWN = {
-    **{ATTACKS["presence"][place]: LOW_EFFECT for place in (1, 2, 4, 5, 7)},
-    **{ATTACKS["null_by_choice"][place]: LOW_EFFECT for place in (0, 3, 4, 5)},
-    **{ATTACKS["digits"][place]: LOW_EFFECT for place in (2, 4)},
+    **{ATTACKS["presence"][place]: LOW_EFFECT for place in (2, 5)},
+    **{ATTACKS["null_by_choice"][place]: LOW_EFFECT for place in (0, 3)},
+    ATTACKS["digits"][2]: LOW_EFFECT,
     ATTACKS["one_person_is_not_zero"][4]: EMPTY,
 }
 

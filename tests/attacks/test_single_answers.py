@@ -214,10 +214,11 @@ HIDDEN = {
         "SELECT ldl > 9 AS high, country, count(*) FROM samples GROUP BY ALL",
         "SELECT CASE WHEN bmi > 60 THEN 'x' WHEN sex = 'M' THEN 'm' ELSE 'f' END AS c, count(*) FROM "
         "samples GROUP BY c",
+        "SELECT count(*) FROM samples GROUP BY CUBE (birth_year, bmi)",
     ),
     "null_group": (
         "SELECT nullif(ldl > 9, true) IS NULL AS n, count(*) FROM samples GROUP BY n",
-        "SELECT nullif(birth_year, 1903) IS NULL AS n, avg(bmi) FROM samples GROUP BY n",
+        "SELECT nullif(birth_year, 1903) IS NULL AS n, count(bmi) FROM samples GROUP BY n",
         "SELECT CASE WHEN ldl <= 9 THEN 1 END AS n, count(*) FROM samples GROUP BY n",
         "SELECT count(*) FROM samples WHERE nullif(ldl > 9, true) IS NOT NULL",
     ),
@@ -242,26 +243,11 @@ HIDDEN = {
         "SELECT country, avg(bmi) FILTER (WHERE birth_year < 1910) FROM samples GROUP BY country ORDER BY 2",
     ),
 }
-# Known to pass through, each with its reason; they are expected to fail until the rule is built
-LOW_EFFECT = (
-    "that a condition leaves out 1..k-1 persons looks other than that it leaves out nobody, and "
-    "trackers pass, until predicates of low effect are left out (DESIGN section 6)"
-)
+# Known to pass through, with its reason; it is expected to fail until the rule is built
 UNLISTED = (
     "the few carriers of an unlisted site have one row more than others, so that a count of rows is withheld"
 )
-KNOWN = {
-    **dict.fromkeys(HIDDEN["differencing"], LOW_EFFECT),
-    **dict.fromkeys(HIDDEN["tracker"], LOW_EFFECT),
-    HIDDEN["error_channel"][1]: LOW_EFFECT,
-    HIDDEN["error_channel"][2]: LOW_EFFECT,
-    HIDDEN["complementary_disclosure"][1]: LOW_EFFECT,
-    HIDDEN["complementary_disclosure"][2]: LOW_EFFECT,
-    HIDDEN["null_group"][0]: LOW_EFFECT,
-    HIDDEN["null_group"][2]: LOW_EFFECT,
-    HIDDEN["null_group"][3]: LOW_EFFECT,
-    HIDDEN["membership_inference"][4]: UNLISTED,
-}
+KNOWN = {HIDDEN["membership_inference"][4]: UNLISTED}
 CASES = [
     *((name, text, True) for name, texts in REFUSED.items() for text in texts),
     *((name, text, False) for name, texts in HIDDEN.items() for text in texts),

@@ -74,11 +74,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Output:
-    """One aggregate of a query: its text, the size of its inputs, and the aggregate's name."""
+    """One aggregate of a query: its text, the size of its inputs, and the aggregate's name.
+
+    *plain* is count, sum or avg where it is just that: a count, or one of a column.
+    """
 
     text: str
     scale: float
     names: tuple[str, ...]
+    plain: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Query:
     """A query as text; *whole* is its part before HAVING, *filtered* with HAVING, *sorted* all but its LIMIT.
 
     *keys* counts the leading key columns; *ordered* says that the order of the rows is settled;
-    *scales* are those of the columns.
+    *scales* are those of the columns; *plain* is that of its only aggregate.
     """
 
     text: str
@@ -98,14 +102,19 @@ class Query:
     having: bool
     limited: bool
     scales: tuple[float, ...]
+    plain: str = ""
     covers: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a test wants of the queries: *keys_shown* that every key is an output column."""
+    """What a test wants of the queries: *keys_shown* that every key is an output column.
+
+    *plain* that there is one aggregate, a count or one of a column, under a condition.
+    """
 
     keys_shown: bool = False
+    plain: bool = False
     most_aggregates: int = 3
 
 
@@ -300,7 +309,7 @@ def aggregates(draw: st.DrawFn, source: Source) -> Output:
              "moment of two", "bool")
         )
     )  # fmt: skip
-    scale = 1.0
+    scale, plain = 1.0, "" if name.startswith(("moment", "bool")) else "count"
     if name == "count(*)":
         text = draw(st.sampled_from(("count(*)", "count()", "COUNT(*)", "count(1)")))
     elif name == "count(DISTINCT)":
@@ -326,13 +335,14 @@ def aggregates(draw: st.DrawFn, source: Source) -> Output:
         argument, scale = draw(arguments(source))
         spellings = ("avg", "mean", "favg") if name == "avg" else ("sum", "sum", "fsum", "kahan_sum")
         spelt = draw(st.sampled_from(spellings))
+        plain = name if argument in source.plain else ""
         text = f"{spelt}({argument})"
     names = [name]
     if draw(st.integers(0, 3)) == 0:
         where = draw(st.sampled_from(("WHERE ", "")))
         text += f" FILTER ({where}{draw(conditions(source, 1))})"
         names.append("FILTER")
-    return Output(text, scale, tuple(names))
+    return Output(text, scale, tuple(names), plain)
 
 
 VARIANCES = ("var_pop", "var_samp", "variance")
@@ -470,8 +480,10 @@ def queries(draw: st.DrawFn, shape: str | None = None, limits: Limits | None = N
     source = draw(sources(shape))
     grouped = draw(st.lists(keys(source), max_size=2, unique=True))
     found = draw(st.lists(outputs(source), min_size=1, max_size=limits.most_aggregates))
+    if limits.plain:
+        found = [draw(aggregates(source).filter(lambda one: bool(one.plain)))]
     where = [*source.conditions]
-    if draw(st.integers(0, 2)) == 0:
+    if limits.plain or draw(st.integers(0, 2)) == 0:
         where.append(draw(conditions(source)))
     key_names = [f"key{place}" for place in range(len(grouped))]
     names = [f"out{place}" for place in range(len(found))]
@@ -483,7 +495,7 @@ def queries(draw: st.DrawFn, shape: str | None = None, limits: Limits | None = N
     )
     having = (
         draw(_having(source, found, names, named=len(items) > len(key_items)))
-        if draw(st.integers(0, 3)) == 0
+        if not limits.plain and draw(st.integers(0, 3)) == 0
         else ""
     )
     order, limit = ("", "") if hidden else draw(_order(len(grouped), found))
@@ -500,6 +512,7 @@ def queries(draw: st.DrawFn, shape: str | None = None, limits: Limits | None = N
         having=bool(having),
         limited=bool(limit),
         scales=(*([1e4] * len(key_items)), *(one.scale for one in found)),
+        plain=found[0].plain if len(found) == 1 and not having else "",
         covers=frozenset((name, source.shape) for one in found for name in one.names),
     )
 

@@ -95,7 +95,7 @@ def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict
             rest[keys + 6 :],
         )
         filters, lacking, values = (
-            tuple(tail[start : start + len(measures)]) for start in range(0, len(tail), len(measures))
+            tuple(tail[len(measures) * third : len(measures) * (third + 1)]) for third in range(3)
         )
         steps = tuple(_steps(value, measure) for value, measure in zip(values, measures, strict=True))
         parts = tuple(_numbers(value) for value in values)

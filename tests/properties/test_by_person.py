@@ -16,8 +16,8 @@ from tests.oracle.by_person import ByPerson, by_person
 from tests.oracle.cohort import Shape, shape_of, shapes
 from tests.oracle.grammar import count_if_as_count
 from tests.properties.comparison import differences, in_order, kind_of_arrow, kind_of_duckdb, rows_of
-from tests.properties.test_nothing_small_leaves import WatchedWorlds, calm, problems
-from tests.properties.worlds import Worlds, pool_size, protected_shapes
+from tests.properties.test_nothing_small_leaves import calm, problems
+from tests.properties.worlds import WatchedWorlds, Worlds, pool_size, protected_shapes
 
 # a sub-aggregate costs a node as much as a release
 some = settings(calm, max_examples=max(5, settings.default.max_examples // 6))

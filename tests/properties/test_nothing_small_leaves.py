@@ -6,10 +6,9 @@ knows them. The rules are those of DESIGN section 6, said again in their own wor
 
 from __future__ import annotations
 
+import json
 import math
-import tempfile
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations, product
 from pathlib import Path
@@ -20,40 +19,84 @@ from hypothesis import strategies as st
 
 from goe_lake import QueryRefused
 from goe_lake.engine.node import NodeAnswer
-from goe_lake.federation import EmbeddedNode
-from goe_lake.federation.asker import Asker
-from goe_lake.release import Release
-from tests.oracle.cohort import NodeFiles, Shape, shape_of, write_cohort
+from tests.oracle.cohort import NodeFiles, Shape, shape_of
+from tests.oracle.conditions import is_there
 from tests.oracle.grammar import SHAPES, Query, queries
+from tests.oracle.low_effect import Reduced
 from tests.oracle.rows import Row, by_person, carriers_by_weight, rows_beneath
-from tests.properties.worlds import World, Worlds, build, protected_shapes
+from tests.properties.worlds import Watched, WatchedWorlds, World, Worlds, build, protected_shapes
 
 calm = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 )
 PUBLIC = {"country", "pgs_id", "contig", "pos", "ref", "alt", "variant_id"}
 COEFFICIENTS = (-2, -1, 1, 2)
-
-
-@dataclass
-class Watched:
-    """A node, and a note of everything that left it."""
-
-    node: EmbeddedNode
-    left: list[tuple[dict[str, Any], NodeAnswer]] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.node, name)
-
-    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
-        """The node's answer, noted."""
-        answer = self.node.answer(release, asker, query_id)
-        self.left.append((release.to_json(), answer))
-        return answer
+Key = tuple[Any, ...]
 
 
 class Checker:
     """What one node may say about one release."""
+
+    def __init__(self, world: World, place: int, release: dict[str, Any], k: int) -> None:
+        self.world, self.place, self.k = world, place, k
+        self.reduced = Reduced(world.pooled.connection, place, release, k)
+        self.release = self.reduced.release
+        self.known: dict[str, Reduction] = {}
+        self.problems: list[str] = []
+        self.values = 0
+
+    def check(self, answer: NodeAnswer) -> list[str]:
+        """Everything that is wrong with *answer*, in words."""
+        keys = [key["name"] for key in self.release["keys"]]
+        cells = [(tuple(cell[key] for key in keys), cell) for cell in answer.cells.to_pylist()]
+        reductions = {}
+        for key, cell in cells:
+            release, marked = self.reduced.of_cell(key)
+            here = reductions[key] = self.without(release)
+            self.values += here.cell(key, cell)
+            if [cell[f"{measure['name']}_approx"] for measure in self.release["measures"]] != marked:
+                self.problems.append(f"cell {key} is not marked as {marked}")
+        self.unions(cells, reductions)
+        self.problems += [problem for here in self.known.values() for problem in here.problems]
+        return self.problems
+
+    def without(self, release: dict[str, Any]) -> Reduction:
+        """What may be said of *release*, of which nothing more is left out."""
+        text = json.dumps(release)
+        if text not in self.known:
+            self.known[text] = Reduction(self.world, self.place, release, self.k)
+        return self.known[text]
+
+    def unions(self, cells: list[tuple[Key, dict[str, Any]]], reductions: dict[Key, Reduction]) -> None:
+        """The cells of a group against the group: its persons are all shown, or enough of them are not."""
+        public = [
+            place for place, key in enumerate(self.release["keys"])
+            if columns_of([key["expression"]]) <= PUBLIC
+        ]  # fmt: skip
+        counts = [
+            m["name"]
+            for m in self.release["measures"]
+            if m["function"] == "rows" and m["where"] is None and not m["factors"]
+        ]
+        everybody = self.without(self.release)
+        if not counts or len({row.person for row in everybody.rows}) != len(everybody.rows):
+            return  # only where a row is a person do the cells add up
+        groups: dict[Key, set[str]] = defaultdict(set)
+        shown: dict[Key, set[str]] = defaultdict(set)
+        for row in everybody.rows:
+            groups[tuple(row.key[place] for place in public)].add(row.person)
+        for key, cell in cells:
+            if cell[counts[0]] is not None:
+                behind = {row.person for row in reductions[key].rows if row.kept and row.key == key}
+                shown[tuple(key[place] for place in public)] |= behind
+        for group, persons in groups.items():
+            left_out = persons - shown[group]
+            if shown[group] and everybody.few(left_out):
+                self.problems.append(f"group {group}: all shown cells leave {len(left_out)} persons out")
+
+
+class Reduction:
+    """What one node may say of cells in which nothing more of a release is left out."""
 
     def __init__(self, world: World, place: int, release: dict[str, Any], k: int) -> None:
         self.release, self.k = release, k
@@ -61,32 +104,25 @@ class Checker:
         self.rows = rows_beneath(world.pooled.connection, place, release)
         self.missing = {row.person for row in self.rows if row.missing}
         self.problems: list[str] = []
-        self.values = 0
-
-    def check(self, answer: NodeAnswer) -> list[str]:
-        """Everything that is wrong with *answer*, in words."""
-        keys = [key["name"] for key in self.release["keys"]]
-        cells = answer.cells.to_pylist()
-        for cell in cells:
-            self.cell(tuple(cell[key] for key in keys), cell)
-        self.unions(cells, keys)
-        return self.problems
 
     def wrong(self, text: str) -> None:
+        """Note a problem."""
         self.problems.append(text)
 
-    def cell(self, key: tuple[Any, ...], cell: dict[str, Any]) -> None:
+    def cell(self, key: Key, cell: dict[str, Any]) -> int:
+        """Look at the cell *key*; the number of values it tells."""
         here = [row for row in self.rows if row.key == key]
         kept = [row for row in here if row.kept]
         behind = {row.person for row in kept}
         if len(behind) < self.k:
             self.wrong(f"cell {key} is named for {len(behind)} persons")
         known: list[tuple[str, dict[str, int]]] = []
+        values = 0
         for place, measure in enumerate(self.release["measures"]):
             name, value = measure["name"], cell[measure["name"]]
             if value is None:
                 continue
-            self.values += 1
+            values += 1
             totals = self.totals(kept, place, measure)
             if sum(totals.values()) != int(value):
                 self.wrong(f"cell {key} {name} is {value}, and the rows say {sum(totals.values())}")
@@ -95,9 +131,10 @@ class Checker:
             technical = measure["function"] == "rows" and measure["factors"]
             if not technical and not self.is_allele_number(measure):
                 known.append((name, totals))
-        if any(cell[measure["name"]] is not None for measure in self.release["measures"]):
+        if values:
             self.selection(f"cell {key}", here, behind)
             self.combinations(f"cell {key}", known)
+        return values
 
     def totals(self, kept: list[Row], place: int, measure: dict[str, Any]) -> dict[str, int]:
         """Each person's total over the rows that count; persons without a value are left out."""
@@ -158,7 +195,12 @@ class Checker:
         """Those with another number of rows than most are none or enough; a missing argument aside."""
         numbers = Counter(row.person for row in kept if row.filters[place] is True and row.person in counted)
         if measure["function"] == "persons":
-            numbers = Counter({p: len({row.sample for row in kept if row.person == p}) for p in numbers})
+            # distinct samples that the filter keeps: a second sample that it does not keep is in no total,
+            # so it sets nobody apart (the cell's own number of samples is a measure without the filter)
+            counted_rows = [row for row in kept if row.filters[place] is True]
+            numbers = Counter(
+                {p: len({row.sample for row in counted_rows if row.person == p}) for p in numbers}
+            )
         commonest = max(Counter(numbers.values()).values(), default=0)
         if 0 < len(numbers) - commonest < self.k:
             self.wrong(
@@ -263,10 +305,11 @@ class Checker:
         read = columns_of(
             [
                 measure["where"],
-                *self.release["conditions"],
+                *(part for part in self.release["conditions"] if not is_there(part)),
                 *(key["expression"] for key in self.release["keys"]),
             ]
         )
+        # whether a genotype was called at all is public
         if "dosage" not in read:
             return
         columns = {key["name"]: columns_of([key["expression"]]) for key in self.release["keys"]}
@@ -300,32 +343,6 @@ class Checker:
                         self.wrong(f"{at}: {mixed} rests on {len(behind)} persons")
                         return
 
-    def unions(self, cells: list[dict[str, Any]], keys: list[str]) -> None:
-        """The cells of a group against the group: its persons are all shown, or enough of them are not."""
-        public = [
-            place for place, key in enumerate(self.release["keys"])
-            if columns_of([key["expression"]]) <= PUBLIC
-        ]  # fmt: skip
-        counts = [
-            m["name"]
-            for m in self.release["measures"]
-            if m["function"] == "rows" and m["where"] is None and not m["factors"]
-        ]
-        if not counts or len({row.person for row in self.rows}) != len(self.rows):
-            return  # only where a row is a person do the cells add up
-        groups: dict[tuple[Any, ...], set[str]] = defaultdict(set)
-        shown: dict[tuple[Any, ...], set[str]] = defaultdict(set)
-        told = {tuple(cell[key] for key in keys) for cell in cells if cell[counts[0]] is not None}
-        for row in self.rows:
-            group = tuple(row.key[place] for place in public)
-            groups[group].add(row.person)
-            if row.kept and row.key in told:
-                shown[group].add(row.person)
-        for group, persons in groups.items():
-            left_out = persons - shown[group]
-            if shown[group] and self.few(left_out):
-                self.wrong(f"group {group}: all shown cells leave {len(left_out)} persons out")
-
 
 def counts_rows(measure: dict[str, Any]) -> bool:
     """Whether everyone counted contributes: rows, persons, and AN, which counts alleles."""
@@ -356,27 +373,6 @@ def columns_of(parts: list[Any]) -> set[str]:
         elif isinstance(part, dict) and "args" in part:
             found |= columns_of(part["args"])
     return found
-
-
-class WatchedWorlds:
-    """Worlds whose nodes are watched."""
-
-    def __init__(self, worlds: Worlds) -> None:
-        self._folder = Path(tempfile.mkdtemp(dir=worlds.folder))
-        self._built: dict[Shape, tuple[World, list[Watched]]] = {}
-
-    def world(self, shape: Shape) -> tuple[World, list[Watched]]:
-        """The world of *shape*, and its nodes."""
-        if shape not in self._built:
-            nodes: list[Watched] = []
-
-            def watch(node: EmbeddedNode) -> Watched:
-                nodes.append(Watched(node))
-                return nodes[-1]
-
-            files = write_cohort(shape, self._folder / f"world{len(self._built)}")
-            self._built[shape] = build(files, watch), nodes
-        return self._built[shape]
 
 
 def problems(world: World, nodes: list[Watched], text: str, k: int) -> tuple[list[str], int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 
 from goe_lake.config import read_node
 from goe_lake.disclosure import Evidence, Family, Policy, Reasons, decide
-from goe_lake.engine.by_class import parts_by_class
+from goe_lake.engine.by_class import parts_by_class, reduced_by_class
+from goe_lake.engine.evidence import gather
+from goe_lake.engine.filters import filters_of
+from goe_lake.engine.low_effect import Part, gather_parts, whole
 from goe_lake.engine.node import controlled, parts_by_rows, parts_of_alike
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.select import at_one_site, select_sites
@@ -77,7 +81,7 @@ def test_rows_and_classes_agree(sessions: Sessions, seed: int, covered: str, rel
         check_release(release, session.snapshot.catalog)
         reading = Reading(release, session)
         sites = select_sites(reading)
-        by_rows = list(parts_by_rows(reading, sites, Policy()))
+        by_rows = list(parts_by_rows(reading, sites, Policy(), gather))
         for name, known in (("strata", strata), ("classes", None)):
             by_class = parts_by_class(reading, sites, known)
             if not session.one_sample_a_person or not len(sites) or not sites.alone:
@@ -103,8 +107,11 @@ def test_sites_that_are_left_out_have_no_cell(
         reading = Reading(release, session)
         told = []
         for sites in (select_sites(reading), select_sites(reading, least)):
-            parts = parts_by_class(reading, sites, strata) or parts_by_rows(reading, sites, policy)
-            cells = [controlled(*part, release, policy, Reasons()).to_pylist() for part in parts]
+            parts = parts_by_class(reading, sites, strata) or parts_by_rows(reading, sites, policy, gather)
+            cells = [
+                controlled([whole(part, release)], release, policy, Reasons())[0].to_pylist()
+                for part in parts
+            ]
             told.append(sorted((cell for part in cells for cell in part), key=repr))
         assert told[0] == told[1]
 
@@ -120,11 +127,44 @@ def test_rows_and_alike_rows_agree(sessions: Sessions, seed: int, covered: str, 
     for session, _ in sessions.of(seed, covered):
         reading = Reading(release, session)
         sites = select_sites(reading)
-        alike = parts_of_alike(reading, sites)
+        alike = parts_of_alike(reading, sites, gather)
         assert (alike is None) == at_one_site(reading, sites)
         if alike is not None:
             note(f"{session.snapshot.root}")
-            compare(list(parts_by_rows(reading, sites, Policy())), list(alike), release)
+            compare(list(parts_by_rows(reading, sites, Policy(), gather)), list(alike), release)
+
+
+@calm
+@given(
+    seed=st.integers(0, pool_size() - 1),
+    release=st.booleans().flatmap(lambda strata_only: releases(strata_only=strata_only)),
+    least=st.integers(2, 10),
+)
+def test_rows_and_classes_leave_out_the_same(
+    sessions: Sessions, seed: int, release: Release, least: int
+) -> None:
+    """What changes too few persons is the same however it is counted, and so is what is told without it."""
+    policy = Policy(min_persons=least, min_contributors=least)
+    for session, strata in sessions.of(seed, "everyone"):
+        reading = Reading(release, session)
+        sites, filters = select_sites(reading), filters_of(reading)
+        if filters is None:
+            continue
+        by_rows = told_of(
+            parts_by_rows(reading, sites, policy, partial(gather_parts, policy=policy, least=least)),
+            release,
+            policy,
+        )
+        for known in (strata, None):
+            by_class = reduced_by_class(filters, sites, known, least)
+            if by_class is not None:
+                assert told_of(by_class, release, policy) == by_rows
+
+
+def told_of(blocks: Iterable[list[Part]], release: Release, policy: Policy) -> list[dict[str, Any]]:
+    """The cells that are told, in one order."""
+    tables = [table for parts in blocks for table in controlled(parts, release, policy, Reasons())]
+    return sorted((cell for table in tables for cell in table.to_pylist()), key=repr)
 
 
 def compare(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
 import goe_lake
 from goe_lake.config import read_node
+from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation import EmbeddedNode, Federation
+from goe_lake.federation.asker import Asker
 from goe_lake.lake import ingest
+from goe_lake.release import Release
 from tests.oracle.cohort import PURPOSE, NodeFiles, Shape, shape_of, write_cohort
 from tests.oracle.pooled import Pooled, pool
 
@@ -43,6 +48,23 @@ class Worlds:
         return self._built[shape]
 
 
+@dataclass
+class Watched:
+    """A node, and a note of everything that left it."""
+
+    node: EmbeddedNode
+    left: list[tuple[dict[str, Any], NodeAnswer]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.node, name)
+
+    def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:
+        """The node's answer, noted."""
+        answer = self.node.answer(release, asker, query_id)
+        self.left.append((release.to_json(), answer))
+        return answer
+
+
 def build(
     nodes: tuple[NodeFiles, ...], wrap: Callable[[EmbeddedNode], goe_lake.federation.Node] = lambda node: node
 ) -> World:
@@ -62,3 +84,24 @@ def pool_size() -> int:
 def protected_shapes() -> st.SearchStrategy[Shape]:
     """Shapes of cohorts under protection, with thresholds of 2 to 6 persons."""
     return st.integers(0, pool_size() - 1).map(lambda seed: shape_of(seed, 2 + seed % 5))
+
+
+class WatchedWorlds:
+    """Worlds whose nodes are watched: what leaves each of them is noted."""
+
+    def __init__(self, worlds: Worlds) -> None:
+        self._folder = Path(tempfile.mkdtemp(dir=worlds.folder))
+        self._built: dict[Shape, tuple[World, list[Watched]]] = {}
+
+    def world(self, shape: Shape) -> tuple[World, list[Watched]]:
+        """The world of *shape*, and its nodes."""
+        if shape not in self._built:
+            nodes: list[Watched] = []
+
+            def watch(node: EmbeddedNode) -> Watched:
+                nodes.append(Watched(node))
+                return nodes[-1]
+
+            files = write_cohort(shape, self._folder / f"world{len(self._built)}")
+            self._built[shape] = build(files, watch), nodes
+        return self._built[shape]
