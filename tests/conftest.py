@@ -11,7 +11,11 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, Phase, settings
 
+from goe_lake.disclosure import Policy
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+#: Whether a policy holds numbers to earlier ones, as it is outside tests.
+AUDITS = Policy.audits
 
 # Tests leave the number of examples to the profile. `ci` repeats the same examples, so that a change is
 # judged by what it changes; `dev` draws new ones on each run, and `deep` draws many.
@@ -64,3 +68,22 @@ def log_as_before() -> Iterator[None]:
     """Undo what the command line sets for its own process."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_audit_between_tests() -> Iterator[None]:
+    """Many tests ask unrelated questions of one node as one project: none is held to another's answers.
+
+    The fixture `audited` is for tests of the overlap audit.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Policy, "audits", property(lambda _: False))
+        yield
+
+
+@pytest.fixture
+def audited() -> Iterator[None]:
+    """Numbers are held to earlier ones, as they are outside tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Policy, "audits", AUDITS)
+        yield

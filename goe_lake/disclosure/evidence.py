@@ -96,6 +96,8 @@ class Evidence:
     *size* counts the persons of the cell and of those that it must stand back with (None: the cell's own).
     *margins* number the cells that add up to one cell of each coarser grouping that is asked as well.
     *cell_classes* are the places, among *classes*, of what its conditions and keys tell persons apart by.
+    *behind* knows by name who is behind each cell, for the overlap audit alone, and *places* are the
+    cells' numbers there; None where nobody asks.
     """
 
     persons: Counts
@@ -115,6 +117,8 @@ class Evidence:
     cell_classes: tuple[int, ...] = ()
     tangled: bool | Mask = False
     size: Counts | None = None
+    behind: object = None
+    places: Counts | None = None
 
     def only(self, chosen: Mask) -> Evidence:
         """The evidence of the *chosen* cells."""
@@ -135,7 +139,9 @@ class Evidence:
             classes=tuple(_only(part, chosen) for part in self.classes),
             cell_classes=self.cell_classes,
             tangled=self.tangled if isinstance(self.tangled, bool) else self.tangled[chosen],
-            size=self.size[chosen] if self.size is not None else None,
+            size=None if self.size is None else self.size[chosen],
+            behind=self.behind,
+            places=None if self.places is None else self.places[chosen],
         )
 
 

@@ -52,6 +52,7 @@ class Policy:
     tell_zero: bool = False
     max_share: float = 0.25
     max_moment_share: float = 0.6
+    overlap_audit: bool = True
     min_carriers: int = 10
     budget: Budget = field(default_factory=Budget)
     projects_required: bool = False
@@ -71,6 +72,11 @@ class Policy:
     def protects(self) -> bool:
         """Whether any number is ever withheld."""
         return self.protection == "on"
+
+    @property
+    def audits(self) -> bool:
+        """Whether numbers are held to earlier ones."""
+        return self.protects and self.overlap_audit
 
     def codes_for(self, purpose: str) -> frozenset[str] | None:
         """The consent codes that cover *purpose*; None where everyone is covered."""
@@ -129,6 +135,7 @@ def parse_policy(text: str, file: str) -> Policy:
         tell_zero=top.truth("tell_zero", False, "true or false"),
         max_share=_share(top, "max_share", DEFAULT_POLICY.max_share),
         max_moment_share=_share(top, "max_moment_share", DEFAULT_POLICY.max_moment_share),
+        overlap_audit=top.truth("overlap_audit", True, "true or false"),
         min_carriers=_frequencies(top.section("frequencies"), min_persons),
         budget=_budget(top.section("budget")),
         projects_required=_projects(top.section("projects")),
@@ -136,7 +143,6 @@ def parse_policy(text: str, file: str) -> Policy:
         noise=_noise(top.section("noise")),
         consent=_consent(top.section("consent")),
     )
-    _refuse_unbuilt(top)
     if top.has("noise") and policy.output != "noisy":
         raise ConfigError(
             file, "noise", 'is for output = "noisy"', 'remove [noise], or write output = "noisy"'
@@ -209,11 +215,3 @@ def _epsilon(section: Section, name: str) -> float | None:
 def _consent(section: Section) -> Mapping[str, frozenset[str]]:
     mend = 'e.g. general_research = ["cardiovascular", "cancer"]'
     return MappingProxyType({code: frozenset(section.texts(code, mend) or ()) for code in section.names()})
-
-
-def _refuse_unbuilt(top: Section) -> None:
-    """Refuse settings whose rule this version does not hold: a rule that is written must be kept."""
-    if top.truth("overlap_audit", True, "true or false") is False:
-        raise top.error(
-            "overlap_audit", "cannot be switched off by itself", 'use protection = "off" for test data'
-        )

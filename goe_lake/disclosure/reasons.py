@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import Final
-
-import numpy as np
 
 from goe_lake.disclosure import control
 from goe_lake.disclosure.control import Decision
@@ -16,7 +12,7 @@ from goe_lake.disclosure.evidence import Evidence, MeasureEvidence, Rule
 from goe_lake.disclosure.families import Mask
 from goe_lake.disclosure.policy import Policy
 
-#: A site is rare where fewer than so many times k persons are carriers.
+#: A site is rare where a number that is told of its genotypes is below so many times k.
 RARE: Final = 5
 
 
@@ -24,7 +20,8 @@ RARE: Final = 5
 class Reasons:
     """*groups* too small to be named; *values* withheld, by the first rule that does so; *rare* cells told.
 
-    A cell is rare where it tells of the genotypes at one site, and fewer than 5 k are carriers.
+    A cell is rare where a number of it tells of the genotypes at one site, and is below 5 k. So what is left
+    of a budget, which the asker sees, follows from what the asker is told.
     """
 
     groups: int = 0
@@ -39,7 +36,6 @@ class Reasons:
         for rule, withheld in _withheld(evidence, decision, policy):
             if withheld:
                 self.values[rule] = self.values.get(rule, 0) + withheld
-        self.rare += _rare(evidence, decision, policy)
 
 
 def _withheld(evidence: Evidence, decision: Decision, policy: Policy) -> Iterator[tuple[str, int]]:
@@ -66,13 +62,6 @@ def _of_measure(evidence: Evidence, measure: MeasureEvidence, policy: Policy) ->
     yield "classes", control.classes_of_measure(evidence, measure, policy)
 
 
-def _rare(evidence: Evidence, decision: Decision, policy: Policy) -> int:
-    """The cells of which a number is told that fewer than 5 k carriers make."""
-    most = RARE * policy.min_contributors
-    rare: list[Mask] = [
-        told & (measure.carriers < most)
-        for measure, told in zip(evidence.measures, decision.values, strict=True)
-        # either is about genotypes at one site
-        if measure.rule is Rule.ALLELE_COUNT or (measure.filter is not None and measure.classes)
-    ]
-    return int(reduce(or_, rare, np.zeros(len(evidence.persons), dtype=bool)).sum())
+def is_of_genotypes(measure: MeasureEvidence) -> bool:
+    """Whether its numbers are about the genotypes at one site."""
+    return measure.rule is Rule.ALLELE_COUNT or (measure.filter is not None and bool(measure.classes))

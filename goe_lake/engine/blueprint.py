@@ -417,6 +417,24 @@ class Blueprint:
         added = f"{argument}::HUGEINT * n" if self.weighted else argument
         return f"sum({added}) FILTER ({condition})"
 
+    def scores_sql(self, places: Iterable[int]) -> str:
+        """For each person and cell, which scores are summed by the measures at *places*: h<place>.
+
+        A number that is the same for the same scores, each as often.
+        """
+        rows = self._rows_sql(
+            self.reading.release.keys,
+            ("p.person AS person", "md5_number_lower(c.pgs_id)::HUGEINT AS h"),
+            self.reading.source(),
+        )
+        summed = ", ".join(
+            f"(sum(h) FILTER ({self._kept_for(self.measures[place])} AND a{place} IS NOT NULL) "
+            f"% 18446744073709551616)::UBIGINT AS h{place}"
+            for place in places
+        )
+        group = ", ".join([*self.keys, "person"])
+        return f"SELECT {group}, {summed} FROM ({rows}) WHERE {self._kept()} GROUP BY {group}"
+
     def cells_sql(self) -> str:
         """One row a cell, numbered in the order of the keys: values, and the persons behind them."""
         columns = [*self.keys, *_persons("")]
@@ -484,7 +502,7 @@ class Blueprint:
         return (
             "SELECT coalesce(x.smallest, 0) AS smallest FROM cells "
             f"LEFT JOIN (SELECT {listed}{smallest} AS smallest FROM ({sizes}){group}) x "
-            f"ON {_same(keys, 'cells', 'x')} ORDER BY cells.cell"
+            f"ON {same_keys(keys, 'cells', 'x')} ORDER BY cells.cell"
         )
 
     def kinds_sql(self, kinds: Kinds) -> str:
@@ -499,7 +517,7 @@ class Blueprint:
         return (
             f"SELECT cells.cell, {shown}, x.excused, x.n, "
             f"dense_rank() OVER (ORDER BY {shown}, x.excused) - 1 AS kind FROM ({counted}) x "
-            f"JOIN cells ON {_same(self.keys, 'cells', 'x')} ORDER BY cells.cell"
+            f"JOIN cells ON {same_keys(self.keys, 'cells', 'x')} ORDER BY cells.cell"
         )
 
     def margin_sql(self, keys: tuple[str, ...]) -> str:
@@ -520,7 +538,7 @@ class Blueprint:
             "z AS (SELECT g, sum(persons + outside) AS added FROM x GROUP BY g) "
             "SELECT x.g, coalesce(y.persons, 0) AS union_persons, "
             "z.added = coalesce(y.persons, 0) AS disjoint "
-            f"FROM x LEFT JOIN y ON {_same(keys, 'x', 'y')} JOIN z ON x.g = z.g ORDER BY x.cell"
+            f"FROM x LEFT JOIN y ON {same_keys(keys, 'x', 'y')} JOIN z ON x.g = z.g ORDER BY x.cell"
         )
 
 
@@ -545,7 +563,7 @@ def is_not_missing(part: Expr) -> bool:
     return False
 
 
-def _same(keys: Iterable[str], left: str, right: str) -> str:
+def same_keys(keys: Iterable[str], left: str, right: str) -> str:
     """SQL of equal keys, where missing values are equal."""
     return " AND ".join(f"{left}.{key} IS NOT DISTINCT FROM {right}.{key}" for key in keys) or "TRUE"
 

@@ -44,7 +44,10 @@ def parts_by_class(
     if blueprint is None:
         return None
     found = _counting(blueprint, strata, partial(row_kinds, blueprint))
-    return None if found is None else _parts(blueprint, *found, sites)
+    if found is None:
+        return None
+    kinds, count = found
+    return _parts(blueprint, kinds, count, sites, _groups_of_samples(reading, strata, kinds))
 
 
 def reduced_by_class(
@@ -145,12 +148,19 @@ def _states(
 
 
 def _parts(
-    blueprint: Blueprint, kinds: RowKinds, count: Counting, sites: Selection
+    blueprint: Blueprint, kinds: RowKinds, count: Counting, sites: Selection, group_of: Indexes
 ) -> Iterator[tuple[pa.Table, Evidence]]:
     numbers_a_site = len(CLASSES) * len(kinds.groups) + len(kinds.table)
     for start, end in blocks(len(sites), numbers_a_site, MOST_NUMBERS):
         here = sites.part(start, end)
-        yield tally(blueprint, kinds, here, count(here))
+        yield tally(blueprint, kinds, here, count(here), group_of)
+
+
+def _groups_of_samples(reading: Reading, strata: SessionStrata | None, kinds: RowKinds) -> Indexes:
+    """The group of each sample, -1 for one in none or without genotypes."""
+    if strata is not None and reading.read_of_persons() <= DECIDED:
+        return strata.groups_of_samples(kinds.group_of)
+    return np.where(reading.session.is_genotyped, kinds.group_of, -1)
 
 
 def _from_strata(strata: SessionStrata, kinds: RowKinds) -> Counting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from goe_lake.disclosure import ClassEvidence, Evidence, Family, FilterEvidence, MeasureEvidence
 from goe_lake.disclosure.families import Counts, Mask
+from goe_lake.engine.behind import rows_behind
 from goe_lake.engine.blueprint import Blueprint, Kinds
 from goe_lake.release import Measure
 
@@ -56,6 +57,8 @@ def gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
             for place in range(len(blueprint.classes))
         ],
     )
+    if blueprint.reading.session.audited:
+        evidence = replace(evidence, behind=rows_behind(blueprint), places=np.arange(len(cells)))
     return cells.select(shown), evidence
 
 

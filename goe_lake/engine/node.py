@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Policy, Reasons, decide_together
+from goe_lake.disclosure.reasons import RARE, is_of_genotypes
 from goe_lake.engine import duck
 from goe_lake.engine.bins import sized
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.by_class import parts_by_class, reduced_by_class
+from goe_lake.engine.claims import Claims
 from goe_lake.engine.derived import derive
+from goe_lake.engine.draft import Audit, Column, Draft, Told
 from goe_lake.engine.filters import filters_of
 from goe_lake.engine.genotype_rows import load_alike, load_genotypes
 from goe_lake.engine.genotypes import blocks, one_chunk
@@ -33,9 +35,10 @@ from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session, open_session
 from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.engine.strata import SessionStrata, session_strata
+from goe_lake.engine.words import Words
 from goe_lake.errors import NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
-from goe_lake.release import BudgetLeft, Receipt, Release, Spread, approx_column, withheld_column
+from goe_lake.release import BudgetLeft, Receipt, Release, Spread
 
 Answer = TypeVar("Answer")
 
@@ -66,7 +69,7 @@ class NodeEngine:
         self.node_id, self.snapshot, self.policy = node_id, snapshot, policy
         self._sessions: dict[tuple[str, frozenset[str] | None], tuple[Session, SessionStrata | None]] = {}
         self._site_list: SiteList | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._interrupted = threading.Event()
 
     def offer_sites(self) -> pa.Table:
@@ -95,17 +98,31 @@ class NodeEngine:
         Raises ReleaseRefused where the release is not one that this node computes, and NodeFailed,
         without any of the engine's text, where it cannot be computed.
         """
+        return self.settle(self.draft(release, purpose, query_id), query_id)
+
+    def draft(self, release: Release, purpose: str, query_id: str) -> Draft:
+        """The cells of *release* before they are held to earlier ones; raises as `answer` does."""
         check_release(release, self.snapshot.catalog)
-        try:
-            with self._lock:
-                self._interrupted.clear()
-                cells, reasons = self._run(*self._session(purpose), release)
-        except ReleaseRefused:
-            raise
-        except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
-            raise NodeFailed(self.node_id, query_id) from None
+        with self._guarded(query_id):
+            self._interrupted.clear()
+            return self._run(*self._session(purpose), release)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nothing else is computed meanwhile: who settles in a transaction waits for the engine before it."""
+        with self._lock:
+            yield
+
+    def settle(self, draft: Draft, query_id: str, audit: Audit | None = None) -> NodeAnswer:
+        """The answer that *draft* becomes beside what *audit* remembers; raises as `answer` does."""
+        with self._guarded(query_id):
+            if audit is not None:
+                draft.settle(audit)
+            if self.policy.protects:
+                draft.count_rare(RARE * self.policy.min_contributors)
+            cells, release = draft.cells(), draft.release
         receipt = self.receipt(release, cells, self.policy.min_persons)
-        return NodeAnswer(cells, receipt, reasons=reasons)
+        return NodeAnswer(cells, receipt, reasons=draft.reasons)
 
     @contextmanager
     def shape(self, release: Release, domain: PublicDomain, purpose: str, query_id: str) -> Iterator[Shape]:
@@ -113,15 +130,10 @@ class NodeEngine:
 
         Raises as `answer` does.
         """
-        try:
-            with self._lock:
-                self._interrupted.clear()
-                shape = shape_of(release, domain, *self._session(purpose))
-                yield replace(shape, stopped=self._interrupted.is_set)
-        except (ReleaseRefused, NodeFailed):
-            raise
-        except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
-            raise NodeFailed(self.node_id, query_id) from None
+        with self._guarded(query_id):
+            self._interrupted.clear()
+            shape = shape_of(release, domain, *self._session(purpose))
+            yield replace(shape, stopped=self._interrupted.is_set)
 
     def receipt(self, release: Release, cells: pa.Table, min_persons: int) -> Receipt:
         """The receipt for *cells* of *release*, each of at least *min_persons*."""
@@ -132,6 +144,17 @@ class NodeEngine:
             cells_digest=digest_of_cells(cells),
             min_persons=min_persons,
         )
+
+    @contextmanager
+    def _guarded(self, query_id: str) -> Iterator[None]:
+        """One at a time; whatever fails tells nothing."""
+        try:
+            with self._lock:
+                yield
+        except (ReleaseRefused, NodeFailed):
+            raise
+        except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
+            raise NodeFailed(self.node_id, query_id) from None
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any, and what would follow it; its release fails."""
@@ -145,22 +168,35 @@ class NodeEngine:
         covering = self.policy.codes_for(purpose)
         key = (self._site_list.digest, covering)
         if key not in self._sessions:
-            session = open_session(self.snapshot, self._site_list, covering)
+            session = open_session(self.snapshot, self._site_list, covering, audited=self.policy.audits)
             self._sessions[key] = (session, session_strata(session))
         return self._sessions[key]
 
-    def _run(
-        self, session: Session, strata: SessionStrata | None, release: Release
-    ) -> tuple[pa.Table, Reasons]:
-        told, reasons = [], Reasons()
-        reading, rare_keys = without_rare_keys(derive(release, session), least_effect(self.policy))
+    def _run(self, session: Session, strata: SessionStrata | None, release: Release) -> Draft:
+        asked = derive(release, session)
+        reading, rare_keys = without_rare_keys(asked, least_effect(self.policy))
+        claims, tables, reasons = self._claims(asked), list[Told](), Reasons()
         for parts in _parts(reading, strata, self.policy):
             # some parts are computed without a statement that could be stopped
             if self._interrupted.is_set():
                 raise InterruptedError
             marked = [part.marked(rare_keys) for part in parts]
-            told += controlled(marked, release, self.policy, reasons)
-        return pa.concat_tables(told), reasons
+            tables += controlled(marked, release, self.policy, reasons, claims, len(tables))
+        if claims is not None and session.last_selection is not None:
+            claims.selection = session.last_selection[1]
+        return Draft(release, tables, claims, reasons)
+
+    def _claims(self, reading: Reading) -> Claims | None:
+        """What gathers who is behind the cells of *reading*; None where no audit is kept."""
+        session = reading.session
+        if not session.audited:
+            return None
+        assert self._site_list is not None
+        basis = [self.snapshot.snapshot_id, repr(sorted(session.covering)) if session.covering else ""]
+        if reading.scans("genotypes"):
+            basis.append(self._site_list.digest)
+        keys = session.site_keys if reading.scans("genotypes") else None
+        return Claims(reading, Words(reading, basis), keys, session.persons_of_samples)
 
 
 def _parts(reading: Reading, strata: SessionStrata | None, policy: Policy) -> Iterator[list[Part]]:
@@ -236,25 +272,44 @@ def _hides_quality(session: Session, policy: Policy) -> bool:
     return bool(0 < carriers < policy.min_contributors)
 
 
-def controlled(parts: Sequence[Part], release: Release, policy: Policy, reasons: Reasons) -> list[pa.Table]:
-    """The cells of *parts* with everything taken out that may not leave; *reasons* counts why."""
+def controlled(
+    parts: Sequence[Part],
+    release: Release,
+    policy: Policy,
+    reasons: Reasons,
+    claims: Claims | None = None,
+    first: int = 0,
+) -> list[Told]:
+    """The cells of *parts* with everything taken out that may not leave; *reasons* counts why.
+
+    *claims* gathers what they tell; the tables are numbered from *first* there.
+    """
     seen = [sized(part.cells, part.evidence, release) for part in parts]
     decisions = decide_together(seen, policy)
     for evidence, decision in zip(seen, decisions, strict=True):
         reasons.add(evidence, decision, policy)
+    for number, (part, decision) in enumerate(zip(parts, decisions, strict=True), first):
+        if claims is not None:
+            claims.gather(number, part, decision)
     return [_told(part, decision, release) for part, decision in zip(parts, decisions, strict=True)]
 
 
-def _told(part: Part, decision: Decision, release: Release) -> pa.Table:
-    cells = part.cells
-    columns: dict[str, pa.Array[Any]] = {key.name: one_chunk(cells.column(key.name)) for key in release.keys}
-    for measure, told, approximate in zip(release.measures, decision.values, part.approximate, strict=True):
-        values = one_chunk(cells.column(measure.name))
-        columns[measure.name] = pc.if_else(pa.array(told), values, pa.scalar(None, values.type))
-        columns[withheld_column(measure.name)] = pa.array(~told)
-        columns[approx_column(measure.name)] = pa.array(np.full(len(told), approximate))
-    told_cells = pa.table(columns)
-    return told_cells if decision.cells.all() else told_cells.filter(pa.array(decision.cells))
+def _told(part: Part, decision: Decision, release: Release) -> Told:
+    """The cells of *part* with everything taken out that may not leave."""
+    shown = decision.cells
+    cells = part.cells if shown.all() else part.cells.filter(pa.array(shown))
+    columns = [
+        Column(
+            one_chunk(cells.column(measure.name)),
+            ~told[shown],
+            np.full(len(cells), approximate),
+            is_of_genotypes(seen),
+        )
+        for measure, told, approximate, seen in zip(
+            release.measures, decision.values, part.approximate, part.evidence.measures, strict=True
+        )
+    ]
+    return Told(cells.select([key.name for key in release.keys]), columns)
 
 
 def digest_of_cells(cells: pa.Table) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.catalog import Column, ColumnType, is_added
@@ -66,7 +67,9 @@ class Session:
     numbers), `scores` (s, pgs_id, score, q$score) and `sites` (as `overlay_sql` makes it).
     *last_selection* is the text of the last selection of sites, and what it selected; *kinds* are the
     kinds of rows of the last questions by their SQL, None where there were too many; *derived* are the
-    last sub-aggregates, by the names of their tables.
+    last sub-aggregates, by the names of their tables. *audited* says that who is behind each cell has to
+    be known, to hold it to earlier ones; *covering* are the consent codes whose persons it has, None for
+    everybody.
     """
 
     snapshot: Snapshot
@@ -75,6 +78,8 @@ class Session:
     one_sample_a_person: bool
     batches: dict[str, BatchPersons] = field(default_factory=dict)
     last_selection: tuple[str, Selection] | None = None
+    audited: bool = False
+    covering: frozenset[str] | None = None
     kinds: OrderedDict[str, RowKinds | None] = field(default_factory=OrderedDict)
     derived: OrderedDict[str, Derived] = field(default_factory=OrderedDict)
 
@@ -83,6 +88,45 @@ class Session:
         """How many samples the session has: their numbers `s` are below it."""
         (count,) = one_row(self.connection, "SELECT count(*) FROM samples")
         return int(count)
+
+    @cached_property
+    def is_genotyped(self) -> npt.NDArray[np.bool_]:
+        """Whether each sample is in a batch."""
+        genotyped = np.zeros(self.samples, dtype=bool)
+        for batch in self.batches.values():
+            genotyped[batch.samples[batch.samples >= 0]] = True
+        return genotyped
+
+    @cached_property
+    def person_ids(self) -> tuple[str, ...]:
+        """The id of each person, by the number `person` of the table `samples`."""
+        rows = self.connection.execute(
+            f"SELECT DISTINCT p.person, f.person_id FROM {parquet(self.snapshot.files('samples'))} f "
+            "JOIN samples p USING (sample_id) ORDER BY p.person"
+        ).fetchall()
+        return tuple(str(name) for _, name in rows)
+
+    @cached_property
+    def persons_of_samples(self) -> npt.NDArray[np.int64]:
+        """The person of each sample."""
+        table = self.connection.sql("SELECT person FROM samples ORDER BY s").to_arrow_table()
+        return np.asarray(table.column("person").to_numpy(), dtype=np.int64)
+
+    @cached_property
+    def site_keys(self) -> npt.NDArray[np.uint64]:
+        """A key of each site by its number, the same in every snapshot and in the order of the genome.
+
+        5 bits are the contig's rank, 28 the position, and 30 tell alleles at one position apart.
+        """
+        table = self.connection.sql(
+            "SELECT rank, pos, md5_number_lower(concat_ws('>', ref, alt, end_pos)) AS alleles "
+            "FROM sites ORDER BY site"
+        ).to_arrow_table()
+        rank, pos, alleles = (
+            table.column(name).to_numpy().astype(np.uint64) for name in ("rank", "pos", "alleles")
+        )
+        keys = (rank << np.uint64(58)) | (pos << np.uint64(30)) | (alleles % np.uint64(1 << 30))
+        return np.asarray(keys, dtype=np.uint64)
 
     @property
     def genotyped(self) -> int:
@@ -102,7 +146,12 @@ class Session:
 
 
 def open_session(
-    snapshot: Snapshot, site_list: SiteList, covering: frozenset[str] | None, *, memory_limit: str = "4GB"
+    snapshot: Snapshot,
+    site_list: SiteList,
+    covering: frozenset[str] | None,
+    *,
+    memory_limit: str = "4GB",
+    audited: bool = False,
 ) -> Session:
     """Open *snapshot*; persons whose consent code is not in *covering* (None: all are) are left out."""
     connection = duckdb.connect(config={"memory_limit": memory_limit})
@@ -112,7 +161,10 @@ def open_session(
     _load_scores(connection, snapshot)
     _load_sites(connection, snapshot, site_list)
     connection.execute("SET lock_configuration = true")
-    session = Session(snapshot, connection, _few_valued(connection, snapshot), _one_to_one(connection))
+    session = Session(
+        snapshot, connection, _few_valued(connection, snapshot), _one_to_one(connection),
+        audited=audited, covering=covering,
+    )  # fmt: skip
     for batch in snapshot.batches:
         session.batches[batch.digest] = _batch_persons(connection, snapshot, batch.digest, batch.absent_sites)
     return session

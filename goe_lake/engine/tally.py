@@ -6,7 +6,7 @@ weighted with its persons: the same numbers, for all sites at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 
 from goe_lake.disclosure import ClassEvidence, Evidence, Family
 from goe_lake.disclosure.families import Counts
+from goe_lake.engine.behind import ClassesBehind
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.class_counts import PLACE, ClassCounts
 from goe_lake.engine.evidence import Columns, Groups, assemble
-from goe_lake.engine.genotypes import CLASSES
+from goe_lake.engine.genotypes import CLASSES, Indexes
 from goe_lake.engine.row_kinds import RowKinds
 from goe_lake.engine.selection import Selection
 from goe_lake.release import Measure, MeasureFunction
@@ -31,13 +32,19 @@ Bits: TypeAlias = npt.NDArray[np.bool_]
 
 
 def tally(
-    blueprint: Blueprint, kinds: RowKinds, sites: Selection, counts: ClassCounts
+    blueprint: Blueprint, kinds: RowKinds, sites: Selection, counts: ClassCounts, group_of: Indexes
 ) -> tuple[pa.Table, Evidence]:
     """The cells at *sites* (keys and values, everything told) and their evidence, site by site.
 
-    *counts* are by group, class and site.
+    *counts* are by group, class and site; *group_of* is the group of each sample.
     """
-    return _Tally(blueprint, kinds, sites, persons_of_kinds(kinds, counts)).cells_and_evidence()
+    tally = _Tally(blueprint, kinds, sites, persons_of_kinds(kinds, counts))
+    cells, evidence = tally.cells_and_evidence()
+    if not blueprint.reading.session.audited:
+        return cells, evidence
+    site, combination = tally.places
+    behind = ClassesBehind(kinds, tally.key_of, sites, counts, group_of, site, combination)
+    return cells, replace(evidence, behind=behind, places=np.arange(len(site)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -280,17 +280,22 @@ class Federation:
                 )
                 return None
 
-        pairs = [(member, release) for member in members for release in releases]
-        with ThreadPoolExecutor(max_workers=min(len(pairs), MOST_THREADS)) as pool:
-            answers = list(pool.map(ask, pairs))
-        given, failed = [], []
-        for place, member in enumerate(members):
-            own = answers[place * len(releases) : (place + 1) * len(releases)]
-            known = [answer for answer in own if answer is not None]
-            if len(known) == len(releases):
-                given.append((member, known))
-            else:
-                failed.append(member.description.node_id)
+        # in one order, whatever the query's: a node holds each to those before it
+        order = sorted(range(len(releases)), key=lambda place: _order(releases[place]))
+
+        def ask_all(member: Member) -> list[NodeAnswer]:
+            answers: dict[int, NodeAnswer] = {}
+            for place in order:
+                answer = ask((member, releases[place]))
+                if answer is None:
+                    break
+                answers[place] = answer
+            return [answers[place] for place in sorted(answers)]
+
+        with ThreadPoolExecutor(max_workers=min(len(members), MOST_THREADS)) as pool:
+            answered = list(zip(members, pool.map(ask_all, members), strict=True))
+        given = [(member, answers) for member, answers in answered if len(answers) == len(releases)]
+        failed = [member.description.node_id for member, answers in answered if len(answers) < len(releases)]
         return given, failed, declined
 
     def _envelope(
@@ -435,6 +440,11 @@ def _node_report(description: NodeDescription, failed: Sequence[str], *, asked: 
         description.min_persons,
         description.protection,
     )
+
+
+def _order(release: Release) -> tuple[int, int, str]:
+    """Where *release* stands among those of one query: the coarser first."""
+    return len(release.keys), len(release.conditions), release.digest()
 
 
 def worst(column: Column) -> Status:

@@ -10,14 +10,16 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import pyarrow.compute as pc
 
 from goe_lake.disclosure import Policy, Reasons
+from goe_lake.engine.draft import Draft
 from goe_lake.engine.node import NodeAnswer, NodeEngine, digest_of_cells
 from goe_lake.errors import Declined, NodeFailed, ReleaseRefused
-from goe_lake.federation.asker import Asker
+from goe_lake.federation.asker import ANONYMOUS, Asker
 from goe_lake.federation.ledger import (
     Kind,
     Ledger,
@@ -32,6 +34,7 @@ from goe_lake.federation.ledger.entries import canonical
 from goe_lake.federation.ledger.projects import standing_of
 from goe_lake.federation.ledger.shape import fingerprint, shape_of
 from goe_lake.federation.noisy import NoisyAnswers
+from goe_lake.federation.overlap import OverlapAudit, OverlapStore
 from goe_lake.federation.rounding import rounded
 from goe_lake.release import BudgetLeft, Receipt, Release, Spread, withheld_column
 
@@ -72,9 +75,15 @@ class Governed:
     """Answers for *engine* by what *ledger* knows, under *policy*."""
 
     def __init__(
-        self, engine: NodeEngine, policy: Policy, ledger: Ledger, noisy: NoisyAnswers | None = None
+        self,
+        engine: NodeEngine,
+        policy: Policy,
+        ledger: Ledger,
+        overlap: OverlapStore,
+        noisy: NoisyAnswers | None = None,
     ) -> None:
-        self._engine, self._policy, self.ledger, self._noisy = engine, policy, ledger, noisy
+        self._engine, self._policy, self.ledger = engine, policy, ledger
+        self._overlap, self._noisy = overlap, noisy
         self._policy_digest = digest_of_policy(policy)
 
     def answer(self, question: Question) -> NodeAnswer:
@@ -89,7 +98,7 @@ class Governed:
             account = standing.account
             self._check_budget(standing, question)
             if not standing.hold:
-                return self._given(standing, question, self._compute(standing, question))
+                return self._given(standing, question, self._computed(standing, question))
             number, answer = self._held(standing, question)
         except (ReleaseRefused, NodeFailed) as refused:
             self._note_declined(account, question, refused)
@@ -147,25 +156,50 @@ class Governed:
         asked = Spending(spent.queries + new, spent.cells + 1, spent.rare_sites)
         budgets.check(self._policy.budget, asked, self.ledger.now())
 
-    def _compute(self, standing: Standing, question: Question) -> NodeAnswer:
-        """The cells as the policy lets them out: exact, rounded, or with noise."""
+    def _computed(self, standing: Standing, question: Question) -> Callable[[Transaction], NodeAnswer]:
+        """What gives the answer, as the policy lets it out, in the transaction that records it.
+
+        Noise is not held to earlier answers: the epsilon of a project covers whatever is subtracted.
+        """
         release, purpose = question.release, standing.purpose
         if self._noisy is not None:
             record = _of(question, standing.account, Kind.NOISE, {})
-            return self._noisy.answer(release, purpose, record, f"{question.basis} {purpose}")
-        answer = self._engine.answer(release, purpose, question.query_id)
+            noisy = self._noisy.answer(release, purpose, record, f"{question.basis} {purpose}")
+            return lambda _: noisy
+        draft = self._engine.draft(release, purpose, question.query_id)
+        return partial(self._settled, standing, question, draft)
+
+    def _settled(
+        self, standing: Standing, question: Question, draft: Draft, transaction: Transaction
+    ) -> NodeAnswer:
+        """What *draft* tells beside all that was told before; which *transaction* remembers.
+
+        Projects that nobody approved are one account: who may name any gets the same answers under each.
+        """
+        analyst = "" if question.asker.analyst == ANONYMOUS else question.asker.analyst
+        least = self._policy.min_contributors
+        audit = OverlapAudit(self._overlap, transaction.connection, standing.account, analyst, least)
+        answer = self._engine.settle(draft, question.query_id, audit)
         if not self._policy.protects or self._policy.output == "exact":
             return answer
-        cells, spread = rounded(answer.cells, release)
+        cells, spread = rounded(answer.cells, question.release)
         receipt = replace(answer.receipt, cells_digest=digest_of_cells(cells))
         return replace(answer, cells=cells, receipt=receipt, spread=spread)
 
     def _given(
-        self, standing: Standing, question: Question, answer: NodeAnswer, tally: Tally | None = None
+        self,
+        standing: Standing,
+        question: Question,
+        settle: Callable[[Transaction], NodeAnswer],
+        tally: Tally | None = None,
     ) -> NodeAnswer:
-        """*answer*, recorded, without what is for the log alone; Declined where it is more than is left."""
-        counted = tally or tally_of(answer, question.release)
-        with self.ledger.transaction() as transaction:
+        """What *settle* gives, recorded, without what is for the log alone.
+
+        Declined where it is more than is left of the day.
+        """
+        with self._engine.alone(), self.ledger.transaction() as transaction:
+            answer = settle(transaction)
+            counted = tally or tally_of(answer, question.release)
             left = self._record(transaction, standing, question, answer, counted)
         return replace(answer, budget_left=left, reasons=None)
 
@@ -202,9 +236,10 @@ class Governed:
         """
         known = held.find(self.ledger, question.asker.project, question.release.digest(), question.basis)
         if known is None:
-            answer = self._compute(standing, question)
-            tally = tally_of(answer, question.release)
-            with self.ledger.transaction() as transaction:
+            settle = self._computed(standing, question)
+            with self._engine.alone(), self.ledger.transaction() as transaction:
+                answer = settle(transaction)
+                tally = tally_of(answer, question.release)
                 number = held.keep(
                     transaction,
                     _of(question, standing.account, Kind.DECLINED, _what(question.release)),
@@ -217,8 +252,9 @@ class Governed:
         if known.state is held.State.ALLOWED:
             told = json.loads(known.receipt)
             receipt = Receipt(**{**told["receipt"], "cells_digest": digest_of_cells(known.cells)})
-            answer = NodeAnswer(known.cells, receipt, spread=Spread.from_json(told["spread"]))
-            return known.number, self._given(standing, question, answer, Tally(**json.loads(known.tally)))
+            kept = NodeAnswer(known.cells, receipt, spread=Spread.from_json(told["spread"]))
+            tally = Tally(**json.loads(known.tally))
+            return known.number, self._given(standing, question, lambda _: kept, tally)
         raise held.waiting(known.number) if known.state is held.State.PENDING else held.refused(known.number)
 
     def _note_declined(self, account: str, question: Question, refused: ReleaseRefused | NodeFailed) -> None:

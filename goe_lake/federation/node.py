@@ -27,6 +27,7 @@ from goe_lake.federation.listing.messages import Piece, Step
 from goe_lake.federation.listing.node_part import listing_seat
 from goe_lake.federation.listing.seat import ListingSeat
 from goe_lake.federation.noisy import NoisyAnswers
+from goe_lake.federation.overlap import OverlapStore
 from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
 from goe_lake.federation.wire import clean_site_list
 from goe_lake.lake import Snapshot, open_snapshot
@@ -151,6 +152,7 @@ class EmbeddedNode:
         self._exact: NodeEngine | None = None
         self._ledger_folder = config.ledger
         self._ledger: Ledger | None = None
+        self._overlap = OverlapStore()
         self._opening = threading.Lock()
         self._seat: Seat | None = None
         self._travelling: tuple[SiteList, str] | None = None
@@ -221,7 +223,9 @@ class EmbeddedNode:
         return self._governed().answer(self._question(release, asker, query_id))
 
     def _governed(self) -> Governed:
-        return Governed(self._engine, self.policy, self.open_ledger(), self._noisy_answers())
+        # opened first: a ledger that is not the one before comes with an empty store
+        ledger = self.open_ledger()
+        return Governed(self._engine, self.policy, ledger, self._overlap, self._noisy_answers())
 
     def _question(self, release: Release, asker: Asker, query_id: str) -> Question:
         listed = None if self._site_list is None else self._site_list.digest
@@ -245,6 +249,7 @@ class EmbeddedNode:
         with self._opening:
             if self._ledger is None or not self._ledger.in_place:
                 self._ledger = Ledger.open(self._ledger_folder, self.lake, self._engine.node_id)
+                self._overlap = OverlapStore()
             return self._ledger
 
     def seal(self, question: SealedQuestion) -> Parcel:

@@ -20,7 +20,10 @@ from goe_lake.query.steps import SelectStep
 from goe_lake.query.taint import APPROX
 from goe_lake.release import Margin, Measure, Release, Spread, approx_column
 
-LEFT_OUT: Final = "≈: a condition that changed fewer than k persons of a country was left out there"
+LEFT_OUT: Final = (
+    "≈: a condition that changed fewer than k persons of a country was left out there, or an earlier "
+    "value of nearly the same persons was told again"
+)
 
 
 def mark_spread(held: Held, release: Release, connection: duckdb.DuckDBPyConnection) -> Held:

@@ -88,15 +88,9 @@ def test_a_value_that_a_total_would_tell_is_of_a_combination() -> None:
     assert reasons_of(cells).values == {"combination": 1}
 
 
-def test_rare_are_told_cells_of_few_carriers() -> None:
-    """Fewer than 5 k carriers, and told; what is withheld spends nothing."""
-    cells = evidence([500] * 4, alleles([500] * 4, [3, 10, 49, 50]))
-    assert reasons_of(cells).rare == 2
-
-
 def test_without_protection_nothing_is_counted() -> None:
     """There is no budget, and nothing is withheld."""
     cells, off = evidence([5], alleles([5], [1])), Policy(protection="off")
     reasons = Reasons()
     reasons.add(cells, decide(cells, off), off)
-    assert (reasons.groups, reasons.values, reasons.rare) == (0, {}, 0)
+    assert (reasons.groups, reasons.values) == (0, {})

@@ -109,7 +109,7 @@ def test_sites_that_are_left_out_have_no_cell(
         for sites in (select_sites(reading), select_sites(reading, least)):
             parts = parts_by_class(reading, sites, strata) or parts_by_rows(reading, sites, policy, gather)
             cells = [
-                controlled([whole(part, release)], release, policy, Reasons())[0].to_pylist()
+                controlled([whole(part, release)], release, policy, Reasons())[0].table(release).to_pylist()
                 for part in parts
             ]
             told.append(sorted((cell for part in cells for cell in part), key=repr))
@@ -163,7 +163,9 @@ def test_rows_and_classes_leave_out_the_same(
 
 def told_of(blocks: Iterable[list[Part]], release: Release, policy: Policy) -> list[dict[str, Any]]:
     """The cells that are told, in one order."""
-    tables = [table for parts in blocks for table in controlled(parts, release, policy, Reasons())]
+    tables = [
+        told.table(release) for parts in blocks for told in controlled(parts, release, policy, Reasons())
+    ]
     return sorted((cell for table in tables for cell in table.to_pylist()), key=repr)
 
 
