@@ -153,10 +153,10 @@ class Trees:
     def constant(self, part: Any) -> bool:
         """Whether a condition that reads nothing holds."""
         try:
-            found = self.connection.execute(f"SELECT TRY_CAST({safe(part)} AS BOOLEAN)").fetchone()
+            found = self.connection.execute(f"SELECT TRY_CAST({safe(part)} AS BOOLEAN)").fetchall()
         except duckdb.Error:
             return False
-        return bool(found and found[0])
+        return bool(found[0][0])
 
     def junction(self, kind: str, trees: list[Tree]) -> Tree:
         """Trees joined, without truths and without junctions of the same kind among them."""

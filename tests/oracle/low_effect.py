@@ -28,7 +28,16 @@ from tests.oracle.conditions import (
     leaves_of,
     put,
 )
-from tests.oracle.rows import Row, chosen_in, columns_in, is_public, rows_beneath, safe
+from tests.oracle.rows import (
+    Row,
+    by_person,
+    chosen_in,
+    columns_in,
+    is_public,
+    presence_is_chosen,
+    rows_beneath,
+    safe,
+)
 
 # NULL wherever an operand is, and where DuckDB fails
 ARITHMETIC = {"add", "sub", "mul", "div", "int_div", "mod", "neg", "abs", "round", "substring"} | {
@@ -52,9 +61,11 @@ class Reduced:
         self.rows: dict[str, list[Row]] = {}
         scans = [release["relation"]["first"], *(join["scan"] for join in release["relation"]["joins"])]
         self.tables = {scan["alias"]: scan["table"] for scan in scans}
-        derived = release["relation"]["derived"]
+        self.derived = derived = release["relation"]["derived"]
         self.tables |= {part["alias"]: "derived" for part in derived}
-        self.chosen = frozenset((part["alias"], name) for part in derived for name in chosen_by(part))
+        self.chosen = frozenset(
+            (part["alias"], name) for part in derived for name in chosen_by(connection, node, part)
+        )
         self.asked = [key["expression"] for key in release["keys"]]
         grower = Trees(connection, self.tables, self.chosen)
         self.tried, self.technical = grower.tried, grower.technical
@@ -153,12 +164,15 @@ class Reduced:
             source += f" JOIN all_scores {alias['scores']} USING (node, person, sample_id)"
             if any(column["column"] == [alias["scores"], "pgs_id"] for column in columns_in(*self.asked)):
                 group = f"GROUP BY {alias['scores']}.pgs_id"
+        source += "".join(
+            f" JOIN ({by_person(part, self.node)}) {part['alias']} USING (sample_id)" for part in self.derived
+        )
         where = [f"node = {self.node}", *(f"({safe(part)})" for part in self.public_of_persons())]
         found = self.connection.execute(
             f"SELECT min(n) FROM (SELECT count(DISTINCT person) FILTER ({safe(now)} IS DISTINCT FROM "
             f"{safe(then)}) AS n FROM {source} WHERE {' AND '.join(where)} {group})"
-        ).fetchone()
-        return int(found[0] or 0) if found else 0
+        ).fetchall()
+        return int(found[0][0] or 0)
 
     # Conditions --------------------------------------------------------------------------------------
 
@@ -284,13 +298,10 @@ def passes_null(part: Any) -> bool:
     return True
 
 
-def chosen_by(part: dict[str, Any]) -> list[str]:
+def chosen_by(connection: duckdb.DuckDBPyConnection, node: int, part: dict[str, Any]) -> list[str]:
     """The columns of a sub-aggregate that conditions on persons make NULL, its presence among them."""
-    scans = [part["relation"]["first"], *(join["scan"] for join in part["relation"]["joins"])]
-    tables = {scan["alias"]: scan["table"] for scan in scans}
-    pure = all(is_public(one, tables) for one in part["conditions"])
-    presence = [] if pure and "genotypes" not in tables.values() else ["present"]
-    return [*chosen_in(part), *presence]
+    presence = ["present"] if presence_is_chosen(connection, node, part) else []
+    return [*chosen_in(connection, node, part), *presence]
 
 
 def choices_apart(part: Any) -> Any:

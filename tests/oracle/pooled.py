@@ -65,7 +65,7 @@ class Pooled:
     """The pooled tables in one DuckDB.
 
     Each table stands twice: as analysts see it, and as `all_<table>` with the columns *node* (a
-    place among the nodes) and *person*.
+    place among the nodes) and *person*; `listed` names the sites of the site list.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -100,6 +100,8 @@ def pool(nodes: Sequence[NodeFiles], listed: Iterable[Site]) -> Pooled:
         _load(connection, f"all_{name}", types | HIDDEN, tables[name])
         connection.execute(f"CREATE TABLE {name} AS SELECT * EXCLUDE (node, person) FROM all_{name}")
     _load(connection, "variants", VARIANT_TYPES, variants)
+    names = [{"variant_id": _site_columns(site)["variant_id"]} for site in sorted(wanted, key=repr)]
+    _load(connection, "listed", {"variant_id": VARIANT_TYPES["variant_id"]}, names)
     return Pooled(connection)
 
 

@@ -59,7 +59,11 @@ def rows_beneath(connection: duckdb.DuckDBPyConnection, node: int, release: dict
     for part in release["relation"]["derived"]:
         source += f", ({by_person(part, node)}) {part['alias']}"
         where.append(f"{part['alias']}.sample_id = {personal[0]}.sample_id")
-    chosen = {(part["alias"], name) for part in release["relation"]["derived"] for name in chosen_in(part)}
+    chosen = {
+        (part["alias"], name)
+        for part in release["relation"]["derived"]
+        for name in chosen_in(connection, node, part)
+    }
     where += [f"({safe(part)})" for part in release["conditions"] if is_public(part, tables)]
     genotypes = next((alias for alias, table in tables.items() if table == "genotypes"), None)
     conditions = release["conditions"]
@@ -252,13 +256,30 @@ def scans_of(part: dict[str, Any]) -> list[dict[str, str]]:
     return [part["relation"]["first"], *(join["scan"] for join in part["relation"]["joins"])]
 
 
-def chosen_in(part: dict[str, Any]) -> list[str]:
+def chosen_in(connection: duckdb.DuckDBPyConnection, node: int, part: dict[str, Any]) -> list[str]:
     """The columns of a sub-aggregate that conditions on persons, or sites of few, make NULL."""
     tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
-    names = [output["name"] for output in part["outputs"]]
-    if "genotypes" in tables.values() or not all(is_public(one, tables) for one in part["conditions"]):
-        return names
+    if presence_is_chosen(connection, node, part):
+        return [output["name"] for output in part["outputs"]]
     return [o["name"] for o in part["outputs"] if o["where"] and not is_public(o["where"], tables)]
+
+
+def presence_is_chosen(connection: duckdb.DuckDBPyConnection, node: int, part: dict[str, Any]) -> bool:
+    """Whether who has a row is decided by conditions on persons, or at sites that list carriers only."""
+    tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
+    if not all(is_public(one, tables) for one in part["conditions"]):
+        return True
+    genotypes = [alias for alias, table in tables.items() if table == "genotypes"]
+    source, where = joined(part["relation"], node)
+    where += [f"({safe(condition)})" for condition in part["conditions"]]
+    return any(
+        connection.execute(
+            f"SELECT count(*) > 0 FROM {source} WHERE {' AND '.join(where)} "
+            f"AND {alias}.variant_id NOT IN (SELECT variant_id FROM listed)"
+        ).fetchall()
+        != [(False,)]
+        for alias in genotypes
+    )
 
 
 def carriers_by_weight(

@@ -268,8 +268,8 @@ class Reduction:
         for part in self.release["relation"]["derived"]:
             if part["alias"] == factor[0]:
                 counted = f'SELECT count(DISTINCT "{factor[1]}") FROM ({by_person(part, self.place)})'
-                found = self.world.pooled.connection.execute(counted).fetchone()
-                return found is not None and found[0] <= 20
+                found = self.world.pooled.connection.execute(counted).fetchall()
+                return bool(found[0][0] <= 20)
         scans = [self.release["relation"]["first"], *(j["scan"] for j in self.release["relation"]["joins"])]
         table = next(scan["table"] for scan in scans if scan["alias"] == factor[0])
         if table in ("genotypes", "variants"):
@@ -277,8 +277,8 @@ class Reduction:
         sql = f'SELECT count(DISTINCT "{factor[1]}") FROM all_{table} WHERE node = {self.place}'
         if table == "scores":
             sql = f"SELECT min(n) FROM ({sql} GROUP BY pgs_id) t(n)"
-        found = self.world.pooled.connection.execute(sql).fetchone()
-        return found is not None and found[0] <= 20
+        found = self.world.pooled.connection.execute(sql).fetchall()
+        return bool(found[0][0] <= 20)
 
     def weights(self, at: str, measure: dict[str, Any], counted: set[str]) -> None:
         """Of a sum over sites by person: each weight has enough carriers, and others none or enough."""
