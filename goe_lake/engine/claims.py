@@ -22,11 +22,11 @@ from goe_lake.engine.behind import BEFORE, REST, SCORES, VALUED, ClassesBehind, 
 from goe_lake.engine.class_counts import PLACE
 from goe_lake.engine.genotypes import CLASS_VALUES
 from goe_lake.engine.low_effect import Part
-from goe_lake.engine.relation import Reading
+from goe_lake.engine.relation import Reading, is_bin
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.words import Words, is_truth
 from goe_lake.errors import ReleaseRefused
-from goe_lake.release import Measure, MeasureFunction
+from goe_lake.release import Measure, MeasureFunction, columns_in
 
 #: Beyond these an answer is refused: who is behind each of its cells could not be kept.
 MOST_CLAIMS: Final = 100_000
@@ -268,6 +268,9 @@ class Claims:
             which, _ = cell.persons(measure.name + SCORES, counted=False)
             base = self.words.base(measure, cell.keys)
             return replace(claim, quantity=f"{COUNT}:scores", behind=which, counted=claim.behind, base=base)
+        if claim.quantity == COUNT and (binned := _binned(reading)):
+            # intervals hold whoever has a value, as a count of the column does
+            return replace(claim, quantity=f"{COUNT}:{binned}", counted=claim.behind)
         if claim.quantity != COUNT:
             everybody, times = cell.persons(measure.name + BEFORE, counted=True)
             if times != claim.factor:
@@ -403,6 +406,15 @@ def quantity_of(reading: Reading, measure: Measure) -> tuple[str, Fraction]:
         return COUNT, Fraction(1)
     unit = Fraction(measure.resolution) / Fraction(UNIT) ** len(measure.factors)
     return f"sum:{_argument(reading, measure)}", unit
+
+
+def _binned(reading: Reading) -> str:
+    """The column whose intervals are keys of *reading*; empty where there is none."""
+    last = reading.release.keys[-1:]
+    if not last or not is_bin(last[0].expression):
+        return ""
+    column = next(iter(columns_in(last[0].expression)))
+    return f"{reading.tables[column.table]}.{column.column}"
 
 
 def _argument(reading: Reading, measure: Measure) -> str:

@@ -65,7 +65,8 @@ class Pooled:
     """The pooled tables in one DuckDB.
 
     Each table stands twice: as analysts see it, and as `all_<table>` with the columns *node* (a
-    place among the nodes) and *person*; `listed` names the sites of the site list.
+    place among the nodes) and *person*. `all_unlisted` has a row for each person and each site of the node
+    that is not listed, whoever carries.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -79,7 +80,7 @@ class Pooled:
 def pool(nodes: Sequence[NodeFiles], listed: Iterable[Site]) -> Pooled:
     """The union of the logical tables of *nodes* under the site list *listed*."""
     wanted = set(listed)
-    tables: dict[str, list[dict[str, Any]]] = {"samples": [], "genotypes": [], "scores": []}
+    tables: dict[str, list[dict[str, Any]]] = {"samples": [], "genotypes": [], "scores": [], "unlisted": []}
     facts: dict[Site, dict[str, Any]] = {}
     for place, node in enumerate(nodes):
         samples = _samples(node)
@@ -92,16 +93,21 @@ def pool(nodes: Sequence[NodeFiles], listed: Iterable[Site]) -> Pooled:
         tables["samples"] += [
             row | covered[row["sample_id"]] for row in samples if row["sample_id"] in covered
         ]
-        for name, rows in (("scores", _scores(node)), ("genotypes", _genotypes(node, wanted, sexes, facts))):
+        genotypes, own = _genotypes(node, wanted, sexes, facts)
+        for name, rows in (("scores", _scores(node)), ("genotypes", genotypes)):
             tables[name] += [row | covered[row["sample_id"]] for row in rows if row["sample_id"] in covered]
+        tables["unlisted"] += [
+            _site_columns(site) | {"sample_id": sample} | here
+            for site in sorted(own - wanted, key=repr)
+            for sample, here in covered.items()
+        ]
     variants = [_site_columns(site) | known for site, known in facts.items()]
     connection = duckdb.connect(config={"threads": 1})
     for name, types in (("samples", SAMPLE_TYPES), ("genotypes", GENOTYPE_TYPES), ("scores", SCORE_TYPES)):
         _load(connection, f"all_{name}", types | HIDDEN, tables[name])
         connection.execute(f"CREATE TABLE {name} AS SELECT * EXCLUDE (node, person) FROM all_{name}")
     _load(connection, "variants", VARIANT_TYPES, variants)
-    names = [{"variant_id": _site_columns(site)["variant_id"]} for site in sorted(wanted, key=repr)]
-    _load(connection, "listed", {"variant_id": VARIANT_TYPES["variant_id"]}, names)
+    _load(connection, "all_unlisted", GENOTYPE_TYPES | HIDDEN, tables["unlisted"])
     return Pooled(connection)
 
 
@@ -171,7 +177,8 @@ def _scores(node: NodeFiles) -> list[dict[str, Any]]:
 
 def _genotypes(
     node: NodeFiles, listed: set[Site], sexes: Mapping[str, str | None], facts: dict[Site, dict[str, Any]]
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], set[Site]]:
+    """The rows of `genotypes` at one node, and the sites of its files."""
     batches = []
     for files, absent, fields in node.batches:
         calls: dict[Site, dict[str, Call]] = {}
@@ -202,7 +209,7 @@ def _genotypes(
                         | {"sample_id": person, "dosage": call.dosage, "called_alleles": call.called,
                         "gq": call.gq, "dp": call.dp}
                     )  # fmt: skip
-    return rows
+    return rows, own
 
 
 def _site_columns(site: Site) -> dict[str, Any]:

@@ -269,17 +269,13 @@ def presence_is_chosen(connection: duckdb.DuckDBPyConnection, node: int, part: d
     tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
     if not all(is_public(one, tables) for one in part["conditions"]):
         return True
-    genotypes = [alias for alias, table in tables.items() if table == "genotypes"]
+    if "genotypes" not in tables.values():
+        return False
     source, where = joined(part["relation"], node)
     where += [f"({safe(condition)})" for condition in part["conditions"]]
-    return any(
-        connection.execute(
-            f"SELECT count(*) > 0 FROM {source} WHERE {' AND '.join(where)} "
-            f"AND {alias}.variant_id NOT IN (SELECT variant_id FROM listed)"
-        ).fetchall()
-        != [(False,)]
-        for alias in genotypes
-    )
+    unlisted = source.replace("all_genotypes ", "all_unlisted ")
+    found = connection.execute(f"SELECT count(*) FROM {unlisted} WHERE {' AND '.join(where)}").fetchall()
+    return bool(found[0][0])
 
 
 def carriers_by_weight(

@@ -74,10 +74,14 @@ def without_id(answer: Answer) -> object:
     return replace(answer.envelope, query_id="", budget_left=None)
 
 
+@pytest.mark.usefixtures("audited")
 @pytest.mark.parametrize("text", ANSWERED)
 def test_answers_are_those_of_the_embedded_federation(client: Client, embedded: Federation, text: str):
-    """Table, types, statuses and envelope are equal; where one refuses, so does the other."""
-    here, there = outcome(embedded, text), outcome(client, text)
+    """Table, types, statuses and envelope are equal; where one refuses, so does the other.
+
+    Both read the same ledgers, so that the second is held to what the first was told.
+    """
+    there, here = outcome(client, text), outcome(embedded, text)
     if isinstance(here, QueryRefused):
         assert vars(there) == vars(here)
         return
