@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,9 +82,16 @@ def no_audit_between_tests() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def audited() -> Iterator[None]:
+@contextmanager
+def with_the_audit() -> Iterator[None]:
     """Numbers are held to earlier ones, as they are outside tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Policy, "audits", AUDITS)
+        yield
+
+
+@pytest.fixture
+def audited() -> Iterator[None]:
+    """The same of one test."""
+    with with_the_audit():
         yield

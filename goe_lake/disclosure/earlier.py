@@ -172,48 +172,58 @@ def judge(
 
 
 def _verdict(claim: Claim, memories: Sequence[Memory], least: int) -> Verdict:
-    computed = Verdict(Fate.COMPUTED, claim.value, claim.selection)
+    found = [_as_it_is(claim, memories, least), _as_persons(claim, memories, least)]
+    earlier = [one for one in found if one is not None]
+    if earlier:
+        # of two earlier numbers the older stands, so that the same words are answered alike each time
+        return min(earlier, key=lambda one: one[0])[1]
+    if claim.rest is not None and _oldest(*claim.rest, memories, least) is not None:
+        return Verdict(Fate.WITHHELD, 0, claim.selection)
+    return Verdict(Fate.COMPUTED, claim.value, claim.selection)
+
+
+def _as_it_is(claim: Claim, memories: Sequence[Memory], least: int) -> tuple[int, Verdict] | None:
+    """What is told of *claim* beside earlier numbers of its own quantity, and the id of that number."""
     found = _oldest(claim.quantity, claim.selection, memories, least)
     if found is None and claim.quantity == COUNT:
         found = _oldest(VALUED, claim.selection, memories, least)
-    if found is not None:
-        return _again(found, found.value, marked=found.text != claim.text)
-    if claim.counted is not None:
-        again = _count_again(claim, memories, least)
-        if again is not None:
-            return again
-    if claim.rest is not None and _oldest(*claim.rest, memories, least) is not None:
-        return Verdict(Fate.WITHHELD, 0, claim.selection)
-    return computed
+    if found is None:
+        return None
+    number, record = found
+    return number, _again(record, record.value, marked=record.text != claim.text)
 
 
-def _count_again(claim: Claim, memories: Sequence[Memory], least: int) -> Verdict | None:
-    """What is told of a count of a column beside counts of persons; None where that is its own number."""
-    assert claim.counted is not None
+def _as_persons(claim: Claim, memories: Sequence[Memory], least: int) -> tuple[int, Verdict] | None:
+    """The same of a count of a column beside counts of persons; None where that is its own number."""
+    if claim.counted is None:
+        return None
     if claim.before is not None:
         everybody = _oldest(COUNT, claim.before, memories, least)
-        if everybody is not None and everybody.text == claim.text:
-            # how many values are missing among persons who were counted is public
-            return None
         if everybody is not None:
-            return _again(everybody, everybody.value - (claim.before_value - claim.value))
+            number, record = everybody
+            if record.text == claim.text:
+                # how many values are missing among persons who were counted is public
+                return None
+            return number, _again(record, record.value - (claim.before_value - claim.value))
     elif claim.base and any(claim.base in memory.counted for memory in memories):
         return None
     found = _oldest(COUNT, claim.counted, memories, least)
-    return None if found is None else _again(found, found.value)
+    return None if found is None else (found[0], _again(found[1], found[1].value))
 
 
 def _again(record: Record, value: int, *, marked: bool = True) -> Verdict:
     return Verdict(Fate.REPEATED, value, record.selection, marked, record.quantity)
 
 
-def _oldest(quantity: str, selection: Selection, memories: Sequence[Memory], least: int) -> Record | None:
-    """The oldest record that differs from *selection* in fewer than *least* persons."""
+def _oldest(
+    quantity: str, selection: Selection, memories: Sequence[Memory], least: int
+) -> tuple[int, Record] | None:
+    """The oldest record that differs from *selection* in fewer than *least* persons, and its id."""
     found = [(number, memory) for memory in memories for number in memory.near(quantity, selection, least)]
     if not found:
         return None
     number, memory = min(found, key=lambda pair: pair[0])
-    return memory.records[number]
+    return number, memory.records[number]
 
 
 def _keep(records: dict[tuple[object, ...], Record], record: Record) -> None:

@@ -257,3 +257,19 @@ def test_rewording_gives_one_value(tmp_path: Path) -> None:
     assert len({answer.table.to_pylist()[0]["x"] for answer in answers}) == 1
     statuses = [answer.status.to_pylist()[0]["x"] for answer in answers]
     assert statuses == ["ok", "approx", "approx", "approx"]
+
+
+def test_the_same_question_has_the_same_answer_each_time(tmp_path: Path) -> None:
+    """Marks and all: what an answer added to the ledger does not change what it is told the second time.
+
+    All but two persons are of one population, so that their number is held to that of everybody.
+    """
+    world = World(tmp_path, SECRETS[0], audit=True)
+    for number, person in enumerate(world.persons["EE"]):
+        person["population"] = "Alpha" if number > 1 else "Beta"
+        person["ldl"] = "" if number == 7 else person["ldl"]
+    text = "SELECT population, count(*) AS n, avg(ldl) AS m, count(ldl) AS l FROM samples GROUP BY population"
+    answers = [world.open().federation.sql(text) for _ in range(3)]
+    told = [(answer.table.to_pylist(), answer.status.to_pylist()) for answer in answers]
+    assert told[0] == told[1] == told[2]
+    assert told[0][1] == [{"population": "ok", "n": "approx", "m": "approx", "l": "approx"}]
