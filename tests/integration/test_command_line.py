@@ -156,7 +156,8 @@ def test_query_prints_the_answer_and_nothing_else(
         rows = [
             {
                 **{column: str(value) for column, value in row.items()},
-                "bmi": f"{row['bmi']:.6g}",
+                "n": f"{row['n']} ≈",
+                "bmi": f"{row['bmi']:.6g} ≈",
                 "ms": "withheld" if row["ms"] is None else f"{row['ms']} ≈",
             }
             for row in rows
