@@ -262,11 +262,11 @@ def test_rewording_gives_one_value(tmp_path: Path) -> None:
 def test_the_same_question_has_the_same_answer_each_time(tmp_path: Path) -> None:
     """Marks and all: what an answer added to the ledger does not change what it is told the second time.
 
-    All but two persons are of one population, so that their number is held to that of everybody.
+    All are of one population, so that their number is held to that of everybody.
     """
     world = World(tmp_path, SECRETS[0], audit=True)
     for number, person in enumerate(world.persons["EE"]):
-        person["population"] = "Alpha" if number > 1 else "Beta"
+        person["population"] = "Alpha"
         person["ldl"] = "" if number == 7 else person["ldl"]
     text = "SELECT population, count(*) AS n, avg(ldl) AS m, count(ldl) AS l FROM samples GROUP BY population"
     answers = [world.open().federation.sql(text) for _ in range(3)]
