@@ -221,7 +221,7 @@ def plot(shares: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
         axes.set_xticks(at, bins(), rotation=20)
         axes.set_ylabel("alleles whose count is told (%)")
         axes.set_xlabel("allele frequency in all nodes")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, ncols=len(shares), loc="lower center", bbox_to_anchor=(0.5, 1.0))
         figure.savefig(path, metadata={"Date": None})
 
 

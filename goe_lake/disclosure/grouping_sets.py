@@ -33,7 +33,7 @@ def hold_margins(
         measures = [part.measures[place] for part in parts]
         sides = [sides_of(measure, least) for measure in measures]
         behind = [np.concatenate(side) for side in zip(*sides, strict=True)]
-        held.append(np.split(_hold(np.concatenate(told), behind, margins, least), ends))
+        held.append(np.split(standing_back(np.concatenate(told), behind, margins, least), ends))
     return list(zip(*held, strict=True))
 
 
@@ -52,7 +52,11 @@ def sides_of(measure: MeasureEvidence, least: int) -> tuple[Counts, ...]:
     assert_never(measure.rule)
 
 
-def _hold(told: Mask, behind: Sequence[Counts], margins: Sequence[Counts], least: int) -> Mask:
+def standing_back(told: Mask, behind: Sequence[Counts], margins: Sequence[Counts], least: int) -> Mask:
+    """*told* without the cells that *margins* (each the number of a cell's margin) would tell of.
+
+    Each of *behind* counts persons by cell, of whom the withheld cells of a margin hold none or *least*.
+    """
     told = told.copy()
     changed = True
     while changed:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Final
 
 import duckdb
@@ -23,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from goe_lake.disclosure import Decision, Policy, Rule, decide
-from goe_lake.disclosure.families import Mask
+from goe_lake.disclosure.families import Counts, Mask
+from goe_lake.disclosure.grouping_sets import sides_of, standing_back
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.class_counts import ClassCounts, counts_from_calls
 from goe_lake.engine.genotypes import CLASSES, Indexes, blocks, one_chunk
@@ -277,6 +279,7 @@ def _told_cells(shape: Shape, sites: Selection, sums: npt.NDArray[np.int64], pol
     columns: dict[str, Any] = {
         key.name: one_chunk(whole.cells.column(key.name)) for key in shape.release.keys
     }
+    coarser = _coarser(shape, whole)
     for place, measure in enumerate(shape.release.measures):
         told = decision.values[place]
         values = one_chunk(whole.cells.column(measure.name))
@@ -284,7 +287,10 @@ def _told_cells(shape: Shape, sites: Selection, sums: npt.NDArray[np.int64], pol
         lower: pa.Array[Any] = pa.nulls(len(told), values.type)
         if place in shape.remainders:
             rest = sums[1 + shape.remainders.index(place)]
-            told = told & _stands(shape, sites, rest, whole, place, policy)
+            remainder = tallied(shape.blueprint, shape.kinds, sites, rest)
+            told = told & _stands(rest, remainder, whole, place, len(sites), policy)
+            behind = _behind(whole, remainder, place, policy)
+            told = standing_back(told, behind, coarser, policy.min_contributors)
             if measure.function is not MeasureFunction.SUM and not told.all():
                 lower = _lower(shape, sites, sums[0] - rest, whole, place)
         columns[measure.name] = pc.if_else(pa.array(told), values, nothing)
@@ -293,11 +299,43 @@ def _told_cells(shape: Shape, sites: Selection, sums: npt.NDArray[np.int64], pol
     return pa.table(columns).filter(pa.array(decision.cells))
 
 
-def _stands(shape: Shape, sites: Selection, rest: Grid, whole: Tallied, place: int, policy: Policy) -> Mask:
+def _coarser(shape: Shape, whole: Tallied) -> list[Counts]:
+    """For each choice of fewer keys about persons, which cells of *whole* make one cell of that.
+
+    Whoever may ask by population and sex may ask by either, and by none: the difference is of the cells that
+    are withheld.
+    """
+    names = [key.name for key in shape.blueprint.reading.person_keys]
+    codes = {name: one_chunk(whole.cells.column(name)).dictionary_encode("encode").indices for name in names}
+    found = []
+    for kept in (chosen for size in range(len(names)) for chosen in combinations(names, size)):
+        number = whole.site.astype(np.int64)
+        for name in kept:
+            code = codes[name].to_numpy().astype(np.int64)
+            number = number * (int(code.max(initial=0)) + 1) + code
+        found.append(np.unique(number, return_inverse=True)[1].reshape(-1))
+    return found
+
+
+def _behind(whole: Tallied, remainder: Tallied, place: int, policy: Policy) -> list[Counts]:
+    """By cell of *whole*, the persons of whom withheld cells together hold none or enough.
+
+    These are whoever contributes and whoever does not, over all nodes and among those that hide theirs.
+    """
+    least = policy.min_contributors
+    combinations_, sites = int(whole.combination_of.max(initial=0)) + 1, int(whole.site.max(initial=0)) + 1
+    found = list(sides_of(whole.evidence.measures[place], least))
+    for side in sides_of(remainder.evidence.measures[place], least):
+        grid = np.zeros((combinations_, sites), dtype=np.int64)
+        grid[remainder.combination, remainder.site] = side
+        found.append(grid[whole.combination, whole.site])
+    return found
+
+
+def _stands(rest: Grid, remainder: Tallied, whole: Tallied, place: int, sites: int, policy: Policy) -> Mask:
     """For each cell of *whole*: no node hides its part of the measure, or what they hide may be told."""
-    remainder = tallied(shape.blueprint, shape.kinds, sites, rest)
     decision: Decision = decide(remainder.evidence, policy)
-    told = _on_grid(remainder, decision.cells & decision.values[place], len(sites))
+    told = _on_grid(remainder, decision.cells & decision.values[place], sites)
     hides = np.zeros(told.shape, dtype=bool)
     for kind, combination in enumerate(whole.combination_of):
         hides[combination] |= rest[kind] > 0

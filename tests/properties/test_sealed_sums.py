@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -181,4 +182,21 @@ def check(world: World, federation: Federation, asked: Question, k: int = K) -> 
             hiding, contributors = remainder(own, behind, cell, place)
             assert not hiding or contributors >= k, f"{at}: {hiding} countries hide {contributors}"
             rescued += hiding > 0
+    check_margins(asked, answers, total, k)
     return told, rescued
+
+
+def check_margins(asked: Question, answers: Mapping[Key, Key], total: Mapping[Key, Key], k: int) -> None:
+    """What is withheld of a sum over fewer labels, which may be asked for as well, rests on none or k."""
+    labels = [place for place, key in enumerate(asked.keys) if key in LABELS]
+    for place, who in enumerate(asked.measures.values()):
+        for kept in (chosen for size in range(len(labels)) for chosen in combinations(labels, size)):
+            dropped = set(labels) - set(kept)
+            sums: dict[Key, list[int]] = {}
+            for cell, counts in total.items():
+                margin = tuple(value for at, value in enumerate(cell) if at not in dropped)
+                told = cell in answers and answers[cell][place] is not None
+                sums.setdefault(margin, [0, 0])[told] += counts[place] if who else 0
+            for margin, (withheld, shown) in sums.items():
+                few = f"{asked} {margin}: {withheld} contributors are withheld beside {shown}"
+                assert not shown or withheld == 0 or withheld >= k, few
