@@ -54,6 +54,8 @@ IS_DP: Final = 5
 IS_LEN: Final = 6
 UNCLEAR: Final = 7
 ROLES: Final = 8
+#: Persons whose genotypes are compared at a time.
+PAIRS: Final = 32
 #: What the field of a block's quality holds, by its role.
 WHOLE: Final = 0
 DECIMAL: Final = 1
@@ -293,18 +295,20 @@ def _allele_of(value):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _pairs(raw, at, alts, persons, scratch, words, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
-    """Genotypes of two alleles of 8 bits, four persons at a time; the entries after them, -1 where odd."""
-    size = 2 * persons
-    for place in range(size):
-        scratch[place] = raw[at + place]
-    whole = size // 8
-    for word in range(whole + 1):
-        # both alleles are 0, phased or not
-        if word < whole and words[word] & np.uint64(0xFEFEFEFEFEFEFEFE) == np.uint64(0x0202020202020202):
-            continue
-        for person in range(4 * word, min(4 * word + 4, persons)):
-            first, second = _allele_of(scratch[2 * person]), _allele_of(scratch[2 * person + 1])
+def _pairs(raw, at, alts, persons, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
+    """Genotypes of two alleles of 8 bits, PAIRS persons at a time; the entries after them, -1 where odd."""
+    groups = persons // PAIRS
+    for group in range(groups + 1):
+        if group < groups:
+            start, other = np.uint64(at + 2 * PAIRS * group), np.uint8(0)
+            for place in range(2 * PAIRS):
+                other |= raw[start + np.uint64(place)] ^ np.uint8(2)
+            # all alleles are 0, phased or not
+            if other & np.uint8(0xFE) == 0:
+                continue
+        for person in range(PAIRS * group, min(PAIRS * group + PAIRS, persons)):
+            cell = np.uint64(at + 2 * person)
+            first, second = _allele_of(raw[cell]), _allele_of(raw[cell + np.uint64(1)])
             if first < -1 or second == -3 or first > alts or second > alts:
                 return np.int64(-1)
             if first != 0 or second != 0:
@@ -378,7 +382,7 @@ def parse_records(raw, text, at, to, line, stop, known, limits, out):  # type: i
         known.quality,
     )
     all_facts, who, firsts, seconds = out.facts, out.person, out.first, out.second
-    all_gq, all_dp, all_called, scratch, words = out.gq, out.dp, out.called, out.scratch, out.words
+    all_gq, all_dp, all_called = out.gq, out.dp, out.called
     persons = limits.persons
     places, kinds, sizes = out.notes[0], out.notes[1], out.notes[2]
     entries = all_facts[line - 1, ENTRIES] if line else 0
@@ -429,18 +433,7 @@ def parse_records(raw, text, at, to, line, stop, known, limits, out):  # type: i
                             state = np.int64(ODD)
                     if state == ROWS:
                         if sizes[IS_GT] == 2:
-                            more = _pairs(
-                                raw,
-                                places[IS_GT],
-                                alts,
-                                persons,
-                                scratch,
-                                words,
-                                who,
-                                firsts,
-                                seconds,
-                                entries,
-                            )
+                            more = _pairs(raw, places[IS_GT], alts, persons, who, firsts, seconds, entries)
                         else:
                             more = _singles(raw, places[IS_GT], alts, persons, who, firsts, seconds, entries)
                         if more < 0:

@@ -203,9 +203,10 @@ def _class_columns(unit: Unit, rows: Rows, order: Numbers) -> dict[str, Vector]:
 
 def blocks_of(unit: Unit, order: tuple[int, ...] | None) -> Blocks:
     """The reference blocks among the lines of *unit*."""
-    facts = unit.lines.facts[unit.lines.facts[:, STATE] == NO_ALT]
-    called = unit.lines.called[: len(facts)]
+    facts = unit.lines.facts
+    lines = np.flatnonzero(facts[:, STATE] == NO_ALT)
+    called = unit.lines.called[: len(lines)]
     if order is not None:
         called = called[:, np.array(order)]
-    ends = np.broadcast_to(facts[:, END, None].astype(np.int32), called.shape)
-    return Blocks(facts[:, POS].astype(np.int32), ends, called, facts[:, SPANNING].astype(bool))
+    ends = np.broadcast_to(facts[lines, END, None].astype(np.int32), called.shape)
+    return Blocks(facts[lines, POS].astype(np.int32), ends, called, facts[lines, SPANNING].astype(bool))

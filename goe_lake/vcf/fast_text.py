@@ -100,8 +100,7 @@ class Lines(NamedTuple):
 
     An entry is a *person* with the numbers of two alleles, -1 where not called and -2 where there is
     no second one; those of a line end at its ENTRIES. *gq* and *dp* are (lines with rows, persons),
-    *called* (lines without, persons). *scratch*, *words* (the same
-    memory) and *notes*, (3, NOTES), are the loops' own.
+    *called* (lines without, persons). *scratch* and *notes*, (3, NOTES), are the loops' own.
     """
 
     facts: Numbers
@@ -112,7 +111,6 @@ class Lines(NamedTuple):
     dp: npt.NDArray[np.int32]
     called: npt.NDArray[np.int8]
     scratch: Text
-    words: npt.NDArray[np.uint64]
     notes: Numbers
 
 

@@ -15,6 +15,7 @@ from goe_lake.vcf.fast_known_bcf import KnownVectors
 from goe_lake.vcf.fast_table import Unit
 from goe_lake.vcf.fast_text import (
     FACTS,
+    GROUP,
     NEW_FILTER,
     NEW_FORMAT,
     NOTES,
@@ -120,7 +121,6 @@ def lines_for(records: int, size: int, limits: Limits) -> Lines:
     """Arrays that hold whatever *records* in *size* bytes may say."""
     persons = limits.persons
     most = min(records * persons, size) + 1
-    words = np.zeros(persons // 2 + 8, np.uint64)
     return Lines(
         facts=np.empty((records, FACTS), np.int64),
         person=np.empty(most, np.uint32),
@@ -129,8 +129,7 @@ def lines_for(records: int, size: int, limits: Limits) -> Lines:
         gq=np.empty((records if limits.keep_gq else 1, persons), np.int32),
         dp=np.empty((records if limits.keep_dp else 1, persons), np.int32),
         called=np.empty((records, persons), np.int8),
-        scratch=words.view(np.uint8),
-        words=words,
+        scratch=np.zeros(4 * GROUP, np.uint8),
         notes=np.zeros((3, NOTES), np.int64),
     )
 
