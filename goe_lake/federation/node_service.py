@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,6 +63,9 @@ class NodeService:
         circle = circle_of(membership) if sealer is not None else None
         self._seat = Seat(circle, sealer) if circle is not None and sealer is not None else None
         self._standing = self._open()
+        if self._seat is not None:
+            # also where the clock was set back: what an earlier process sealed for is not sealed for again
+            self._seat.not_before(_last_entry(self._standing.node))
 
     @property
     def node_id(self) -> str:
@@ -227,6 +231,12 @@ class NodeService:
 
     def _moved(self) -> bool:
         return current_id(self._standing.node.lake) != self._standing.description.snapshot_id
+
+
+def _last_entry(node: EmbeddedNode) -> float:
+    """When the newest entry of the node's ledger was written, in seconds since 1970."""
+    (newest,) = node.open_ledger().entries("TRUE ORDER BY seq DESC LIMIT 1")
+    return datetime.fromisoformat(newest.at).timestamp()
 
 
 def _within(seconds: float, node: EmbeddedNode, work: Callable[[], T]) -> T:

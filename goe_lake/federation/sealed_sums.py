@@ -140,6 +140,10 @@ class Seat:
         # nonces that an earlier process took are not taken again
         self._since = self.clock() - 0.001  # a nonce tells milliseconds
 
+    def not_before(self, seconds: float) -> None:
+        """Take no nonce that was made before *seconds* (since 1970): an earlier process was at work then."""
+        self._since = max(self._since, seconds)
+
     def takes(self, nonce: str, made: float) -> bool:
         """Whether *nonce*, made at that time, is of now and new; from now on it is not."""
         now = self.clock()

@@ -9,13 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 import goe_lake
-from goe_lake.errors import LakeError, ReleaseRefused
+from goe_lake.config import read_node
+from goe_lake.errors import ConfigError, LakeError, NodeFailed, ReleaseRefused
 from goe_lake.federation.ledger import Kind as Entry
 from goe_lake.federation.listing import deciding
 from goe_lake.federation.listing import search as searching
@@ -29,6 +31,7 @@ from goe_lake.federation.listing.search import RoundNotFinished, search
 from goe_lake.federation.sealed_sums import new_nonce
 from goe_lake.federation.sealing import ChaChaStream
 from goe_lake.genome import CONTIGS
+from goe_lake.lake.purge import purge
 from tests.federation.nodes import build_nodes
 from tests.federation.seats import Desk, Site, desks
 
@@ -332,6 +335,38 @@ def test_letters_are_told_of_reached_places_only():
     assert np.count_nonzero(opened) == 2
 
 
+def test_a_node_that_is_lost_on_the_way_is_named():
+    """Whatever the step: nothing is listed, and a new round over the same snapshots finds what there is."""
+    worlds = crowded(12, 60, 4, 3)
+
+    def lost(step: Step, carried: list[Piece], payload: bytes) -> tuple[Step, list[Piece], bytes]:
+        raise NodeFailed("N02", "", "the node cannot be reached")
+
+    for kind in (Kind.BEGIN, Kind.STAGE, Kind.FILL, Kind.NAMES, Kind.KEEP):
+        nodes, circle = desks(worlds)
+        between = {
+            name: Meddling(desk, lambda s, c, p, kind=kind: lost(s, c, p) if s.kind is kind else (s, c, p))
+            if name == "N02"
+            else desk
+            for name, desk in nodes.items()
+        }
+        with pytest.raises(RoundNotFinished, match="N02: the node cannot be reached") as failed:
+            search(between, circle, "")
+        assert ("is listed" in str(failed.value)) == (kind is Kind.KEEP)
+    assert set(found_of(worlds)) == pooled(worlds)
+
+
+def test_who_cannot_seal_makes_no_round(tmp_path: Path):
+    """Two nodes, no keys, or a node whose protection is off."""
+    tomls = build_nodes(tmp_path, dict.fromkeys(("AT", "EE", "FI"), (3,)))
+    for few in (goe_lake.open_federation(tomls[:2]), goe_lake.open_federation(tomls, sealed=False)):
+        with pytest.raises(ConfigError, match="at least 3 nodes"):
+            few.list_sites()
+    (tmp_path / "EE" / "policy.toml").write_text('version = 1\nprotection = "off"\n')
+    with pytest.raises(RoundNotFinished, match="NODE-EE: protection is off here"):
+        goe_lake.open_federation(tomls).list_sites()
+
+
 # one round after another -----------------------------------------------------------------------------
 
 
@@ -381,10 +416,32 @@ def test_lakes_list_what_no_country_may(tmp_path: Path):
     assert later.list_sites().sites.num_rows == 0
     assert later.site_list.digest == federation.site_list.digest
     for toml in tomls:
+        purge(read_node(toml))
         (kept,) = kept_sites(toml.parent / "lake")
         assert kept.column("type").to_pylist() == ["snv"]
+    # releases have the site as well, with its allele number
+    later.release_frequencies()
+    released = later.frequencies("chr1").filter(pc.field("country") == "all").to_pylist()
+    assert {(row["pos"], row["an"]) for row in released if row["population"] == row["sex"] == "all"} == {
+        (2000, 480),
+        (5000, 480),
+    }
     log = later._members[0].node.open_ledger().entries("kind = ?", [Entry.SITES])
     assert [entry.content.get("sites") for entry in log] == [None, 1, None, 0]
+
+
+@pytest.mark.nightly
+def test_29_lakes(tmp_path: Path):
+    """A round over as many lakes as there are countries; afterwards sealed sums tell the sites."""
+    counts = np.random.default_rng(13).integers(0, 2, (29, 12))
+    countries = [f"{a}{b}" for a in "ABCDEF" for b in "KLMNO"][:29]
+    carriers = {name: tuple(map(int, row)) for name, row in zip(countries, counts, strict=True)}
+    federation = goe_lake.open_federation(build_nodes(tmp_path, carriers, persons=30))
+    assert federation.site_list.sites.num_rows == 0
+    federation.list_sites()
+    expected = {f"chr1-{1000 * place}-A-C": int(n) for place, n in enumerate(counts.sum(axis=0), 1) if n >= 5}
+    told = {row["variant_id"]: row["ac"] for row in federation.sql(BY_SITE).table.to_pylist()}
+    assert told == expected
 
 
 def test_newly_listed_sites_lie_in_genes(tmp_path: Path):

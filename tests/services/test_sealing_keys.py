@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,13 +12,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from goe_lake.cli import main
+from goe_lake.config import read_node
 from goe_lake.errors import ConfigError
 from goe_lake.federation.identity import Identity
 from goe_lake.federation.keys import FederationKeys, make_federation_keys
+from goe_lake.federation.ledger import Kind, Ledger, Record
 from goe_lake.federation.membership import read_federation
+from goe_lake.federation.node_service import NodeService
+from goe_lake.federation.sealed_sums import new_nonce
 from goe_lake.federation.sealing import Agreement, SealBroken, open_sum
 from goe_lake.federation.sealing_keys import keys_on, sealer_of
 from goe_lake.federation.signed import PINNED, check_vouched, sign_federation, signature_of
+from tests.federation.nodes import build_nodes
+from tests.services.running import prepare
 
 NODES = [(f"GOE-{code}-NODE-1", code, f"{code.lower()}.example", 8443) for code in ("FI", "EE", "LV")]
 TODAY = datetime.now(UTC).date()
@@ -132,3 +139,30 @@ def test_the_keeper_of_the_federation_signs(keys: FederationKeys, tmp_path: Path
     check_vouched(membership, Identity("GOE-EE-NODE-1", folder))
     with pytest.raises(SystemExit):
         main(["federation", "sign", str(keys.federation), "--key", str(folder / "sealing-1.key")])
+
+
+def test_what_an_earlier_process_sealed_for_is_not_sealed_for_again(tmp_path: Path):
+    """Also where the clock was set back meanwhile: the ledger knows that it was later once."""
+    tomls = build_nodes(tmp_path / "nodes", dict.fromkeys(("EE", "FI", "LV"), (9,)), k=10)
+    running = prepare(tmp_path, tomls)
+    config = read_node(tomls[0])
+    member = running.membership.node(config.node_id)
+
+    def takes() -> bool:
+        sealer = sealer_of(member, running.membership, running.identity(config.node_id))
+        service = NodeService(tomls[0], running.membership, sealer)
+        seat = service._seat
+        assert seat is not None
+        time.sleep(0.01)  # a nonce tells milliseconds
+        nonce = new_nonce()
+        taken = seat.takes(nonce, time.time())
+        service.close()
+        return taken
+
+    assert takes()
+    ahead = Ledger.open(
+        config.ledger, config.lake, config.node_id, lambda: datetime.now(UTC) + timedelta(hours=1)
+    )
+    ahead.append(Record(Kind.SITES))
+    ahead.close()
+    assert not takes()
