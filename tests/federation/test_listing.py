@@ -215,7 +215,7 @@ def meddled(change: object, kind: Kind, worlds: dict[str, dict[Site, int]] | Non
     with pytest.raises(RoundNotFinished) as failed:
         search(between, circle, "")
     assert all(not desk.kept for desk in nodes.values())
-    assert failed.value.step == kind or kind in (Kind.FILL,)
+    assert failed.value.step == kind
     return str(failed.value)
 
 
@@ -342,7 +342,7 @@ def test_a_node_that_is_lost_on_the_way_is_named():
     def lost(step: Step, carried: list[Piece], payload: bytes) -> tuple[Step, list[Piece], bytes]:
         raise NodeFailed("N02", "", "the node cannot be reached")
 
-    for kind in (Kind.BEGIN, Kind.STAGE, Kind.FILL, Kind.NAMES, Kind.KEEP):
+    for kind in (Kind.BEGIN, Kind.AGREE, Kind.STAGE, Kind.NAMES, Kind.KEEP):
         nodes, circle = desks(worlds)
         between = {
             name: Meddling(desk, lambda s, c, p, kind=kind: lost(s, c, p) if s.kind is kind else (s, c, p))
