@@ -41,8 +41,9 @@ class Policy:
     *max_share* is the largest share (0..1) that one person may have of a sum, and *max_moment_share* of a
     sum of products, such as a variance is made of, by the distance from the mean. *consent* gives the
     purposes that each consent code covers; empty means that everyone is covered. With
-    *projects_required* only projects that the node's officer approved are answered. *output* says
-    whether numbers leave as they are, rounded to 5, or with noise.
+    *projects_required* only projects that the node's officer approved are answered. With *site_rounds*
+    the node takes part in rounds that list sites of few carriers here and enough in all nodes together.
+    *output* says whether numbers leave as they are, rounded to 5, or with noise.
     """
 
     protection: Protection = "on"
@@ -53,6 +54,7 @@ class Policy:
     max_share: float = 0.25
     max_moment_share: float = 0.6
     overlap_audit: bool = True
+    site_rounds: bool = True
     min_carriers: int = 10
     budget: Budget = field(default_factory=Budget)
     projects_required: bool = False
@@ -136,6 +138,7 @@ def parse_policy(text: str, file: str) -> Policy:
         max_share=_share(top, "max_share", DEFAULT_POLICY.max_share),
         max_moment_share=_share(top, "max_moment_share", DEFAULT_POLICY.max_moment_share),
         overlap_audit=top.truth("overlap_audit", True, "true or false"),
+        site_rounds=top.truth("site_rounds", True, "true or false"),
         min_carriers=_frequencies(top.section("frequencies"), min_persons),
         budget=_budget(top.section("budget")),
         projects_required=_projects(top.section("projects")),

@@ -277,6 +277,8 @@ class EmbeddedNode:
     def list_sites(self, step: Step, carried: Sequence[Piece], payload: bytes) -> Piece:
         """The node's part in one *step* of a round that lists sites; the ledger records what is told."""
         seat = self._seated(step.site_list_digest)
+        if not self.policy.site_rounds:
+            raise ReleaseRefused("R226", "its policy lets it take part in no round that lists sites")
         assert self._site_list is not None
         if self._listing is None or self._listing[0] is not self._site_list:
             here = (seat, self._engine, self._site_list, step.site_list_digest)

@@ -35,6 +35,7 @@ def test_contributors_follow_persons_where_they_are_not_given() -> None:
         ("version = 2", "version"),
         ('output = "fuzzy"', "output"),
         ('overlap_audit = "no"', "overlap_audit"),
+        ("site_rounds = 0", "site_rounds"),
         ("[noise]\nepsilon = 1", "noise"),
         ('output = "noisy"\n[noise]\nepsilon = 0', "noise.epsilon"),
         ('output = "noisy"\n[noise]\nepsilon = 1\nepsilon_per_release = 2', "noise.epsilon_per_release"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -64,6 +65,7 @@ def desks(
     *,
     last: Mapping[str, str] | None = None,
     snapshots: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> tuple[dict[str, Desk], Circle]:
     """A desk for each node of *worlds*; *last* are the snapshots of the round before."""
     names = sorted(worlds)
@@ -87,5 +89,5 @@ def desks(
             noted.append,
             keep,
         )
-        made[name] = Desk(ListingSeat(Seat(circle, sealers[name]), here), noted, kept)
+        made[name] = Desk(ListingSeat(Seat(circle, sealers[name], clock), here), noted, kept)
     return made, circle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -120,7 +119,7 @@ class Seen:
     by_readers: bytes
 
 
-def seen_in(world: dict[str, dict[Site, int]], nonce: str, patch: pytest.MonkeyPatch) -> Seen:
+def seen_in(world: dict[str, dict[Site, int]], patch: pytest.MonkeyPatch) -> Seen:
     """A round over *world* whose nonce and secret are the same for every world: places of sites are."""
     sums: list[bytes] = []
 
@@ -133,8 +132,8 @@ def seen_in(world: dict[str, dict[Site, int]], nonce: str, patch: pytest.MonkeyP
         really = deciding.looked_up
         patched.setattr(deciding, "looked_up", looked_up)
         patched.setattr(seating, "os", SimpleNamespace(urandom=bytes))
-        patched.setattr(searching, "new_nonce", lambda: nonce)
-        nodes, circle = desks(world)
+        patched.setattr(searching, "new_nonce", lambda: f"{1_700_000_000_000:013}-{0:032}")
+        nodes, circle = desks(world, clock=lambda: 1_700_000_000.0)
         sites = search(nodes, circle, "").sites
     given = [pair for desk in nodes.values() for pair in desk.given]
     stages = sorted({step.stage for step, _ in given})
@@ -162,8 +161,7 @@ def test_two_worlds_look_alike(monkeypatch: pytest.MonkeyPatch):
     world = {node: dict(row) for node, row in some.items()}
     for node, row in world.items():
         row["chr9", 77, "G", "T"] = 9 if node == "N02" else 0
-    soon = f"{int((time.time() + 4) * 1000):013}-{0:032}"  # both worlds' nodes begin before
-    one, other = seen_in(some, soon, monkeypatch), seen_in(world, soon, monkeypatch)
+    one, other = seen_in(some, monkeypatch), seen_in(world, monkeypatch)
     assert len(one.found) > 50
     assert one.found == other.found
     assert one.reached == other.reached
@@ -364,6 +362,9 @@ def test_who_cannot_seal_makes_no_round(tmp_path: Path):
             few.list_sites()
     (tmp_path / "EE" / "policy.toml").write_text('version = 1\nprotection = "off"\n')
     with pytest.raises(RoundNotFinished, match="NODE-EE: protection is off here"):
+        goe_lake.open_federation(tomls).list_sites()
+    (tmp_path / "EE" / "policy.toml").write_text("version = 1\nmin_persons = 5\nsite_rounds = false\n")
+    with pytest.raises(RoundNotFinished, match="NODE-EE: its policy lets it take part in no round"):
         goe_lake.open_federation(tomls).list_sites()
 
 
