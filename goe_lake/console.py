@@ -8,14 +8,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-from pyarrow import csv, parquet
 from rich.console import Console
 from rich.table import Table
 
 from goe_lake.release import Bound, Status
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from goe_lake.federation import Answer
 
 
@@ -48,6 +48,10 @@ def write_answer(answer: Answer, format_: Format, output: Path | None, *, status
 
 
 def _columns(table: pa.Table, format_: Format) -> bytes:
+    # commands that show no table need not wait for Arrow
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
     sink = pa.BufferOutputStream()
     if format_ is Format.CSV:
         csv.write_csv(table, sink)
@@ -80,6 +84,8 @@ def _table_text(answer: Answer, output: Path | None) -> str:
 
 def answer_table(answer: Answer) -> Table:
     """The answer as a table for a terminal."""
+    import pyarrow as pa
+
     bounds = {(bound.row, bound.column): bound for bound in answer.envelope.bounds}
     table = Table()
     for field in answer.table.schema:

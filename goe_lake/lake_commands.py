@@ -59,10 +59,15 @@ def ingest(
 def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport:
     """Ingest *node*: with bars on a terminal, with plain lines elsewhere, in silence without a console."""
     from goe_lake.config import read_node
+    from goe_lake.vcf.ahead import scan_ahead
+
+    config = read_node(node)
+    if not config.lake.exists():
+        # nothing remembers these files yet
+        scan_ahead([path for delivery in config.genotypes for path in delivery.files])
     from goe_lake.engine.policy import read_policy
     from goe_lake.lake import ingest as ingest_node
 
-    config = read_node(node)
     policy = read_policy(config.policy)
     least = policy.min_persons if policy.protects else 1
     if console is None:

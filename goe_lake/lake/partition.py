@@ -35,6 +35,7 @@ from goe_lake.vcf.blocks import joined_blocks
 from goe_lake.vcf.chunk import Chunk, EncodedChunk
 from goe_lake.vcf.encode import CALLS, SITES, encode
 from goe_lake.vcf.leaving import keep_persons
+from goe_lake.vcf.memory import keep_freed_arrays
 from goe_lake.vcf.odd import Apart, here
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
 from goe_lake.vcf.reference import Sequence, read_reference
@@ -177,6 +178,7 @@ def convert_job(job: Job, report: Report, apart: Apart = here) -> PartitionSumma
     place at the end: a worker whose owner was killed cannot write into what another one makes. Raises
     InputError, and OSError where a disk fails.
     """
+    keep_freed_arrays()
     work = job.folder.with_name(f".{job.folder.name}.{os.getpid()}")
     for left in (job.folder, *job.folder.parent.glob(f".{job.folder.name}.*")):
         shutil.rmtree(left, ignore_errors=True)

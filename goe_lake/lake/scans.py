@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from goe_lake.lake.progress import Progress
+from goe_lake.vcf.ahead import scanned
 from goe_lake.vcf.container import Container, read_chunks
 from goe_lake.vcf.header import Header, parse_header
-from goe_lake.vcf.scan import Run, Scan, scan
+from goe_lake.vcf.scan import Run, Scan
 
 #: The folder of the notes, beneath staging.
 SCANS: Final = "scans"
@@ -51,7 +52,7 @@ def _scan(path: Path, folder: Path) -> Scan:
         # a process that was killed may have left half a note
         with suppress(ValueError, KeyError, TypeError):
             return _from_json(path, json.loads(memory.read_text()))
-    found = scan(path)
+    found = scanned(path)
     memory.write_text(json.dumps({**asdict(found), "header": None}))
     return found
 

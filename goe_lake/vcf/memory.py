@@ -7,8 +7,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Final
 
-import pyarrow as pa
-
 #: Numbers of glibc's `mallopt`, and how much is kept.
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
@@ -21,11 +19,17 @@ def keep_freed_memory() -> None:
     """Let this process keep freed memory for its next arrays.
 
     Returned at once, as glibc does with blocks beyond 128 KB, it has to be asked for and cleared page
-    by page again, which costs as much as decoding what it is for. Arrow then asks glibc too, because its own
-    allocator gives back early as well. Elsewhere nothing is done.
+    by page again, which costs as much as decoding what it is for. Elsewhere nothing is done.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, KEPT_BLOCK)
         library.mallopt(_TRIM_THRESHOLD, KEPT_TOTAL)
-        pa.set_memory_pool(pa.system_memory_pool())
+
+
+def keep_freed_arrays() -> None:
+    """The same for Arrow's arrays: its own allocator gives back early as well, so that glibc has to do."""
+    import pyarrow as pa
+
+    keep_freed_memory()
+    pa.set_memory_pool(pa.system_memory_pool())
