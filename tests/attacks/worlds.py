@@ -13,6 +13,7 @@ from goe_lake.federation import Federation
 from goe_lake.lake import ingest
 
 K = 5
+POLICY = f"version = 1\nmin_persons = {K}\n"
 TARGET = "N0P00"
 # Known to the attacker, and hers alone at her node and elsewhere
 KNOWN = {"sex": "F", "birth_year": "1903", "population": "Alpha", "cohort": "C1"}
@@ -55,19 +56,25 @@ resolution = 0.01
 
 def open_world(folder: Path, secret: dict[str, str]) -> Federation:
     """A federation of three countries with 40 persons each, among them the target with *secret*."""
+    return open_federation(build_world(folder, secret), project="demo")
+
+
+def build_world(folder: Path, secret: dict[str, str], persons: int = 40, policy: str = POLICY) -> list[Path]:
+    """The node.toml of three countries with *persons* each, ingested; the target with *secret* is in the first."""
     tomls = []
     for number, country in enumerate(("EE", "FI", "LV")):
         node = folder / country
         node.mkdir(parents=True)
-        _write_node(node, number, country, secret)
+        _write_node(node, number, country, secret, persons)
+        (node / "policy.toml").write_text(policy)
         ingest(read_node(node / "node.toml"), min_label_persons=1, progress=None)
         tomls.append(node / "node.toml")
-    return open_federation(tomls, project="demo")
+    return tomls
 
 
-def _write_node(folder: Path, number: int, country: str, secret: dict[str, str]) -> None:
+def _write_node(folder: Path, number: int, country: str, secret: dict[str, str], persons: int) -> None:
     chance = random.Random(number)
-    ids = [f"N{number}P{place:02d}" for place in range(40)]
+    ids = [f"N{number}P{place:02d}" for place in range(persons)]
     samples, scores, calls = [], [], {site: [] for site in SITES}
     for name in ids:
         values = {
@@ -99,7 +106,6 @@ def _write_node(folder: Path, number: int, country: str, secret: dict[str, str])
     (folder / "samples.tsv").write_text("\n".join(["\t".join(COLUMNS), *samples]) + "\n")
     (folder / "scores.tsv").write_text("\n".join(["sample_id\tpgs_id\tscore", *scores]) + "\n")
     (folder / "node.toml").write_text(NODE.format(number=number, country=country))
-    (folder / "policy.toml").write_text(f"version = 1\nmin_persons = {K}\n")
 
 
 def observed(federation: Federation, text: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Attacks on a gateway, and what each gateway stops and answers."""
