@@ -54,14 +54,19 @@ class Ours:
 class RawDuckDB:
     """DuckDB over the pooled rows: what an analyst could ask without any protection."""
 
-    def __init__(self, folder: Path, pooled: pa.Table | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def begin(self, attack: str) -> None:
         """Nothing is remembered."""
 
+    def rewritten(self, text: str) -> str:
+        """What is run for *text*: the text itself."""
+        return text
+
     def ask(self, step: Step) -> pa.Table:
-        """DuckDB's own answer over the rows of the step's nodes."""
+        """DuckDB's answer over the rows of the step's nodes."""
+        text = self.rewritten(step.sql)
         connection = duckdb.connect()
         connection.execute("SET threads = 1")
         connection.execute("SET memory_limit = '1GB'")
@@ -70,7 +75,7 @@ class RawDuckDB:
         timer = threading.Timer(SECONDS, connection.interrupt)
         timer.start()
         try:
-            relation = connection.sql(step.sql)
+            relation = connection.sql(text)
             return relation.to_arrow_table() if relation is not None else pa.table({})
         except duckdb.InterruptException:
             raise TimeoutError(f"ran for more than {SECONDS:.0f} s") from None
@@ -84,11 +89,8 @@ class PlainRewriter(RawDuckDB):
 
     LEAST: Final = 10
 
-    def ask(self, step: Step) -> pa.Table:
-        """DuckDB's answer to the rewritten text."""
-        return super().ask(Step(self._rewritten(step.sql), nodes=step.nodes))
-
-    def _rewritten(self, text: str) -> str:
+    def rewritten(self, text: str) -> str:
+        """*text* with the threshold; PermissionError for anything that is not one SELECT of aggregates."""
         trees = sqlglot.parse(text, dialect="duckdb")
         if len(trees) != 1 or not isinstance(trees[0], exp.Query):
             raise PermissionError("only one SELECT is answered")
@@ -132,7 +134,9 @@ def _load_calls(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Add the rows of a small VCF of diploid calls."""
     lines = [line.split("\t") for line in path.read_text().splitlines() if not line.startswith("##")]
     names = lines[0][9:]
-    columns: dict[str, list[str | int]] = {name: [] for name in ("contig", "pos", "ref", "alt", "sample_id", "call")}
+    columns: dict[str, list[str | int]] = {
+        name: [] for name in ("contig", "pos", "ref", "alt", "sample_id", "call")
+    }
     for contig, pos, _, ref, alt, _, _, _, _, *calls in lines[1:]:
         for name, call in zip(names, calls, strict=True):
             row = (contig, int(pos), ref, alt, name, call)

@@ -54,7 +54,9 @@ class World:
     def secret(self, attack: Attack) -> Any:
         """What *attack* is after."""
         assert attack.secret is not None
-        query = attack.secret if attack.secret.startswith("SELECT") else f"SELECT {attack.secret} FROM secrets"
+        query = (
+            attack.secret if attack.secret.startswith("SELECT") else f"SELECT {attack.secret} FROM secrets"
+        )
         rows = self.pooled.execute(query).fetchall()
         return rows[0][0] if rows else None
 
@@ -66,8 +68,13 @@ def succeeds(attack: Attack, gateways: Sequence[Gateway], worlds: Sequence[World
         return any(step.seconds > SECONDS for steps in seen for step in steps)
     if attack.secret is None:
         return all(step.table is not None for steps in seen for step in steps)
-    told = [(derived(attack, steps, world), world.secret(attack)) for steps, world in zip(seen, worlds, strict=True)]
-    return all(_same(guess, secret) for guess, secret in told) and any(secret is not None for _, secret in told)
+    told = [
+        (derived(attack, steps, world), world.secret(attack))
+        for steps, world in zip(seen, worlds, strict=True)
+    ]
+    return all(_same(guess, secret) for guess, secret in told) and any(
+        secret is not None for _, secret in told
+    )
 
 
 def _asked(attack: Attack, gateway: Gateway) -> list[Seen]:
