@@ -192,34 +192,8 @@ def markdown(attacks: Sequence[Attack], scores: Sequence[Score]) -> str:
         if result.passed and result.contender.make is Ours and result.contender.policy == "on"
     ]
     known = "\n\nWhat still succeeds:\n\n" + "\n".join(passed) if passed else ""
-    return _PAGE.format(table="\n".join(lines), known=known)
-
-
-_PAGE: Final = """\
-# The attack suite
-
-{table}{known}
-
-Each attack is a question, or a sequence of questions, whose answers must not tell the secret of one person: her body mass
-index, her LDL, whether she has diabetes, her score, her genotype. Two worlds are built that differ in nothing but that person.
-The attacker knows her year of birth, her sex, her population and her cohort, that is, enough to name her in a condition. An
-attack *succeeds* where what the attacker computes from everything that is seen (rows, number and order of rows, texts of
-errors) is the secret in both worlds. Attacks without a secret (statements, files, samples) succeed where they are answered;
-those on resources where a question runs for more than 5 seconds.
-
-The attacks stand in `benchmarks/protection/attacks/`, a line each, with what is asked and what is made of the answers. Every one
-of them succeeds on DuckDB over the pooled rows, so that none is stopped by being no attack. *Protection off* shows what the
-language alone stops: what remains of the difference is the work of disclosure control. A *plain rewriter* takes one SELECT with
-aggregates and adds `HAVING count(DISTINCT sample_id) >= 10`.
-
-```console
-python -m benchmarks.protection --report docs/attack-suite.md
-```
-
-Another gateway takes part by an adapter with two methods (`Gateway` in `benchmarks/protection/gateways.py`): `begin`, which
-names the next attacker, and `ask`, which gives a table or raises. Attacks on a node by a gateway that does not keep to the protocol
-(replayed and altered releases, other node sets, keys of others) need real services and stand in `tests/services/`.
-"""
+    page = (Path(__file__).parent / "page.md").read_text(encoding="utf-8")
+    return page.format(table="\n".join(lines), known=known)
 
 
 if __name__ == "__main__":

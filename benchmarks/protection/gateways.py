@@ -85,7 +85,7 @@ class RawDuckDB:
 
 
 class PlainRewriter(RawDuckDB):
-    """A rewriter as many write it: one SELECT with aggregates, to which HAVING count(DISTINCT sample_id) >= k is added."""
+    """A rewriter as many write it: aggregates only, with HAVING count(DISTINCT sample_id) >= k."""
 
     LEAST: Final = 10
 
@@ -116,17 +116,17 @@ def load_pooled(connection: duckdb.DuckDBPyConnection, folder: Path, countries: 
         node = folder / country
         verb = "CREATE TABLE {} AS" if place == 0 else "INSERT INTO {}"
         samples = (
-            f"SELECT sample_id, '{country}' AS country, sex, birth_year::INTEGER AS birth_year, population, cohort, "
-            "NULL::VARCHAR AS consent, bmi::DOUBLE AS bmi, ldl::DOUBLE AS ldl, t2d::BOOLEAN AS t2d "
+            f"SELECT sample_id, '{country}' AS country, sex, birth_year::INTEGER AS birth_year, population, "
+            "cohort, NULL::VARCHAR AS consent, bmi::DOUBLE AS bmi, ldl::DOUBLE AS ldl, t2d::BOOLEAN AS t2d "
             f"FROM read_csv('{node / 'samples.tsv'}', delim='\t')"
         )
         connection.execute(f"{verb.format('samples')} {samples}")
         connection.execute(f"{verb.format('scores')} FROM read_csv('{node / 'scores.tsv'}', delim='\t')")
         _load_calls(connection, node / "calls.vcf")
     connection.execute(
-        "CREATE TABLE variants AS SELECT DISTINCT contig, pos, ref, alt, variant_id, pos AS end_pos, 'snv' AS type, "
-        "NULL::INTEGER AS sv_len, NULL::VARCHAR AS rsid, NULL::VARCHAR AS gene, NULL::VARCHAR AS consequence, "
-        "'PASS' AS filter FROM genotypes"
+        "CREATE TABLE variants AS SELECT DISTINCT contig, pos, ref, alt, variant_id, pos AS end_pos, "
+        "'snv' AS type, NULL::INTEGER AS sv_len, NULL::VARCHAR AS rsid, NULL::VARCHAR AS gene, "
+        "NULL::VARCHAR AS consequence, 'PASS' AS filter FROM genotypes"
     )
 
 
@@ -144,7 +144,7 @@ def _load_calls(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 column.append(value)
     connection.register("calls", pa.table(columns))
     connection.execute(
-        "INSERT INTO genotypes SELECT contig, pos, ref, alt, contig || '-' || pos || '-' || ref || '-' || alt, sample_id, "
-        "length(call) - length(replace(call, '1', '')), 2, NULL, NULL FROM calls"
+        "INSERT INTO genotypes SELECT contig, pos, ref, alt, "
+        "contig || '-' || pos || '-' || ref || '-' || alt, sample_id, length(call) - length(replace(call, '1', '')), 2, NULL, NULL FROM calls"
     )
     connection.unregister("calls")

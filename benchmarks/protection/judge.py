@@ -46,8 +46,8 @@ class World:
             "(bmi * 100)::INT % 2 AS odd, score, (score > 4)::INT AS highscore, "
             "max(dosage) FILTER (pos = 5000) AS rare, max(dosage) FILTER (pos = 6000000) AS common, "
             "CASE WHEN rare > 0 THEN bmi END AS carrier_bmi "
-            "FROM samples JOIN scores USING (sample_id) JOIN genotypes USING (sample_id) WHERE birth_year = 1903 "
-            "GROUP BY bmi, ldl, t2d, score"
+            "FROM samples JOIN scores USING (sample_id) JOIN genotypes USING (sample_id) "
+            "WHERE birth_year = 1903 GROUP BY bmi, ldl, t2d, score"
         )
         return cls(folder, connection, connection.sql("FROM secrets").to_arrow_table())
 

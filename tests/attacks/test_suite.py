@@ -1,4 +1,4 @@
-"""Every attack of the suite: it succeeds on the pooled rows, and tells nothing at a gateway under protection."""
+"""Every attack of the suite succeeds on the pooled rows, and tells nothing at a gateway under protection."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def open_world(folder: Path, secret: dict[str, str]) -> Federation:
 
 
 def build_world(folder: Path, secret: dict[str, str], persons: int = 40, policy: str = POLICY) -> list[Path]:
-    """The node.toml of three countries with *persons* each, ingested; the target with *secret* is in the first."""
+    """Three ingested countries with *persons* each; the target with *secret* lives in the first."""
     tomls = []
     for number, country in enumerate(("EE", "FI", "LV")):
         node = folder / country
