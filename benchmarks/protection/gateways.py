@@ -145,6 +145,7 @@ def _load_calls(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.register("calls", pa.table(columns))
     connection.execute(
         "INSERT INTO genotypes SELECT contig, pos, ref, alt, "
-        "contig || '-' || pos || '-' || ref || '-' || alt, sample_id, length(call) - length(replace(call, '1', '')), 2, NULL, NULL FROM calls"
+        "contig || '-' || pos || '-' || ref || '-' || alt, sample_id, "
+        "length(call) - length(replace(call, '1', '')), 2, NULL, NULL FROM calls"
     )
     connection.unregister("calls")
