@@ -38,7 +38,7 @@ ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = sorted((ROOT / "sql" / "examples").glob("*.sql"))
 PERSONS: Final = 120
 POLICIES: Final = {
-    "on": "version = 1\nmin_persons = 10\nmin_contributors = 10\n",
+    "on": "version = 1\nmin_persons = 10\nmin_contributors = 10\n[budget]\nqueries_per_day = 100000\n",
     "off": 'version = 1\nprotection = "off"\n',
 }
 

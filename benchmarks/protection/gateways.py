@@ -15,6 +15,7 @@ from sqlglot import exp
 from benchmarks.protection.suite import COUNTRIES, Step
 from goe_lake import open_federation
 from goe_lake.federation import Federation
+from goe_lake.federation.asker import Asker
 
 SECONDS: Final = 5.0
 PERSONAL: Final = ("samples", "genotypes", "scores")
@@ -47,7 +48,8 @@ class Ours:
         if step.nodes not in self._federations:
             tomls = [self._folder / country / "node.toml" for country in step.nodes]
             self._federations[step.nodes] = open_federation(tomls)
-        federation = self._federations[step.nodes].for_project(f"{step.project} {self._attack}")
+        asker = Asker(f"{step.project} {self._attack}", step.analyst)
+        federation = self._federations[step.nodes].for_asker(asker)
         return federation.sql(step.sql).to_arrow()
 
 

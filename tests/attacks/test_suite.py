@@ -13,7 +13,7 @@ from tests.attacks.worlds import SECRETS, build_world
 
 ATTACKS = read_attacks()
 CLASSES = sorted({attack.class_name for attack in ATTACKS})
-POLICY = "version = 1\nmin_persons = 10\nmin_contributors = 10\n"
+POLICY = "version = 1\nmin_persons = 10\nmin_contributors = 10\n[budget]\nqueries_per_day = 100000\n"
 
 
 @pytest.fixture(scope="module")
