@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from benchmarks.protection.suite import COUNTRIES, Attack, Step
 
 # Values of the worlds have at most two decimals
 NEAR: Final = 0.005
+ORDINARY: Final = Step("SELECT count(*) AS n FROM samples", analyst="ben", project="bystander")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class World:
 
 def succeeds(attack: Attack, gateways: Sequence[Gateway], worlds: Sequence[World]) -> bool:
     """Whether *attack* reaches its end at *gateways*, one a world."""
-    seen = [_asked(attack, gateway) for gateway in gateways]
     if attack.bounded:
-        return any(step.seconds > SECONDS for steps in seen for step in steps)
+        return any(_holds_up(attack, gateway) for gateway in gateways[:1])
+    seen = [_asked(attack, gateway) for gateway in gateways]
     if attack.secret is None:
         return all(step.table is not None for steps in seen for step in steps)
     told = [
@@ -80,6 +82,17 @@ def succeeds(attack: Attack, gateways: Sequence[Gateway], worlds: Sequence[World
 def _asked(attack: Attack, gateway: Gateway) -> list[Seen]:
     gateway.begin(f"{attack.class_name}.{attack.name}")
     return [_ask(step, gateway) for step in attack.steps]
+
+
+def _holds_up(attack: Attack, gateway: Gateway) -> bool:
+    """Whether *attack* goes on for too long, or keeps somebody else waiting who asks an ordinary question."""
+    seen: list[Seen] = []
+    attacker = threading.Thread(target=lambda: seen.extend(_asked(attack, gateway)))
+    attacker.start()
+    attacker.join(timeout=0.5)
+    meanwhile = _ask(ORDINARY, gateway)
+    attacker.join()
+    return meanwhile.table is None or any(step.seconds > SECONDS for step in (*seen, meanwhile))
 
 
 def _ask(step: Step, gateway: Gateway) -> Seen:

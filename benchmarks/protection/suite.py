@@ -10,6 +10,8 @@ from typing import Any, Final
 
 FOLDER: Final = Path(__file__).parent / "attacks"
 COUNTRIES: Final = ("EE", "FI", "LV")
+#: Who attacks; two who collude are members of one project.
+ANALYSTS: Final = ("anna", "ben")
 
 
 @dataclass(frozen=True)
