@@ -31,6 +31,7 @@ def worlds(folders: tuple[Path, ...]) -> tuple[World, ...]:
     return tuple(World.of(folder) for folder in folders)
 
 
+@pytest.mark.usefixtures("audited")
 @pytest.mark.parametrize("class_name", CLASSES)
 def test_no_attack_of_the_class_succeeds(
     class_name: str, folders: tuple[Path, ...], worlds: tuple[World, ...]
