@@ -193,6 +193,10 @@ def _check_arguments(node: exp.Expr) -> None:
         _check_format(node)
     if isinstance(node, exp.Replace | exp.RegexpReplace):
         _check_replacement(node)
+    if isinstance(node, exp.GenerateSeries) and not isinstance(node.parent, exp.Table):
+        # a list as long as an argument says, for each row: DuckDB does not look up from it when time is over
+        message = "range() as a list is not answered"
+        raise refusal(Code.FUNCTION, node, message, "put range() into FROM, as a table of numbers")
 
 
 def _check_replacement(node: exp.Replace | exp.RegexpReplace) -> None:
