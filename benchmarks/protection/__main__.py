@@ -133,7 +133,7 @@ def _answered(contender: Contender, folder: Path) -> int:
     cohort = folder / "demo"
     if not cohort.exists():
         for toml in make_cohort(cohort, persons=200):
-            ingest(read_node(toml), progress=None)
+            ingest(read_node(toml), min_label_persons=10)
     federation = open_federation(sorted(cohort.glob("*/node.toml")))
     answered = 0
     for path in track(EXAMPLES, f"{contender.title}: examples", transient=True):

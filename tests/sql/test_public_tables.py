@@ -281,3 +281,12 @@ def test_explain_names_releases_tables_and_steps(federation: Federation) -> None
     assert "public table variants, rows on chr2" in federation.explain(
         "SELECT gene FROM variants WHERE contig = 'chr2'"
     )
+
+
+def test_a_text_that_cannot_be_read_is_in_no_log(
+    federation: Federation, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parser's warnings quote the text, and with it whatever the analyst looks for."""
+    with pytest.raises(QueryRefused):
+        federation.sql("PREPARE p AS SELECT * FROM samples WHERE birth_year = 1903")
+    assert "1903" not in caplog.text + "".join(capsys.readouterr())
