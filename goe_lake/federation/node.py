@@ -22,7 +22,7 @@ from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.governed import Governed, Question, record_frequencies
 from goe_lake.federation.ledger import Ledger
-from goe_lake.federation.listing.kept import kept_sites
+from goe_lake.federation.listing.kept import kept_sites, rounds_kept
 from goe_lake.federation.listing.messages import Piece, Step
 from goe_lake.federation.listing.node_part import listing_seat
 from goe_lake.federation.listing.seat import ListingSeat
@@ -38,7 +38,7 @@ from goe_lake.release import Release, digest_of
 class NodeDescription:
     """The public facts of a node: who it is, its snapshot, its catalogue and its threshold.
 
-    *site_rounds* is how many rounds listed sites that it keeps.
+    *rounds_kept* is how many rounds listed sites that it keeps.
     """
 
     node_id: str
@@ -51,7 +51,7 @@ class NodeDescription:
     one_sample_a_person: bool
     indels: str = "trimmed"
     seals: bool = False
-    site_rounds: int = 0
+    rounds_kept: int = 0
 
     @property
     def protects(self) -> bool:
@@ -177,7 +177,7 @@ class EmbeddedNode:
             # a node without genotypes spells nothing
             ", ".join(sorted({batch.spelling for batch in engine.snapshot.batches})) or "left-aligned",
             self._seat is not None and self.policy.output == "exact",
-            len(kept_sites(self.lake)),
+            rounds_kept(self.lake),
         )
 
     def offer_sites(self) -> pa.Table:

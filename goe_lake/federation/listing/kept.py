@@ -56,6 +56,11 @@ def kept_sites(lake: Path) -> list[pa.Table]:
     return tables
 
 
+def rounds_kept(lake: Path) -> int:
+    """How many rounds listed sites that the lake at *lake* keeps."""
+    return len(_files(lake))
+
+
 def _files(lake: Path) -> dict[int, str]:
     names = [_NAME.fullmatch(path.name) for path in (lake / FOLDER).glob("*.parquet")]
     return {int(name[1]): name[2] for name in names if name is not None}

@@ -26,6 +26,8 @@ BASES: Final = "ACGT"
 #: Letters of the longest name that takes part.
 MOST_LETTERS: Final = 1024
 PAGE: Final = 7
+#: No contig is longer than positions are wide.
+MOST_POSITION: Final = 2**31 - 1
 _NAME: Final = re.compile(r"(chr[0-9XYM]{1,2})-([1-9][0-9]{0,9})-([ACGTN]+)-([ACGTN]+)")
 _BASE_CODE: Final = np.full(256, 255, dtype=np.uint8)
 _BASE_CODE[np.frombuffer(BASES.encode(), dtype=np.uint8)] = np.arange(4, dtype=np.uint8)
@@ -124,4 +126,5 @@ def site_of(name: str | None, mark: int) -> tuple[str, int, str, str] | None:
     found = _NAME.fullmatch(name) if name is not None else None
     if name is None or found is None or mark_of(name) != mark or found[1] not in CONTIGS:
         return None
-    return found[1], int(found[2]), found[3], found[4]
+    position, ref, alt = int(found[2]), found[3], found[4]
+    return (found[1], position, ref, alt) if position <= MOST_POSITION and ref != alt else None
