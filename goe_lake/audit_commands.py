@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -109,11 +110,7 @@ def told(entry: Entry) -> str:
     content = entry.content
     words = [in_words(content["shape"])] if "shape" in content else []
     if entry.kind in ("answer", "unprotected"):
-        rules = ", ".join(f"{count} by {rule}" for rule, count in content.get("rules", {}).items())
-        words.append(
-            f"values told {content['told']}, withheld {content['withheld']}"
-            + (f" ({rules})" if rules else "")
-        )
+        words.append(_values(content))
     elif entry.kind == "declined":
         words.insert(0, f"{content['code']} {content.get('reason', '')}".strip())
     elif entry.kind == "project":
@@ -123,6 +120,21 @@ def told(entry: Entry) -> str:
     else:
         words.append(", ".join(f"{name} {value}" for name, value in content.items()))
     return "; ".join(words)
+
+
+def _values(content: Mapping[str, Any]) -> str:
+    """How many values an answer told, how many of them as `≈`, and how many it withheld, by rule."""
+    if content.get("sealed"):
+        return "sealed: what is told of the sum is decided where it is opened"
+    words = f"values told {content['told']}"
+    if content.get("marked"):
+        words += f", {sum(content['marked'].values())} of them ≈ ({_by_rule(content['marked'])})"
+    words += f", withheld {content['withheld']}"
+    return f"{words} ({_by_rule(content['rules'])})" if content.get("rules") else words
+
+
+def _by_rule(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} by {rule}" for rule, count in counts.items())
 
 
 @audit_commands.command("backup")

@@ -1,4 +1,4 @@
-"""Which rules withheld how much of an answer, for the node's own audit log; nothing of it is ever sent."""
+"""Which rules withheld, and marked, how much of an answer, for the node's own log; nothing of it is sent."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from goe_lake.disclosure.evidence import Evidence, MeasureEvidence, Rule
 from goe_lake.disclosure.families import Mask
 from goe_lake.disclosure.policy import Policy
 
+#: The rules, as the log names them, by which a value is `≈`, and the second also withheld.
+LOW_EFFECT: Final = "low effect"
+EARLIER: Final = "earlier answers"
 #: A site is rare where a number that is told of its genotypes is below so many times k.
 RARE: Final = 5
 
 
 @dataclass
 class Reasons:
-    """*groups* too small to be named; *values* withheld, by the first rule that does so; *rare* cells told.
+    """*groups* too small to be named; *values* withheld, and *marked* `≈`, by the first rule that does so.
+
+    *rare* is the number of cells told that are rare.
 
     A cell is rare where a number of it tells of the genotypes at one site, and is below 5 k. So what is left
     of a budget, which the asker sees, follows from what the asker is told.
@@ -26,6 +31,7 @@ class Reasons:
 
     groups: int = 0
     values: dict[str, int] = field(default_factory=dict)
+    marked: dict[str, int] = field(default_factory=dict)
     rare: int = 0
 
     def add(self, evidence: Evidence, decision: Decision, policy: Policy) -> None:
@@ -34,8 +40,20 @@ class Reasons:
             return
         self.groups += int(((evidence.persons > 0) & ~decision.cells).sum())
         for rule, withheld in _withheld(evidence, decision, policy):
-            if withheld:
-                self.values[rule] = self.values.get(rule, 0) + withheld
+            _count(self.values, rule, withheld)
+
+    def add_withheld(self, rule: str, values: int) -> None:
+        """Count *values* that *rule* withholds."""
+        _count(self.values, rule, values)
+
+    def add_marked(self, rule: str, values: int) -> None:
+        """Count *values* that are told as approximate because of *rule*."""
+        _count(self.marked, rule, values)
+
+
+def _count(counts: dict[str, int], rule: str, values: int) -> None:
+    if values:
+        counts[rule] = counts.get(rule, 0) + values
 
 
 def _withheld(evidence: Evidence, decision: Decision, policy: Policy) -> Iterator[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,15 +14,12 @@ from goe_lake.disclosure.earlier import COUNT, Claim, Fate, Record, Verdict
 from goe_lake.disclosure.earlier_sites import WITHHELD, Scan, SiteClaim, Sites, SiteVerdict
 from goe_lake.disclosure.families import Counts
 from goe_lake.disclosure.overlap import selection_of
-from goe_lake.disclosure.reasons import Reasons
+from goe_lake.disclosure.reasons import EARLIER, LOW_EFFECT, Reasons
 from goe_lake.engine.claims import Claims, SitesClaim
 from goe_lake.engine.class_counts import ClassCounts, counts_from_calls
 from goe_lake.engine.genotypes import one_chunk
 from goe_lake.engine.session import Session
 from goe_lake.release import Release, approx_column, withheld_column
-
-#: The rule, as the log names it, by which earlier answers withhold a value.
-EARLIER: Final = "earlier answers"
 
 
 class Audit(Protocol):
@@ -97,11 +94,18 @@ class Draft:
             rare = [column.below(most) for column in told.columns]
             self.reasons.rare += int(np.logical_or.reduce(rare).sum()) if rare else 0
 
-    def settle(self, audit: Audit) -> None:
-        """Hold the cells to what *audit* remembers."""
-        claims = self.claims
-        if claims is None:
-            return
+    def settle(self, audit: Audit | None) -> None:
+        """Hold the cells to what *audit* remembers, and note how many are told as approximate, and why."""
+        reduced = [[column.approximate.copy() for column in told.columns] for told in self.tables]
+        if audit is not None and self.claims is not None:
+            self._hold(self.claims, audit)
+        for told, before in zip(self.tables, reduced, strict=True):
+            for column, already in zip(told.columns, before, strict=True):
+                shown = column.approximate & ~column.withheld
+                self.reasons.add_marked(LOW_EFFECT, int((shown & already).sum()))
+                self.reasons.add_marked(EARLIER, int((shown & ~already).sum()))
+
+    def _hold(self, claims: Claims, audit: Audit) -> None:
         session = claims.reading.session
         numbers = audit.numbers(session.person_ids)
         merged = _merged(claims.sites)
@@ -120,7 +124,7 @@ class Draft:
             column = self.tables[claim.table].columns[claim.measure]
             if verdict.fate is Fate.WITHHELD:
                 column.withheld[claim.rows] = True
-                self._note_withheld(len(claim.rows))
+                self.reasons.add_withheld(EARLIER, len(claim.rows))
             elif verdict.fate is Fate.REPEATED:
                 column.approximate[claim.rows] |= verdict.marked
                 told = claim.told(verdict.value)
@@ -134,7 +138,7 @@ class Draft:
                 column = self.tables[int(table)].columns[claim.measure]
                 rows = claim.rows[here]
                 hidden = rows[verdict.fates[here] == WITHHELD]
-                self._note_withheld(len(hidden))
+                self.reasons.add_withheld(EARLIER, len(hidden))
                 column.withheld[hidden] = True
                 column.approximate[rows] |= verdict.marked[here]
                 change = verdict.values[here] - claim.values[here]
@@ -144,10 +148,6 @@ class Draft:
                     old: list[Any] = column.values.take(pa.array(rows[changed])).to_pylist()
                     new = [int(value) + int(added) for value, added in zip(old, change[changed], strict=True)]
                     column.values = _with(column.values, rows[changed], np.array(new, object))
-
-    def _note_withheld(self, values: int) -> None:
-        if values:
-            self.reasons.values[EARLIER] = self.reasons.values.get(EARLIER, 0) + values
 
 
 def _with(values: pa.Array[Any], rows: Counts, new: np.ndarray[Any, Any]) -> pa.Array[Any]:

@@ -116,8 +116,7 @@ class NodeEngine:
     def settle(self, draft: Draft, query_id: str, audit: Audit | None = None) -> NodeAnswer:
         """The answer that *draft* becomes beside what *audit* remembers; raises as `answer` does."""
         with self._guarded(query_id):
-            if audit is not None:
-                draft.settle(audit)
+            draft.settle(audit)
             if self.policy.protects:
                 draft.count_rare(RARE * self.policy.min_contributors)
             cells, release = draft.cells(), draft.release

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -56,7 +56,7 @@ class Tally:
     """How much of an answer is told: its rows, and its values by what became of them.
 
     *rules* are the values withheld by each rule, *unnamed* the groups too small to be named, *rare* the
-    cells that count as rare sites.
+    cells that count as rare sites, *marked* the values told as approximate by each rule.
     """
 
     rows: int
@@ -65,10 +65,12 @@ class Tally:
     rules: Mapping[str, int]
     unnamed: int
     rare: int
+    # answers that were held before marks were counted have none
+    marked: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """The tally as plain JSON values."""
-        return {**vars(self), "rules": dict(self.rules)}
+        return {**vars(self), "rules": dict(self.rules), "marked": dict(self.marked)}
 
 
 class Governed:
@@ -301,7 +303,7 @@ def tally_of(answer: NodeAnswer, release: Release) -> Tally:
         pc.sum(cells.column(withheld_column(measure.name))).as_py() or 0 for measure in release.measures
     )
     told = values - withheld
-    return Tally(cells.num_rows, told, withheld, reasons.values, reasons.groups, reasons.rare)
+    return Tally(cells.num_rows, told, withheld, reasons.values, reasons.groups, reasons.rare, reasons.marked)
 
 
 def digest_of_policy(policy: Policy) -> str:

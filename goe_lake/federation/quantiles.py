@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any, Final
@@ -18,7 +18,7 @@ from goe_lake.federation.held import Held, Worth
 from goe_lake.federation.merge import Part
 from goe_lake.query.quantiles import Quantile, QuantileKind
 from goe_lake.query.taint import APPROX, OK, WITHHELD
-from goe_lake.release import Release, withheld_column
+from goe_lake.release import Release, approx_column, withheld_column
 
 Counts = npt.NDArray[np.int64]
 Steps = npt.NDArray[np.float64]
@@ -149,43 +149,61 @@ class Found:
         return max(self.value - self.lower, self.upper - self.value)
 
 
-Table = dict[Group, tuple[list[int], list[int], list[int], bool]]
+@dataclass
+class Intervals:
+    """One node's intervals of a group: their first and last steps and how many persons are in each.
+
+    *withheld* and *marked* say whether a count is withheld, or approximate.
+    """
+
+    first: list[int] = field(default_factory=list)
+    last: list[int] = field(default_factory=list)
+    persons: list[int] = field(default_factory=list)
+    withheld: bool = False
+    marked: bool = False
+
+
+Table = dict[Group, Intervals]
 
 
 def _tables(parts: Sequence[Part], keys: list[str]) -> list[Table]:
-    """For each node its intervals by group: first and last step, persons, and whether one is withheld."""
+    """For each node its intervals by group."""
     first, last = f"k{len(keys)}", f"k{len(keys) + 1}"
+    names = [*keys, first, last, "m0", withheld_column("m0"), approx_column("m0")]
     made = []
     for part in parts:
-        cells = part.answer.cells
-        names = [*keys, first, last, "m0", withheld_column("m0")]
         table: Table = {}
-        for *group, low, high, count, withheld in zip(
-            *(cells.column(name).to_pylist() for name in names), strict=True
+        for *group, low, high, count, withheld, marked in zip(
+            *(part.answer.cells.column(name).to_pylist() for name in names), strict=True
         ):
-            lows, highs, counts, lost = table.get(tuple(group), ([], [], [], False))
-            lows.append(low)
-            highs.append(high)
-            counts.append(int(count or 0))
-            table[tuple(group)] = (lows, highs, counts, lost or withheld)
+            its = table.setdefault(tuple(group), Intervals())
+            its.first.append(low)
+            its.last.append(high)
+            its.persons.append(int(count or 0))
+            its.withheld |= withheld
+            its.marked |= marked
         made.append(table)
     return made
 
 
 def _of_group(group: Group, quantile: Quantile, tables: Sequence[Table], parts: Sequence[Part]) -> Found:
-    """*quantile* in *group*; withheld where it could be anything between the public bounds."""
+    """*quantile* in *group*; withheld where it could be anything between the public bounds.
+
+    Approximate counts, of persons whom a condition should leave out or of an earlier answer, bound nothing.
+    """
     firsts: list[int] = []
     lasts: list[int] = []
     counts: list[int] = []
-    hidden = 0
+    hidden, marked = 0, False
     for table, part in zip(tables, parts, strict=True):
         if part.answer.spread is not None:  # rounded and noisy counts bound no rank
             return Found(None, WITHHELD)
         if group in table:
-            low, high, persons, lost = table[group]
-            if lost:
+            its = table[group]
+            if its.withheld:
                 return Found(None, WITHHELD)
-            firsts, lasts, counts = firsts + low, lasts + high, counts + persons
+            firsts, lasts, counts = firsts + its.first, lasts + its.last, counts + its.persons
+            marked |= its.marked
         elif part.description.protects and _possible(group, part):
             hidden += part.description.min_persons - 1
     first, last = (np.array(values, dtype=np.float64) for values in (firsts, lasts))
@@ -195,10 +213,11 @@ def _of_group(group: Group, quantile: Quantile, tables: Sequence[Table], parts: 
     if found is None:
         return Found(None, WITHHELD if hidden else OK)
     value, low_step, high_step = found
-    if low_step == high_step:
-        return Found(_in_unit(quantile, value), OK)
-    if low_step == 0 and high_step == quantile.top:
+    known = low_step == high_step
+    if not known and low_step == 0 and high_step == quantile.top:
         return Found(None, WITHHELD)
+    if known or marked:
+        return Found(_in_unit(quantile, value), APPROX if marked else OK)
     least, most = _in_unit(quantile, low_step), _in_unit(quantile, high_step)
     return Found(_in_unit(quantile, value), APPROX, least, most)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import goe_lake
+from goe_lake.cli import main
 from goe_lake.config import read_node
 from goe_lake.errors import QueryRefused
 from goe_lake.federation.ledger import Ledger
@@ -41,6 +42,16 @@ def test_each_node_counts_every_cell_that_can_be_told(tomls: list[Path]):
         assert [(entry.kind, entry.cells) for entry in entries] == [("answer", CELLS)]
         assert json.loads(entries[0].body)["sealed"] is True
         ledger.close()
+
+
+def test_the_officer_sees_that_a_sum_was_sealed(tomls: list[Path], capsys: pytest.CaptureFixture[str]):
+    """`goe audit show` lists it; how much was told is not the node's to know."""
+    federation = goe_lake.open_federation(tomls)
+    federation.sql(COUNTS)
+    for node in federation._members:
+        node.node.close()
+    main(["audit", "show", str(tomls[0]), "--kind", "answer"])
+    assert "sealed: what is told of the sum" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_spent_budget_of_one_node_refuses_the_sum(tomls: list[Path]):

@@ -46,6 +46,29 @@ def test_the_log_alone_says_which_rule_withheld(world: World) -> None:
     assert not any(rule in told for rule in content["rules"])
 
 
+@pytest.mark.usefixtures("audited")
+def test_the_log_alone_says_why_values_are_approximate(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A condition of low effect, an earlier answer of nearly the same persons; the asker sees `≈` alone."""
+    federation = world.federation()
+    answers = [
+        federation.sql(f"SELECT count(*) AS n FROM samples WHERE {condition}")
+        for condition in ("bmi > 25", "bmi > 25.1", "bmi > 0")
+    ]
+    assert [answer.status.column("n").to_pylist() for answer in answers] == [["ok"], ["approx"], ["approx"]]
+    assert answers[0].table.equals(answers[1].table)
+    marked = [entry.content["marked"] for entry in world.entries()[1:]]
+    assert marked == [{}, {"earlier answers": 1}, {"low effect": 1}]
+    for answer in answers:
+        told = json.dumps(answer.envelope.to_json())
+        assert "earlier answers" not in told
+        assert "low effect" not in told
+    main(["audit", "show", str(world.node), "--last", "2"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "values told 1, 1 of them ≈ (1 by low effect), withheld 0" in shown
+
+
 def test_questions_that_differ_in_literals_alone_have_one_fingerprint(asked: World) -> None:
     """The officer sees the same question asked again and again."""
     contents = [entry.content for entry in asked.entries()[1:]]
