@@ -12,6 +12,7 @@ gateway answers; goe_lake is asked on the demo's cohort, the others have only to
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,9 @@ def main() -> None:
         attack for attack in read_attacks() if not options.classes or attack.class_name in options.classes
     ]
     console = Console()
-    with tempfile.TemporaryDirectory() as folder:
+    report = options.report.absolute() if options.report else None
+    # some attacks write files into the folder in which they run
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         worlds = build(Path(folder))
         scores = [
             score(CONTENDERS[name], attacks, worlds, Path(folder)) for name in options.gateway or CONTENDERS
@@ -95,8 +98,8 @@ def main() -> None:
     if options.say:
         for result in scores:
             console.print(f"{result.contender.title}: {', '.join(result.passed) or 'nothing'} succeeds")
-    if options.report:
-        options.report.write_text(markdown(attacks, scores), encoding="utf-8")
+    if report:
+        report.write_text(markdown(attacks, scores), encoding="utf-8")
 
 
 def build(folder: Path) -> dict[str, list[Path]]:

@@ -45,9 +45,14 @@ def test_no_attack_of_the_class_succeeds(
 @pytest.mark.nightly
 @pytest.mark.parametrize("class_name", CLASSES)
 def test_every_attack_succeeds_without_protection(
-    class_name: str, folders: tuple[Path, ...], worlds: tuple[World, ...]
+    class_name: str,
+    folders: tuple[Path, ...],
+    worlds: tuple[World, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each is a real attack: on the pooled rows, it reaches its end."""
+    monkeypatch.chdir(tmp_path)  # some write files
     gateways = [RawDuckDB(folder) for folder in folders]
     stopped = [attack.name for attack in _of(class_name) if not succeeds(attack, gateways, worlds)]
     assert stopped == []
