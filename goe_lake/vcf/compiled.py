@@ -103,7 +103,8 @@ def compiled(function: Callable[..., Any]) -> Any:
 def _kind(argument: Any) -> Any:
     """The type of an argument, in plain values that compare."""
     if isinstance(argument, np.ndarray):
-        assert argument.flags.c_contiguous
+        if not argument.flags.c_contiguous:
+            raise TypeError("a loop takes arrays that lie in one piece")
         return argument.dtype.str, argument.ndim
     if isinstance(argument, tuple):
         return type(argument), tuple(map(_kind, argument))

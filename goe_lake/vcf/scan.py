@@ -38,7 +38,7 @@ BCF_LEAST: Final = 32
 VCF_MAGIC: Final = b"##fileformat=VCF"
 SORT: Final = "sort it: bcftools sort"
 #: Files of so many bytes are worth the time that compiled loops take to load.
-FAST_FROM: Final = 4 << 20
+FAST_FROM: Final = 1 << 20
 
 
 @dataclass(frozen=True)
