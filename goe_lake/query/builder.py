@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from goe_lake.catalog import SQL_TYPES, Catalog, ColumnType, TableKind
+from goe_lake.catalog import SQL_TYPES, Catalog, ColumnType, TableKind, is_public
 from goe_lake.query.checks import check_joins, check_limit, group_keys, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
@@ -71,7 +71,7 @@ from goe_lake.query.steps import (
 )
 from goe_lake.query.sub_aggregates import PersonQuery, is_per_person, person_query, renamed
 from goe_lake.query.subset import select_first
-from goe_lake.release import KeyDomain, Release
+from goe_lake.release import KeyDomain, Release, columns_in
 
 MOST_STEPS = 60
 MOST_RELEASES = 20
@@ -799,6 +799,12 @@ def _with_margins(made: Finishing, margins: tuple[tuple[str, ...], ...], at: exp
     if margins and made.quantiles:
         hint = "ask for each grouping by itself, and UNION ALL them"
         raise refusal(Code.AGGREGATE, at, "no quantile of margins (ROLLUP, CUBE) is answered", hint)
+    tables = {scan.alias: scan.table for scan in made.release.relation.scans}
+    read = [column for key in made.release.keys for column in columns_in(key.expression)]
+    about_sites = (column for column in read if tables.get(column.table) in ("genotypes", "variants"))
+    if margins and any(is_public(tables[column.table], column.column) for column in about_sites):
+        message = "no margins (ROLLUP, CUBE) of groups of sites are answered"
+        raise refusal(Code.NOT_IN_SUBSET, at, message, "ask for each grouping by itself, and UNION ALL them")
     return replace(made, release=replace(made.release, margins=margins))
 
 

@@ -110,6 +110,9 @@ def quantiles_of(
         hint = "take it of a measured column of samples or scores"
         text = argument.sql("duckdb")
         raise refusal(Code.ARGUMENT_FORM, node, f"no quantile of {text} is answered", hint)
+    if "genotypes" in tables.values():
+        hint = "choose persons by their genotypes with EXISTS, SEMI JOIN or a nested query by sample_id"
+        raise refusal(Code.ARGUMENT_FORM, node, "no quantile is taken over rows of genotypes", hint)
     column = catalog.column(tables[argument.table], argument.name)
     low, step, top = _grid(argument, column)
     kind, probabilities, several = asked(node)

@@ -54,7 +54,10 @@ KEY = ("contig", "pos", "ref", "alt")
 
 @dataclass(frozen=True)
 class Source:
-    """A FROM clause and the columns that it offers, by kind; names are as the query must write them."""
+    """A FROM clause and the columns that it offers, by kind; names are as the query must write them.
+
+    *head* is the WITH clause that the FROM clause needs.
+    """
 
     shape: str
     text: str
@@ -66,6 +69,7 @@ class Source:
     site_numbers: dict[str, tuple[tuple[str, ...], float]]
     person: str
     plain: dict[str, str]
+    head: str = ""
 
     def written(self, name: str) -> str:
         """How column *name* is written."""
@@ -354,9 +358,9 @@ OF_TWO = (
 
 
 @st.composite
-def moments_of_two(draw: st.DrawFn, source: Source) -> tuple[str, float]:
+def moments_of_two(draw: st.DrawFn, source: Source, function: str = "") -> tuple[str, float]:
     """A covariance, correlation or part of a regression, of columns, indicators and affine forms."""
-    function = draw(st.sampled_from(OF_TWO))
+    function = function or draw(st.sampled_from(OF_TWO))
     sizes, texts = [], []
     for column in (draw(st.sampled_from(tuple(source.numbers))) for _ in range(2)):
         condition = draw(atoms(source))
@@ -459,12 +463,14 @@ def keys(source: Source) -> st.SearchStrategy[str]:
         ]
         options += [plain["visits"], f"{year} >= 1955", f"floor({ldl})"]
     if "dosage" in plain:
-        options += [
-            plain[name] for name in ("dosage", "contig", "pos", "alt", "variant_id", "called_alleles")
-        ]
-        options += [f"{plain['dosage']} > 0", f"{plain['pos']} // 1000000", f"{plain['gq']} >= 20"]
+        wanted = ("dosage", "contig", "pos", "alt", "variant_id", "called_alleles")
+        options += [plain[name] for name in wanted if name in plain]
+        options += [f"{plain['dosage']} > 0"]
+        options += [f"{plain['pos']} // 1000000"] if "pos" in plain else []
+        options += [f"{plain['gq']} >= 20"] if "gq" in plain else []
     if "gene" in plain:
-        options += [plain[name] for name in ("gene", "type", "rsid", "filter", "sv_len")] * 2
+        wanted = ("gene", "type", "rsid", "filter", "sv_len")
+        options += [plain[name] for name in wanted if name in plain] * 2
     if "score" in plain:
         options += [f"floor({plain['score']})", plain["pgs_id"], plain["pgs_id"]]
     return st.sampled_from(options)
@@ -473,35 +479,89 @@ def keys(source: Source) -> st.SearchStrategy[str]:
 # Queries -----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a query is put together of: keys and outputs with their names, and the conditions of WHERE."""
+
+    source: Source
+    keys: list[str]
+    found: list[Output]
+    where: list[str]
+
+    @property
+    def key_names(self) -> list[str]:
+        """What the keys are called."""
+        return [f"key{place}" for place in range(len(self.keys))]
+
+    @property
+    def names(self) -> list[str]:
+        """What the outputs are called."""
+        return [f"out{place}" for place in range(len(self.found))]
+
+    @property
+    def key_items(self) -> list[str]:
+        """The keys as items of SELECT."""
+        return [f"{key} AS {name}" for key, name in zip(self.keys, self.key_names, strict=True)]
+
+    @property
+    def filtered(self) -> str:
+        """The WHERE clause."""
+        return f" WHERE {' AND '.join(self.where)}" if self.where else ""
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The scales of keys and outputs."""
+        return (*([1e4] * len(self.keys)), *(one.scale for one in self.found))
+
+    @property
+    def covers(self) -> frozenset[tuple[str, str]]:
+        """Which aggregates are taken over which relation."""
+        return frozenset((name, self.source.shape) for one in self.found for name in one.names)
+
+
 @st.composite
-def queries(draw: st.DrawFn, shape: str | None = None, limits: Limits | None = None) -> Query:
-    """A whole query."""
-    limits = limits or Limits()
-    source = draw(sources(shape))
+def parts(
+    draw: st.DrawFn, source: Source, limits: Limits, lead: st.SearchStrategy[Output] | None = None
+) -> Parts:
+    """The parts of a query over *source*, whose first output is a *lead* where one is given."""
     grouped = draw(st.lists(keys(source), max_size=2, unique=True))
     found = draw(st.lists(outputs(source), min_size=1, max_size=limits.most_aggregates))
     if limits.plain:
         found = [draw(aggregates(source).filter(lambda one: bool(one.plain)))]
+    if lead is not None:
+        found[0] = draw(lead)
     where = [*source.conditions]
     if limits.plain or draw(st.integers(0, 2)) == 0:
         where.append(draw(conditions(source)))
-    key_names = [f"key{place}" for place in range(len(grouped))]
-    names = [f"out{place}" for place in range(len(found))]
+    return Parts(source, grouped, found, where)
+
+
+@st.composite
+def queries(draw: st.DrawFn, shape: str | None = None, limits: Limits | None = None) -> Query:
+    """A whole query."""
+    limits = limits or Limits()
+    return draw(queries_of(draw(parts(draw(sources(shape)), limits)), limits))
+
+
+@st.composite
+def queries_of(draw: st.DrawFn, given: Parts, limits: Limits) -> Query:
+    """A query of the parts *given*: a SELECT that is grouped, filtered, sorted and cut."""
+    source, grouped, found = given.source, given.keys, given.found
     hidden = not limits.keys_shown and bool(grouped) and draw(st.integers(0, 7)) == 0
-    key_items = [] if hidden else [f"{key} AS {name}" for key, name in zip(grouped, key_names, strict=True)]
-    items = [*key_items, *_named(draw, found, names)]
+    key_items = [] if hidden else given.key_items
+    items = [*key_items, *_named(draw, found, given.names)]
     group = _group(
-        draw, grouped, key_names, hidden=hidden, only_aggregates=all(_is_plain(one) for one in found)
+        draw, grouped, given.key_names, hidden=hidden, only_aggregates=all(_is_plain(one) for one in found)
     )
     having = (
-        draw(_having(source, found, names, named=len(items) > len(key_items)))
+        draw(_having(source, found, given.names, named=len(items) > len(key_items)))
         if not limits.plain and draw(st.integers(0, 3)) == 0
         else ""
     )
     order, limit = ("", "") if hidden else draw(_order(len(grouped), found))
     from_, select = f"FROM {source.text}", f"SELECT {', '.join(items)}"
     head = f"{from_} {select}" if draw(st.integers(0, 5)) == 0 else f"{select} {from_}"
-    body = head + (f" WHERE {' AND '.join(where)}" if where else "") + group
+    body = source.head + head + given.filtered + group
     return Query(
         text=body + having + order + limit,
         whole=body,
@@ -511,9 +571,9 @@ def queries(draw: st.DrawFn, shape: str | None = None, limits: Limits | None = N
         ordered=bool(order) or not grouped,
         having=bool(having),
         limited=bool(limit),
-        scales=(*([1e4] * len(key_items)), *(one.scale for one in found)),
+        scales=given.scales[len(grouped) - len(key_items) :],
         plain=found[0].plain if len(found) == 1 and not having else "",
-        covers=frozenset((name, source.shape) for one in found for name in one.names),
+        covers=given.covers,
     )
 
 

@@ -44,3 +44,8 @@ refused: G301
 SELECT grouping(bmi), count(*) FROM samples GROUP BY ROLLUP (sex)
 -- =>
 refused: G305
+---
+-- title: groups of sites have no margins
+SELECT contig, count(*) FROM genotypes GROUP BY ROLLUP (contig)
+-- =>
+refused: G301

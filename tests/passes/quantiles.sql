@@ -116,6 +116,11 @@ SELECT median(dosage) FROM genotypes
 -- =>
 refused: G403
 ---
+-- title: of persons, and not of their genotypes
+SELECT median(bmi) FROM genotypes JOIN samples USING (sample_id)
+-- =>
+refused: G403
+---
 -- title: labels have no median
 SELECT median(sex) FROM samples
 -- =>

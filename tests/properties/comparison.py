@@ -24,7 +24,7 @@ def kind_of_arrow(kind: pa.DataType) -> str:
 
 def kind_of_duckdb(kind: str) -> str:
     """The kind of a DuckDB type by its name."""
-    if kind in ("TINYINT", "SMALLINT", "INTEGER", "UINTEGER", "BIGINT", "HUGEINT") or (
+    if kind in ("TINYINT", "SMALLINT", "INTEGER", "UINTEGER", "BIGINT", "UBIGINT", "HUGEINT") or (
         kind.startswith("DECIMAL") and kind.endswith(",0)")
     ):
         return "INTEGER"
