@@ -59,16 +59,21 @@ class Europe:
     tomls: Sequence[Path]
     federation: Federation
 
-    def count(self, name: str, text: str) -> Counted:
-        """What the question *text* is told, asked by a project that every node's officer approved for it."""
-        plan, who = prepare(text, self.federation.catalog), asker_of(name)
+    def ask(self, name: str, text: str) -> Answer:
+        """The answer to *text*, asked by a project that every officer approved for it; raises as `sql`."""
+        who = asker_of(name)
         later = (datetime.now(UTC) + timedelta(days=2)).date()
         project = Project(who.project, name, "demo", (who.analyst,), later)
         for node, toml in zip(self.nodes, self.tomls, strict=True):
             Office(read_node(toml), node.open_ledger(), "Data protection office").approve(project)
+        return self.federation.for_asker(who).sql(text)
+
+    def count(self, name: str, text: str) -> Counted:
+        """What is told of the question *text*, asked in a project of its own."""
+        plan = prepare(text, self.federation.catalog)
         kind = kind_of(plan)
         try:
-            answer = self.federation.for_asker(who).sql(text)
+            answer = self.ask(name, text)
         except QueryRefused as refused:
             return Counted(name, kind, Counter(), Counter(), refused.code)
         return Counted(name, kind, statuses(answer, plan), self._rules(answer.envelope.query_id))

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from goe_lake.catalog import is_public
 from goe_lake.engine.sql import to_sql
 from goe_lake.federation.node import NodeDescription
 from goe_lake.query import Plan
 from goe_lake.query.plan import cells_name
 from goe_lake.query.rounds import DIGITS
 from goe_lake.query.steps import Nested, Use
-from goe_lake.release import CellKind, ColumnRef, Expr, Measure, PerPerson, Release, pending_in
+from goe_lake.release import (
+    CellKind,
+    ColumnRef,
+    Expr,
+    Measure,
+    PerPerson,
+    Release,
+    columns_in,
+    pending_in,
+)
 
 CONSTANTS: Final = (
     f": constants are what earlier rounds released, doubles with {DIGITS} significant digits; "
@@ -37,6 +47,8 @@ def _lines(plan: Plan, nodes: Sequence[NodeDescription], why_open: Sequence[str 
         for node in nodes:
             rule = f"at least {node.min_persons} persons" if node.protects else "PROTECTION OFF"
             yield f"  {node.node_id:<20} {rule}, snapshot {node.snapshot_id[:12]}"
+        if any(node.protects for node in nodes) and any(map(_has_conditions, plan.releases)):
+            yield "  ≈ where a part of a condition changes fewer persons than that: it is left out there"
     else:
         yield "no node is asked"
     for table, contigs in plan.tables.items():
@@ -68,6 +80,18 @@ def _release(plan: Plan, place: int, why_open: str | None) -> Iterator[str]:
         chance = float(quantile.probability)
         source = f"from the intervals of release {bins + 1}"
         yield f"  quantile {quantile.name:<2} {quantile.text} at {chance:g}, {source}"
+
+
+def _has_conditions(release: Release) -> bool:
+    """Whether a condition, a filter or a computed key of it reads what is not public, and may be left out."""
+    tables = {scan.alias: scan.table for scan in release.relation.scans}
+    keys = [key.expression for key in release.keys if not isinstance(key.expression, ColumnRef)]
+    filters = [measure.where for measure in release.measures if measure.where is not None]
+    return any(
+        not is_public(tables.get(column.table, ""), column.column)
+        for expression in (*release.conditions, *keys, *filters)
+        for column in columns_in(expression)
+    )
 
 
 def _constant(use: Nested) -> str:

@@ -36,7 +36,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Pooled]:
         ingest(read_node(toml), min_label_persons=1, progress=None)
     federation = goe_lake.open_federation(tomls)
     sites = federation.site_list.sites.select(["contig", "pos", "ref", "alt", "end_pos"]).to_pylist()
-    pooled = pool([_files(toml) for toml in tomls], [tuple(site.values()) for site in sites])
+    pooled = pool([files_of(toml) for toml in tomls], [tuple(site.values()) for site in sites])
     # what is public is taken from the gateway: it is not what is compared here
     for name in (*PUBLIC, "variants"):
         pooled.connection.execute(f"DROP TABLE IF EXISTS {name}")
@@ -46,7 +46,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Pooled]:
     return federation, pooled
 
 
-def _files(toml: Path) -> NodeFiles:
+def files_of(toml: Path) -> NodeFiles:
     """What the oracle must know of the files of a node of the demo."""
     node = read_node(toml)
     columns = {

@@ -41,6 +41,32 @@ def test_example_of_the_analyst_guide_is_answered(query: str, federation: Federa
     assert federation.sql(query).table.num_rows > 0
 
 
+def test_example_of_what_is_approximate(federation: Federation) -> None:
+    """Every value of the guide's example is `≈`, the answer says why, and `explain` says it before."""
+    (query,) = blocks(ANALYST.split("## What ≈ means")[1].split("\n## ")[0], "sql")
+    answer = federation.sql(query)
+    assert set(answer.status.column("persons").to_pylist() + answer.status.column("bmi").to_pylist()) == {
+        "approx"
+    }
+    assert any(notice.startswith("≈") for notice in answer.envelope.notices)
+    assert "≈ where a part of a condition" in federation.explain(query)
+    for unconditional in ("samples GROUP BY sex", "samples WHERE country = 'EE' GROUP BY sex"):
+        assert "≈" not in federation.explain(f"SELECT sex, count(*) AS n FROM {unconditional}")
+
+
+def test_a_rare_key_is_folded_as_the_guide_says(federation: Federation) -> None:
+    """Of a computed key everybody is in the row of the others; a plain one has no row of few."""
+    folded = federation.sql(
+        "SELECT birth_year IS NOT DISTINCT FROM 1903 AS born, count(*) AS n FROM samples GROUP BY born"
+    )
+    (persons,) = federation.sql("SELECT count(*) AS n FROM samples").table.column("n").to_pylist()
+    assert folded.table.to_pylist() == [{"born": False, "n": persons}]
+    assert folded.status.column("n").to_pylist() == ["approx"]
+    plain = federation.sql("SELECT birth_year, count(*) AS n FROM samples GROUP BY birth_year")
+    assert 1903 not in plain.table.column("birth_year").to_pylist()
+    assert "approx" not in plain.status.column("n").to_pylist()
+
+
 @pytest.mark.parametrize("code", list(Code))
 def test_analyst_guide_names_every_refusal_code(code: Code) -> None:
     """An analyst can look up each code."""
