@@ -68,7 +68,8 @@ class Claim:
     that asks for them. All are None or empty for other numbers. *rest* are those who
     have a value and add nothing, None where nobody looks for them. *beside* are further numbers of the
     same persons that are recorded with this one. *family* is the same for cells that share nobody and
-    are told beside each other; *keys* tells these apart, a value a key.
+    are told beside each other; *keys* tells these apart, a value a key. *who* is another
+    text that asks for the same, None where there is none.
     """
 
     quantity: str
@@ -85,6 +86,11 @@ class Claim:
     keys: tuple[Hashable, ...] = ()
     everybody: Selection | None = None
     whole: str = NO_TEXT
+    who: str | None = None
+
+    def is_asked_by(self, text: str) -> bool:
+        """Whether *text* asks for this number."""
+        return text in (self.text, self.who)
 
     def faces(self, verdict: Verdict) -> dict[str, Face]:
         """Every number that this one tells when it is told as *verdict* says, by what it is."""
@@ -190,7 +196,7 @@ def _as_it_is(claim: Claim, memories: Sequence[Memory], least: int) -> tuple[int
     if found is None:
         return None
     number, record = found
-    return number, _again(record, record.value, marked=record.text != claim.text)
+    return number, _again(record, record.value, marked=not claim.is_asked_by(record.text))
 
 
 def _as_persons(claim: Claim, memories: Sequence[Memory], least: int) -> tuple[int, Verdict] | None:
@@ -201,7 +207,7 @@ def _as_persons(claim: Claim, memories: Sequence[Memory], least: int) -> tuple[i
         everybody = _oldest(COUNT, claim.before, memories, least)
         if everybody is not None:
             number, record = everybody
-            if record.text == claim.text:
+            if claim.is_asked_by(record.text):
                 # how many values are missing among persons who were counted is public
                 return None
             return number, _again(record, record.value - (claim.before_value - claim.value))

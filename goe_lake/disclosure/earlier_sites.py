@@ -30,6 +30,8 @@ Scan: TypeAlias = Callable[[Sites, Counts, int], ClassCounts]
 
 #: The value of a number that is not told.
 UNTOLD: Final = -1
+#: The weights of a record that has a row of values for each class: numbers by any weights follow from it.
+BY_CLASS: Final[tuple[int, ...]] = ()
 COMPUTED, REPEATED, WITHHELD = 0, 1, 2
 #: Groups of persons that are counted together, and records whose persons are.
 MOST_GROUPS: Final = 64
@@ -50,6 +52,7 @@ class SiteRecord:
     """Numbers that were told at *sites* (sorted): *values*, UNTOLD where it was not.
 
     *weights* are what a person adds by class, and all in *selection* add so; *text* asked for it.
+    Of weights `BY_CLASS` the values are persons by class, one class after the other, at every site.
     """
 
     weights: tuple[int, ...]
@@ -58,19 +61,25 @@ class SiteRecord:
     values: Counts
     text: str
 
+    def weighed(self, weights: tuple[int, ...]) -> SiteRecord:
+        """The number by *weights* that follows from this record, which is by class."""
+        by_class = self.values.reshape(-1, len(self.sites))
+        return SiteRecord(weights, self.selection, self.sites, np.array(weights) @ by_class, self.text)
+
 
 @dataclass(frozen=True, eq=False)
 class SiteClaim(SiteRecord):
     """Numbers that are about to be told at *sites*.
 
-    *difference* says what differences rest on; *family* and *keys* are as those of a `Claim`. *missing*
-    is the place of the class of those not called.
+    *difference* says what differences rest on; *family*, *keys* and *who* are as those of a `Claim`.
+    *missing* is the place of the class of those not called.
     """
 
     difference: Difference = Difference.ROWS
     missing: int = 0
     family: Hashable = None
     keys: tuple[Hashable, ...] = ()
+    who: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +112,8 @@ def _verdict(claim: SiteClaim, records: Sequence[SiteRecord], least: int, scan: 
         np.zeros(len(claim.sites), dtype=bool),
     )
     alike = [record for record in records if record.weights == claim.weights]
+    # what everyone was told in these words comes before older numbers of nearly the same persons
+    alike.sort(key=lambda record: record.text != claim.who)
     for some in _batches(claim, alike):
         for near in _near(claim, some, least, scan):
             # the oldest match wins, and what is withheld stays so
@@ -110,7 +121,7 @@ def _verdict(claim: SiteClaim, records: Sequence[SiteRecord], least: int, scan: 
             few = near.few & open_
             verdict.fates[near.here[few]] = REPEATED
             verdict.values[near.here[few]] = near.values[few]
-            verdict.marked[near.here[few]] = near.record.text != claim.text
+            verdict.marked[near.here[few]] = near.record.text not in (claim.text, claim.who)
             verdict.fates[near.here[near.telling & ~near.few & open_]] = WITHHELD
     told = claim.values != UNTOLD
     verdict.fates[~told & (verdict.fates == REPEATED)] = WITHHELD
@@ -275,7 +286,7 @@ def _patterns(
         everybody = united([claim.selection for claim, is_told in zip(claims, here, strict=True) if is_told])
         yield replace(
             claims[0], selection=everybody, sites=claims[0].sites[there],
-            values=np.asarray(values)[there], text="",
+            values=np.asarray(values)[there], text="", who=None,
         ), told & there  # fmt: skip
 
 

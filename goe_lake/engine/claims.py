@@ -31,7 +31,7 @@ from goe_lake.release import Measure, MeasureFunction, columns_in
 #: Beyond these an answer is refused: who is behind each of its cells could not be kept.
 MOST_CLAIMS: Final = 100_000
 #: What a person adds to sums over genotypes, by class.
-_WEIGHTS: Final = {
+WEIGHTS: Final = {
     "dosage": tuple(max(0, dosage) for dosage, _ in CLASS_VALUES.values()),
     "called_alleles": tuple(called for _, called in CLASS_VALUES.values()),
 }
@@ -77,6 +77,7 @@ class CellClaim:
     valued: tuple[str, Persons, int] | None = None
     everybody: Persons | None = None
     whole: str = ""
+    who: str | None = None
 
     def at_node(self, numbers: Counts) -> Claim:
         """The claim as the audit judges it."""
@@ -96,6 +97,7 @@ class CellClaim:
             keys=self.keys,
             everybody=None if self.everybody is None else self.everybody.at_node(numbers),
             whole=self.whole,
+            who=self.who,
         )
 
     def told(self, value: int) -> int:
@@ -118,6 +120,7 @@ class SitesClaim:
     text: str
     family: Hashable
     keys: tuple[Hashable, ...]
+    who: str | None = None
 
     def at_node(self, numbers: Counts) -> SiteClaim:
         """The claim as the audit judges it."""
@@ -131,6 +134,7 @@ class SitesClaim:
             PLACE["nc"],
             self.family,
             self.keys,
+            self.who,
         )
 
     @classmethod
@@ -215,7 +219,7 @@ class Claims:
     ) -> bool:
         """Add a sum over the genotypes at one site as a number of that site; whether it is one."""
         assert self.keys_of_sites is not None
-        weights = _WEIGHTS.get(measure.factors[0].column) if len(measure.factors) == 1 else None
+        weights = WEIGHTS.get(measure.factors[0].column) if len(measure.factors) == 1 else None
         if rule is Rule.ALLELE_NUMBER:
             return True
         if weights is None:
@@ -308,6 +312,8 @@ class Claims:
                     self.words.of(measure, row, at_sites=True),
                     (number, *(row[name] for name in names if name not in personal)),
                     tuple(row[name] for name in personal),
+                    self.words.who(measure, row, by_class=False),
+                    self.words.who(measure, row, by_class=True),
                 )  # fmt: skip
                 self._of_combination(asked, measure, rule, behind, part)
 
@@ -338,7 +344,7 @@ class Claims:
                         np.full(len(chosen), asked.table), asked.measure, asked.rows[chosen],
                         self.keys_of_sites[behind.sites.numbers[asked.site[chosen]]], values, weights, who,
                         _difference(measure, rule, weights, told_by_class=told_by_class),
-                        asked.text, (asked.family, way, shown), asked.keys,
+                        asked.text, (asked.family, way, shown), asked.keys, asked.by_class,
                     )
                 )  # fmt: skip
 
@@ -364,7 +370,10 @@ class OfCell:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """One measure in the told cells of one combination of keys about persons."""
+    """One measure in the told cells of one combination of keys about persons.
+
+    *text* asks for it; *who* and *by_class* choose its persons, as `Words.who` says.
+    """
 
     table: int
     measure: int
@@ -375,12 +384,14 @@ class Asked:
     text: str
     family: Hashable
     keys: tuple[Hashable, ...]
+    who: str
+    by_class: str
 
 
 def _plain(asked: Asked, chosen: Counts, who: Persons, weight: int, values: Counts) -> CellClaim:
     return CellClaim(
         asked.table, asked.measure, asked.rows[chosen], COUNT, who, len(who.persons), weight, Fraction(1),
-        asked.text, asked.family, asked.keys,
+        asked.text, asked.family, asked.keys, who=asked.who,
     )  # fmt: skip
 
 

@@ -153,14 +153,18 @@ def folder_of(lake: Path, *, protects: bool) -> Path:
 
 def releases(folder: Path) -> tuple[NodeRelease, ...]:
     """Every release in *folder*, the earliest first; raises LakeError where one cannot be read."""
-    numbers = sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdecimal())
-    return tuple(_open(folder / str(number)) for number in numbers)
+    return tuple(_open(folder / str(number)) for number in numbers_in(folder))
+
+
+def numbers_in(folder: Path) -> list[int]:
+    """The numbers of the releases in *folder*, the earliest first."""
+    return sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdecimal())
 
 
 def latest(folder: Path) -> NodeRelease | None:
     """The standing release in *folder*, None where there is none."""
-    numbers = [int(path.name) for path in folder.glob("[0-9]*") if path.name.isdecimal()]
-    return _open(folder / str(max(numbers))) if numbers else None
+    numbers = numbers_in(folder)
+    return _open(folder / str(numbers[-1])) if numbers else None
 
 
 def _open(folder: Path) -> NodeRelease:

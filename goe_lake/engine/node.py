@@ -35,7 +35,7 @@ from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session, open_session
 from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.engine.strata import SessionStrata, session_strata
-from goe_lake.engine.words import Words
+from goe_lake.engine.words import Words, basis_of
 from goe_lake.errors import NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
 from goe_lake.release import BudgetLeft, Receipt, Release, Spread
@@ -191,11 +191,10 @@ class NodeEngine:
         if not session.audited:
             return None
         assert self._site_list is not None
-        basis = [self.snapshot.snapshot_id, repr(sorted(session.covering)) if session.covering else ""]
-        if reading.scans("genotypes"):
-            basis.append(self._site_list.digest)
-        keys = session.site_keys if reading.scans("genotypes") else None
-        return Claims(reading, Words(reading, basis), keys, session.persons_of_samples)
+        basis = basis_of(self.snapshot.snapshot_id, session.covering)
+        at_sites = reading.scans("genotypes")
+        words = Words(reading, basis, self._site_list.digest if at_sites else None)
+        return Claims(reading, words, session.site_keys if at_sites else None, session.persons_of_samples)
 
 
 def _parts(reading: Reading, strata: SessionStrata | None, policy: Policy) -> Iterator[list[Part]]:

@@ -18,7 +18,7 @@ from goe_lake.catalog import Column, ColumnType, is_added
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import BatchPersons
 from goe_lake.engine.selection import Selection
-from goe_lake.engine.sites import SITE_SCHEMA, SiteList, added_columns, overlay_sql
+from goe_lake.engine.sites import SITE_SCHEMA, SiteList, added_columns, keys_of_sites, overlay_sql
 from goe_lake.engine.sql import identifier, quoted
 from goe_lake.genome import ASSEMBLIES, CONTIGS
 from goe_lake.lake import Snapshot
@@ -114,19 +114,8 @@ class Session:
 
     @cached_property
     def site_keys(self) -> npt.NDArray[np.uint64]:
-        """A key of each site by its number, the same in every snapshot and in the order of the genome.
-
-        5 bits are the contig's rank, 28 the position, and 30 tell alleles at one position apart.
-        """
-        table = self.connection.sql(
-            "SELECT rank, pos, md5_number_lower(concat_ws('>', ref, alt, end_pos)) AS alleles "
-            "FROM sites ORDER BY site"
-        ).to_arrow_table()
-        rank, pos, alleles = (
-            table.column(name).to_numpy().astype(np.uint64) for name in ("rank", "pos", "alleles")
-        )
-        keys = (rank << np.uint64(58)) | (pos << np.uint64(30)) | (alleles % np.uint64(1 << 30))
-        return np.asarray(keys, dtype=np.uint64)
+        """The key of each site (`keys_of_sites`) by its number."""
+        return keys_of_sites(self.connection, "sites ORDER BY site")
 
     @property
     def genotyped(self) -> int:

@@ -14,6 +14,8 @@ from functools import cached_property
 from typing import Final
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -118,6 +120,21 @@ def unite(offers: Iterable[pa.Table]) -> SiteList:
     ).to_arrow_table()
     connection.close()
     return SiteList(united.select(schema.names).cast(schema))
+
+
+def keys_of_sites(connection: duckdb.DuckDBPyConnection, source: str) -> npt.NDArray[np.uint64]:
+    """A key of each row of *source*, the same in every snapshot and in the order of the genome.
+
+    *source* is SQL of an ordered relation with rank, pos, ref, alt and end_pos. 5 bits are the contig's
+    rank, 28 the position, and 30 tell alleles at one position apart.
+    """
+    alleles_of = "md5_number_lower(concat_ws('>', ref, alt, end_pos))"
+    table = connection.sql(f"SELECT rank, pos, {alleles_of} AS alleles FROM {source}").to_arrow_table()
+    rank, pos, alleles = (
+        table.column(name).to_numpy().astype(np.uint64) for name in ("rank", "pos", "alleles")
+    )
+    keys = (rank << np.uint64(58)) | (pos << np.uint64(30)) | (alleles % np.uint64(1 << 30))
+    return np.asarray(keys, dtype=np.uint64)
 
 
 def contig_rank(column: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from goe_lake.catalog import ColumnType
+from goe_lake.catalog import ColumnType, is_public
 from goe_lake.engine.relation import Reading
 from goe_lake.release import (
     Call,
@@ -27,10 +27,14 @@ OF_THE_NODE: Final = frozenset({("samples", "country")})
 
 
 class Words:
-    """The words of one release at one session; *basis* names what else decides, such as the snapshot."""
+    """The words of one release at one session; *basis* names what else decides (`basis_of`).
 
-    def __init__(self, reading: Reading, basis: Iterable[str]) -> None:
-        self._reading, self._basis = reading, list(basis)
+    *site_list* is the digest of the list that decides too where genotypes are read.
+    """
+
+    def __init__(self, reading: Reading, basis: Iterable[str], site_list: str | None = None) -> None:
+        self._reading, self._of_persons = reading, list(basis)
+        self._basis = [*self._of_persons, *([site_list] if site_list is not None else [])]
 
     def all(self) -> str:
         """The words that ask for everybody."""
@@ -45,6 +49,19 @@ class Words:
         parts = self._parts(measure, keys, sites)
         told = {self._text(part) for part in parts if not self._of_the_node(part)}
         return self._digest(tables_of(self._reading), sorted(told))
+
+    def who(self, measure: Measure, keys: Mapping[str, Any], *, by_class: bool) -> str:
+        """The words that choose the persons of numbers at sites, as `words_of_group`; whatever the site list.
+
+        *by_class* leaves out what a genotype has to be: what a person adds by class says that.
+        """
+        parts = self._parts(measure, keys, self._reading.site_conditions)
+        kept = [part for part in parts if not self._of_the_node(part)]
+        tables = tables_of(self._reading)
+        if by_class:
+            kept = [part for part in kept if not self._of_a_genotype(part)]
+            tables = [table for table in tables if table not in ("genotypes", "samples")]
+        return _digest(self._of_persons, tables, sorted({self._text(part) for part in kept}))
 
     def whole(self, measure: Measure) -> str:
         """The words that ask for *measure* of everybody; empty where the release asks for some only."""
@@ -78,12 +95,40 @@ class Words:
         read = self._reading.where_from(part)
         return bool(read) and read <= OF_THE_NODE
 
+    def _of_a_genotype(self, part: Expr) -> bool:
+        read = self._reading.where_from(part)
+        return bool(read) and all(
+            table == "genotypes" and not is_public(table, column) for table, column in read
+        )
+
     def _text(self, part: Expr) -> str:
-        return json.dumps(expr_to_json(_named(part, self._reading.tables)), sort_keys=True)
+        return _text(part, self._reading.tables)
 
     def _digest(self, tables: list[str], parts: list[str]) -> str:
-        text = json.dumps([self._basis, tables, parts])
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return _digest(self._basis, tables, parts)
+
+
+def basis_of(snapshot_id: str, covering: Collection[str] | None) -> list[str]:
+    """What decides besides words who is asked for: the snapshot, and whose consent covers the question."""
+    return [snapshot_id, repr(sorted(covering)) if covering else ""]
+
+
+def words_of_group(basis: Iterable[str], tables: Iterable[str], labels: Mapping[str, str | None]) -> str:
+    """The words that ask for persons with these *labels* in `samples` (None for NULL).
+
+    *tables* decide who has a row. Of a number by genotype class at sites there is none, as in `Words.who`.
+    """
+    parts = [_equal(ColumnRef("samples", name), label) for name, label in labels.items()]
+    return _digest(list(basis), list(tables), sorted(_text(part, {"samples": "samples"}) for part in parts))
+
+
+def _text(part: Expr, tables: Mapping[str, str]) -> str:
+    return json.dumps(expr_to_json(_named(part, tables)), sort_keys=True)
+
+
+def _digest(basis: list[str], tables: list[str], parts: list[str]) -> str:
+    text = json.dumps([basis, tables, parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def tables_of(reading: Reading) -> list[str]:

@@ -14,11 +14,11 @@ from goe_lake.catalog import Catalog
 from goe_lake.config import NodeConfig, read_node
 from goe_lake.disclosure import Policy
 from goe_lake.engine.frequencies import Frequencies, Progress, current_rows, make_release, unchanged_since
-from goe_lake.engine.frequency_store import NodeRelease, folder_of, latest
+from goe_lake.engine.frequency_store import NodeRelease, folder_of, latest, numbers_in, releases
 from goe_lake.engine.node import NodeAnswer, NodeEngine
 from goe_lake.engine.policy import read_policy
 from goe_lake.engine.sites import SiteList
-from goe_lake.errors import ConfigError, LakeError, ReleaseRefused
+from goe_lake.errors import ConfigError, LakeError, LedgerError, ReleaseRefused
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.governed import Governed, Question, record_frequencies
 from goe_lake.federation.ledger import Ledger
@@ -27,7 +27,7 @@ from goe_lake.federation.listing.messages import Piece, Step
 from goe_lake.federation.listing.node_part import listing_seat
 from goe_lake.federation.listing.seat import ListingSeat
 from goe_lake.federation.noisy import NoisyAnswers
-from goe_lake.federation.overlap import OverlapStore
+from goe_lake.federation.overlap import OverlapStore, hold_to
 from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
 from goe_lake.federation.wire import clean_site_list
 from goe_lake.lake import Snapshot, open_snapshot
@@ -209,8 +209,21 @@ class EmbeddedNode:
         """Make the node's next release of allele frequencies; the standing one where nothing changed."""
         frequencies, ledger = self._frequencies(), self.open_ledger()
         release = FrequencyRelease.of(make_release(frequencies, self.lake, progress))
+        self._hold_to_releases(ledger)
         record_frequencies(ledger, release.to_json())
         return release
+
+    def _hold_to_releases(self, ledger: Ledger) -> None:
+        """Let answers be held to every released table; also to one of before such tables were compared."""
+        if not self.policy.audits:
+            return
+        folder = folder_of(self.lake, protects=True)
+        try:
+            if set(numbers_in(folder)) - self._overlap.releases:
+                new = [one for one in releases(folder) if one.number not in self._overlap.releases]
+                hold_to(ledger, self._overlap, new, self._engine.snapshot.root)
+        except LakeError as error:
+            raise LedgerError(error.path, error.problem, error.mend) from None
 
     def _frequencies(self) -> Frequencies:
         if self._site_list is None:
@@ -225,6 +238,7 @@ class EmbeddedNode:
     def _governed(self) -> Governed:
         # opened first: a ledger that is not the one before comes with an empty store
         ledger = self.open_ledger()
+        self._hold_to_releases(ledger)
         return Governed(self._engine, self.policy, ledger, self._overlap, self._noisy_answers())
 
     def _question(self, release: Release, asker: Asker, query_id: str) -> Question:

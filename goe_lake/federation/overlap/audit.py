@@ -1,4 +1,4 @@
-"""One answer held to all that was told before: to its project, and to others in which the analyst asks."""
+"""One answer held to all that was told before: to everyone, to its project, to others of the analyst."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from goe_lake.federation.overlap.store import OverlapStore
 
 #: What anybody knows is older than all that was told.
 KNOWN = -1
+#: The account of what was told to everyone; no project can be called so.
+EVERYONE = "(released)"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class OverlapAudit:
         self, claims: Sequence[Claim], site_claims: Sequence[SiteClaim], total: Record, scan: Scan
     ) -> tuple[Sequence[Verdict], Sequence[SiteVerdict]]:
         """What becomes of each claim; what is told is written down."""
-        projects = self.store.projects(self.connection, self.project, self.analyst)
+        projects = [EVERYONE, *self.store.projects(self.connection, self.project, self.analyst)]
         known = Memory()
         known.add(KNOWN, total)
         memories = [known, *self.store.memories(self.connection, projects)]

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS overlap_site_lists (
 CREATE TABLE IF NOT EXISTS overlap_site_cells (
     id INTEGER PRIMARY KEY,
     project TEXT NOT NULL,
-    weights TEXT NOT NULL,     -- what a person adds by genotype class
+    weights TEXT NOT NULL,     -- what a person adds by genotype class; [] where values are by class
     selection INTEGER NOT NULL REFERENCES overlap_selections (id),
     sites INTEGER NOT NULL REFERENCES overlap_site_lists (id),
     first INTEGER NOT NULL,
@@ -49,3 +49,11 @@ CREATE TABLE IF NOT EXISTS overlap_site_cells (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS overlap_site_cells_of_project ON overlap_site_cells (project, weights, id);
+
+-- Released tables of frequencies whose rows are among the cells above, contig by contig
+CREATE TABLE IF NOT EXISTS overlap_releases (
+    release TEXT NOT NULL,     -- the digest of its content
+    contig TEXT NOT NULL,
+    is_kept INTEGER NOT NULL,  -- 0 where its snapshot was gone, so that nobody knows who is behind it
+    PRIMARY KEY (release, contig)
+) STRICT;

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.disclosure.earlier import Memory, Record
-from goe_lake.disclosure.earlier_sites import SiteRecord
+from goe_lake.disclosure.earlier_sites import BY_CLASS, SiteRecord
 from goe_lake.disclosure.families import Counts
 from goe_lake.disclosure.overlap import Selection, words_of
 
@@ -35,6 +35,8 @@ class OverlapStore:
     """
 
     def __init__(self) -> None:
+        #: The numbers of released tables that answers are held to, as far as they can be.
+        self.releases: set[int] = set()
         self._memories: dict[str, Memory] = {}
         self._read: dict[str, int] = {}
         self._selections: dict[int, Selection] = {}
@@ -42,7 +44,7 @@ class OverlapStore:
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Make the tables where there are none."""
-        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'overlap_cells'").fetchone():
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'overlap_releases'").fetchone():
             return
         statement = ""
         for line in files(__package__).joinpath("schema.sql").read_text("utf-8").splitlines(keepends=True):
@@ -105,7 +107,8 @@ class OverlapStore:
         last: int,
     ) -> list[SiteRecord]:
         """What was told of sites from *first* to *last*, by any of *weights*; the oldest first."""
-        named = [json.dumps(weight) for weight in dict.fromkeys(weights)]
+        wanted = list(dict.fromkeys(weights))
+        named = [json.dumps(weight) for weight in (*wanted, BY_CLASS)]
         places = f"({', '.join('?' for _ in projects)}) AND weights IN ({', '.join('?' for _ in named)})"
         rows = connection.execute(
             'SELECT weights, selection, sites, "values", text FROM overlap_site_cells '
@@ -116,7 +119,9 @@ class OverlapStore:
         for weight, selection, sites, values, text in rows:
             keys = _site_list(self._packed_sites(connection, sites))
             chosen = self._selection(connection, selection)
-            found.append(SiteRecord(tuple(json.loads(weight)), chosen, keys, _values(values), text))
+            record = SiteRecord(tuple(json.loads(weight)), chosen, keys, _values(values), text)
+            by_class = record.weights == BY_CLASS
+            found += [record.weighed(one) for one in wanted] if by_class else [record]
         return found
 
     def _packed_sites(self, connection: sqlite3.Connection, number: int) -> bytes:
@@ -136,7 +141,20 @@ class OverlapStore:
                 self._selections[number] = Selection(words, 0, unpacked)
         return self._selections[number]
 
+    def kept_releases(self, connection: sqlite3.Connection) -> dict[tuple[str, str], bool]:
+        """The released tables that were looked at, by digest and contig: whether their rows are kept."""
+        rows = connection.execute("SELECT release, contig, is_kept FROM overlap_releases")
+        return {(release, contig): bool(is_kept) for release, contig, is_kept in rows}
+
     # writing ------------------------------------------------------------------------------------------
+
+    def note_release(
+        self, connection: sqlite3.Connection, release_id: str, contig: str, *, is_kept: bool
+    ) -> None:
+        """Note that the rows of a released table are kept, or can not be."""
+        connection.execute(
+            "INSERT OR REPLACE INTO overlap_releases VALUES (?, ?, ?)", (release_id, contig, int(is_kept))
+        )
 
     def record(
         self,
