@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from goe_lake.disclosure.earlier import COUNT, Record
 from goe_lake.disclosure.earlier_sites import BY_CLASS, UNTOLD, SiteRecord
-from goe_lake.disclosure.families import Counts
+from goe_lake.disclosure.families import Counts, Mask
 from goe_lake.disclosure.overlap import Selection, selection_of
 from goe_lake.engine.claims import WEIGHTS
 from goe_lake.engine.frequency_store import NodeRelease
@@ -69,7 +69,7 @@ class ReleasedTable:
             for name, label in group.items():
                 here = here.filter(_has(here.column(name), label))
             labels = {name: label for name, label in group.items() if label != TOTAL}
-            members = numbers[[self._is_in(sample, labels) for sample in self.samples]]
+            members = numbers[self._are_in(labels)]
             persons, times = np.unique(members, return_counts=True)
             everybody = selection_of(persons, times.astype(np.uint64))
             text = words_of_group(self._basis, self._tables, labels)
@@ -78,9 +78,19 @@ class ReleasedTable:
             at_sites += _at_sites(here, once, words_of_group(self._basis, (), labels))
         return counts, at_sites
 
-    @staticmethod
-    def _is_in(sample: Sample, labels: dict[str, Label]) -> bool:
-        return all(getattr(sample, name) == label for name, label in labels.items())
+    def _are_in(self, labels: dict[str, Label]) -> Mask:
+        inside = np.ones(len(self.samples), dtype=bool)
+        for name, label in labels.items():
+            inside &= self._labels[name] == label
+        return inside
+
+    @cached_property
+    def _labels(self) -> dict[str, Any]:
+        """The labels of every sample."""
+        return {
+            "population": np.array([sample.population for sample in self.samples], dtype=object),
+            "sex": np.array([sample.sex for sample in self.samples], dtype=object),
+        }
 
     @cached_property
     def _basis(self) -> list[str]:
