@@ -299,6 +299,9 @@ def _checked(section: Section, column: Column) -> Column:
         raise section.error(
             "resolution", "an integer column has resolution 1", 'remove it, or set type = "double"'
         )
+    if column.type is ColumnType.INTEGER and column.bounds and max(map(abs, column.bounds)) >= 2**31:
+        hint = "a column of larger whole numbers is a double with resolution 1"
+        raise section.error("bounds", "an integer column holds -2147483647 to 2147483647", hint)
     if column.type not in MEASURED and (column.bounds or column.resolution):
         raise section.error(
             "bounds", f"a {column.type} column has neither bounds nor resolution", "remove them"

@@ -457,11 +457,12 @@ def margins(draw: st.DrawFn, given: Parts) -> Query:
 
     grouped = list(filter(of_persons, given.keys)) or [draw(keys(given.source).filter(of_persons))]
     given = replace(given, keys=grouped)
-    listed, first, last = ", ".join(grouped), grouped[0], grouped[-1]
+    # the parser reads conditions neither in ROLLUP nor in GROUPING()
+    named = not any(mark in key for key in grouped for mark in ("=", "<", ">", " IS "))
+    written = grouped if named else given.key_names
+    listed, first, last = ", ".join(written), written[0], written[-1]
     ways = [f"ROLLUP ({listed})", f"CUBE ({listed})", f"GROUPING SETS (({listed}), ({last}), ())"]
     ways += [f"GROUPING SETS (({listed}), ())", f"{first}, ROLLUP ({last})"] if len(grouped) > 1 else []
-    # the parser reads no condition in GROUPING()
-    named = not any(mark in listed for mark in "=<>") and " IS " not in listed
     items = [f"grouping({listed}) AS level"] if named else []
     text = _select(
         given, [*items, *given.key_items, *_outputs(given)], f" GROUP BY {draw(st.sampled_from(ways))}"

@@ -18,6 +18,8 @@ TEXTS = (
     "SELECT count(DISTINCT sex) AS s, count(DISTINCT country) FILTER (WHERE bmi > 25) AS c FROM samples",
     "SELECT cohort, entropy(t2d) AS e, count(*) AS n FROM samples WHERE ldl > 2 GROUP BY cohort "
     "HAVING count(DISTINCT sex) > 1",
+    "SELECT country, count(DISTINCT sex) AS s, sum(count(*)) OVER w AS so_far FROM samples GROUP BY country "
+    "WINDOW w AS (ORDER BY count(*) DESC, country)",
     "SELECT pgs_id, count(DISTINCT s.population) AS p FROM scores JOIN samples s USING (sample_id) "
     "GROUP BY pgs_id",
 )  # fmt: skip

@@ -71,6 +71,13 @@ def build(
     """The lakes of *nodes* as a federation and as one database; *wrap* stands between gateway and node."""
     for node in nodes:
         ingest(read_node(node.toml), min_label_persons=1, progress=None)
+    return opened(nodes, wrap)
+
+
+def opened(
+    nodes: tuple[NodeFiles, ...], wrap: Callable[[EmbeddedNode], goe_lake.federation.Node] = lambda node: node
+) -> World:
+    """The same, of lakes that were built."""
     federation = Federation([wrap(EmbeddedNode(node.toml)) for node in nodes], project=PURPOSE)
     listed = federation.site_list.sites.select(SITE).to_pylist()
     return World(nodes, federation, pool(nodes, [tuple(site[name] for name in SITE) for site in listed]))
