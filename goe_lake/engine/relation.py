@@ -501,19 +501,10 @@ class Reading:
             *(factor for measure in self.release.measures for factor in measure.factors),
         ]
 
-    def site_twins(self) -> str:
-        """SQL of whether any of the sites that the release reads differ in their end only."""
+    def has_twins(self, *, listed_only: bool = False) -> bool:
+        """Whether any of the sites, or listed sites, that the release reads differ in their end only."""
         where = [f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions]
-        chosen = " AND ".join(["NOT v.alone", *where])
-        return (
-            f"SELECT count(*) > 0 FROM (SELECT 1 FROM sites v WHERE {chosen} "
-            "GROUP BY v.rank, v.pos, v.ref, v.alt HAVING count(*) > 1)"
-        )
-
-    def has_listed_twins(self) -> bool:
-        """Whether any of the listed sites that the release reads differ in their end only."""
-        where = [f"coalesce(TRY({to_sql(c, self.resolve)}), false)" for c in self.site_conditions]
-        chosen = " AND ".join(["v.listed", "NOT v.alone", *where])
+        chosen = " AND ".join(["NOT v.alone", *where, *(["v.listed"] if listed_only else [])])
         (found,) = one_row(
             self.session.connection,
             f"SELECT count(*) > 0 FROM (SELECT 1 FROM sites v WHERE {chosen} "

@@ -170,7 +170,7 @@ def _listed_sites(reading: Reading) -> Selection:
         sites = sites.only(sites.listed)
     if sites.alone or not len(sites):
         return replace(sites, alone=True)
-    return replace(sites, alone=not reading.has_listed_twins())
+    return replace(sites, alone=not reading.has_twins(listed_only=True))
 
 
 # at a node -------------------------------------------------------------------------------------------

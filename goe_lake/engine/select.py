@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import Indexes, one_chunk
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.selection import Selection
@@ -38,9 +37,7 @@ def _selected(reading: Reading, sql: str) -> Selection:
         return _numpy(table, name).astype(np.int64)
 
     alone = bool(_numpy(table, "alone").all())
-    if not alone:
-        (twins,) = one_row(session.connection, reading.site_twins())
-        alone = not twins
+    alone = alone or not reading.has_twins()
     places = one_chunk(table.column("place")).fill_null(-1).to_numpy(zero_copy_only=False)
     sites = Selection(
         numbers("site"),

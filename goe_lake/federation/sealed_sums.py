@@ -77,10 +77,10 @@ class SealedQuestion:
     @property
     def made(self) -> float:
         """When the nonce was made, in seconds since 1970."""
-        found = NONCE.fullmatch(self.nonce)
-        if found is None:
+        made = made_at(self.nonce)
+        if made is None:
             raise ReleaseRefused("R225", "the nonce of a sealed release is not written as one")
-        return int(found[1]) / 1000
+        return made
 
     def digest(self) -> str:
         """What all nodes must be asked alike, as SHA-256 in hex."""
@@ -108,6 +108,12 @@ class SealedQuestion:
 def new_nonce() -> str:
     """A nonce that tells when it was made."""
     return f"{int(time.time() * 1000):013}-{secrets.token_hex(16)}"
+
+
+def made_at(nonce: str) -> float | None:
+    """When *nonce* was made, in seconds since 1970; None where it is not written as one."""
+    found = NONCE.fullmatch(nonce)
+    return None if found is None else int(found[1]) / 1000
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from goe_lake.federation import Federation
-from tests.attacks.worlds import observed
+from tests.attacks.worlds import assert_answered_alike
 
 RARE = "variant_id = 'chr1-5000-G-T'"
 DIGITS = "CASE WHEN variant_id = 'chr1-1000-A-C' THEN 1 WHEN variant_id = 'chr1-5000-G-T' THEN 1000 WHEN contig = 'chrX' THEN 0.001 END"
@@ -82,7 +82,4 @@ def test_the_secret_of_one_person_shows_nowhere(
     kind: str, text: str, both: tuple[Federation, Federation]
 ) -> None:
     """Rows, their number and order, statuses, bounds, refusals and envelope are the same in both worlds."""
-    first, second = (observed(federation, text) for federation in both)
-    assert first == second
-    assert "failed" not in first, "whether a query fails must not be left to the engine"
-    assert "refused" not in first, "the statement is answered, so that its rules are tried"
+    assert_answered_alike(both, text)

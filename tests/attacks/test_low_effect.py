@@ -14,7 +14,7 @@ import pytest
 from goe_lake.disclosure import Policy
 from goe_lake.engine import node
 from goe_lake.federation import Federation
-from tests.attacks.worlds import SECRETS, observed, open_world
+from tests.attacks.worlds import observed
 
 HERS = "birth_year = 1903 AND t2d"
 GENOTYPED = "samples JOIN genotypes USING (sample_id) WHERE pos = 6000000"
@@ -58,14 +58,6 @@ CLASSES = {
 }
 # Answers that the other rules make alike by themselves: they withhold both, or tell both
 HELD_ANYWAY = {"or", "key of a part"}
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Federation]:
-    """The two worlds."""
-    folder = tmp_path_factory.mktemp("low")
-    first, second = (open_world(folder / str(place), secret) for place, secret in enumerate(SECRETS))
-    return first, second
 
 
 @contextmanager

@@ -108,6 +108,14 @@ def _write_node(folder: Path, number: int, country: str, secret: dict[str, str],
     (folder / "node.toml").write_text(NODE.format(number=number, country=country))
 
 
+def assert_answered_alike(both: tuple[Federation, Federation], text: str) -> None:
+    """Both worlds answer *text*, and everything that an analyst sees of it is the same."""
+    first, second = (observed(federation, text) for federation in both)
+    assert first == second
+    assert "failed" not in first, "whether a query fails must not be left to the engine"
+    assert "refused" not in first, "the statement is answered, so that its rules are tried"
+
+
 def observed(federation: Federation, text: str) -> dict[str, Any]:
     """Everything that an analyst sees of one statement, identifiers of queries and snapshots aside."""
     try:

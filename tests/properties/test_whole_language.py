@@ -19,6 +19,7 @@ from hypothesis import Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from goe_lake import QueryRefused
+from goe_lake.federation import Answer
 from goe_lake.query.aggregates import DECOMPOSITIONS
 from goe_lake.query.labels import _MADE as OF_LABELS
 from tests.oracle.cohort import Shape, shape_of
@@ -28,6 +29,8 @@ from tests.properties.comparison import differences, in_order, kind_of_arrow, ki
 from tests.properties.test_federated_equals_pooled import calm
 from tests.properties.worlds import World, Worlds
 
+#: Names, types and rows of an answer.
+Rows = tuple[list[str], list[str], list[tuple[object, ...]]]
 # Queries of the grammar that are turned down: the code, a part of the sentence, and why that is right
 REFUSALS = {
     ("G403", "more columns than are multiplied"): "conditions, a product and a covariance together",
@@ -72,7 +75,7 @@ def sites_of(world: World) -> list[str]:
     return [name for (name,) in found]
 
 
-def pooled(world: World, query: Query) -> tuple[list[str], list[str], list[tuple[object, ...]]] | None:
+def pooled(world: World, query: Query) -> Rows | None:
     """What DuckDB says of the pooled rows; None where it raises."""
     try:
         names, kinds, _ = world.pooled.run(query.text)
@@ -89,19 +92,27 @@ def check_refusal(query: Query, error: QueryRefused, told: Told) -> None:
     assert stated, f"{query.text}\n{error}"
 
 
-def ask(world: World, query: Query, told: Told) -> None:
-    """The answer to *query* is the pooled one: names, types, rows, every value ok."""
+def answered(world: World, query: Query, told: Told) -> tuple[Rows, Answer] | None:
+    """What DuckDB says of the pooled rows and what the federation answers; None where one does not."""
     note(query.text)
     told.asked += 1
     expected = pooled(world, query)
     if expected is None:
         told.unread += 1
-        return
+        return None
     try:
-        answer = world.federation.sql(query.text)
+        return expected, world.federation.sql(query.text)
     except QueryRefused as error:
         check_refusal(query, error, told)
+        return None
+
+
+def ask(world: World, query: Query, told: Told) -> None:
+    """The answer to *query* is the pooled one: names, types, rows, every value ok."""
+    found = answered(world, query, told)
+    if found is None:
         return
+    expected, answer = found
     names, kinds, rows = expected
     ours = rows_of(answer.table)
     assert answer.table.column_names == names, query.text
@@ -110,8 +121,8 @@ def ask(world: World, query: Query, told: Told) -> None:
     assert types == [kind_of_duckdb(kind) for kind in kinds], query.text
     if not query.ordered:
         ours, rows = in_order(ours, query.keys), in_order(rows, query.keys)
-    found = differences(ours, rows, query.scales)
-    assert not found, "\n".join([query.text, *found[:8]])
+    apart = differences(ours, rows, query.scales)
+    assert not apart, "\n".join([query.text, *apart[:8]])
     assert {word for row in rows_of(answer.status) for word in row} <= {"ok"}, query.text
     told.compared += 1
     told.filled += any(value is not None for row in rows for value in row[query.keys :] or row)
@@ -120,17 +131,10 @@ def ask(world: World, query: Query, told: Told) -> None:
 
 def ask_protected(world: World, query: Query, told: Told) -> None:
     """What is called ok is the pooled value of its row, and what is not told has no value."""
-    note(query.text)
-    told.asked += 1
-    expected = pooled(world, query)
-    if expected is None:
-        told.unread += 1
+    found = answered(world, query, told)
+    if found is None:
         return
-    try:
-        answer = world.federation.sql(query.text)
-    except QueryRefused as error:
-        check_refusal(query, error, told)
-        return
+    expected, answer = found
     assert answer.table.column_names == expected[0], query.text
     ours, words = rows_of(answer.table), rows_of(answer.status)
     groups: dict[object, list[tuple[object, ...]]] = defaultdict(list)

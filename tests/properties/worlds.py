@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -31,6 +33,13 @@ class World:
     nodes: tuple[NodeFiles, ...]
     federation: Federation
     pooled: Pooled
+
+    def pooled_or_skip(self, text: str) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+        """Names, types and rows that DuckDB gives for *text*; skips the test where it gives none."""
+        try:
+            return self.pooled.run(text)
+        except duckdb.Error as error:
+            pytest.skip(f"the pooled rows do not know it: {str(error).splitlines()[0]}")
 
 
 class Worlds:

@@ -13,7 +13,7 @@ from goe_lake.demo import make_cohort
 from goe_lake.federation import Federation
 from goe_lake.federation.client import Client
 from goe_lake.lake import ingest
-from tests.services.running import GATEWAY, Running, prepare
+from tests.services.running import Running, prepare
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +34,8 @@ def embedded(node_tomls: list[Path]) -> Federation:
 @pytest.fixture(scope="session")
 def services(node_tomls: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The same federation as services; a test that stops one starts it again."""
-    running = prepare(tmp_path_factory.mktemp("services"), node_tomls)
-    try:
-        running.start(running.node_tomls)
-        running.start([GATEWAY])
+    with prepare(tmp_path_factory.mktemp("services"), node_tomls).all_started() as running:
         yield running
-    finally:
-        running.stop_all()
 
 
 @pytest.fixture(scope="session")

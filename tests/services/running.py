@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +70,16 @@ class Running:
         """End every service."""
         for name in list(self.processes):
             self.stop(name)
+
+    @contextmanager
+    def all_started(self) -> Iterator[Running]:
+        """Every service, for as long as they are needed."""
+        try:
+            self.start(self.node_tomls)
+            self.start([GATEWAY])
+            yield self
+        finally:
+            self.stop_all()
 
     def freeze(self, name: str) -> None:
         """Let one service neither answer nor end."""

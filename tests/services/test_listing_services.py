@@ -20,7 +20,7 @@ from goe_lake.federation.remote_node import RemoteNode
 from goe_lake.federation.sealed_sums import new_nonce
 from goe_lake.federation.sealing_keys import circle_of
 from tests.federation.nodes import build_nodes
-from tests.services.running import GATEWAY, REPOSITORY, Running, prepare
+from tests.services.running import REPOSITORY, Running, prepare
 
 BY_SITE = "SELECT variant_id, sum(dosage) AS ac FROM genotypes GROUP BY variant_id ORDER BY variant_id"
 
@@ -42,13 +42,8 @@ def tomls(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def running(tomls: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Their services."""
-    services = prepare(tmp_path_factory.mktemp("listing"), tomls)
-    try:
-        services.start(services.node_tomls)
-        services.start([GATEWAY])
+    with prepare(tmp_path_factory.mktemp("listing"), tomls).all_started() as services:
         yield services
-    finally:
-        services.stop_all()
 
 
 def command(running: Running, *options: str) -> subprocess.CompletedProcess[str]:

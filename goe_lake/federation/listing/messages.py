@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from goe_lake.errors import ReleaseRefused
-from goe_lake.federation.sealed_sums import NONCE, Circle
+from goe_lake.federation.sealed_sums import Circle, made_at
 from goe_lake.federation.sealing import Agreement, KeyOf
 from goe_lake.release import digest_of
 
@@ -129,10 +129,10 @@ class Step:
     @property
     def made(self) -> float:
         """When the nonce was made, in seconds since 1970."""
-        found = NONCE.fullmatch(self.nonce)
-        if found is None:
+        made = made_at(self.nonce)
+        if made is None:
             raise ReleaseRefused("R226", "the nonce of a round is not written as one")
-        return int(found[1]) / 1000
+        return made
 
     def keys(self, circle: Circle) -> tuple[KeyOf, ...]:
         """The nodes of the round, with their keys of the day."""
