@@ -23,6 +23,7 @@ from goe_lake.query.labels import (
     counts_by_label,
     labels_in,
     made_of,
+    margins_by_label,
     may_aggregate_labels,
     other_aggregates,
     plain_part,
@@ -34,7 +35,7 @@ from goe_lake.query.lists import Row, listed_rows, without_list
 from goe_lake.query.lowering import Lowered, lowered
 from goe_lake.query.outer import right_as_left, row_a_person
 from goe_lake.query.parts import equal_parts
-from goe_lake.query.personal import beneath, distinct_as_groups, is_row_wise
+from goe_lake.query.personal import distinct_as_groups, is_row_wise
 from goe_lake.query.pivot import pivoted
 from goe_lake.query.plan import cells_name
 from goe_lake.query.presence import (
@@ -498,11 +499,6 @@ class Builder:
             item.set("alias", exp.to_identifier(name, quoted=True))
         sets = sets_of(query)
         every = tuple(dict.fromkeys(key for keys in sets for key in keys))
-        if any(mark not in self.present for part in beneath(query) for mark in marks_of(part)):
-            hint = "write one SELECT for each grouping, and UNION ALL them"
-            raise refusal(
-                Code.NESTED_QUERY, node, "a nested query beneath ROLLUP, CUBE or GROUPING SETS", hint
-            )
 
         def type_of(column: exp.Column) -> str | None:
             table = sources[column.table].table if column.table in sources else None
@@ -524,7 +520,9 @@ class Builder:
         assert rows is not None
         return self._above_sets(node, rows, order, further)
 
-    def _over_labels(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows | None:
+    def _over_labels(
+        self, node: exp.Select, sources: Mapping[str, Rows], margins: tuple[tuple[str, ...], ...]
+    ) -> Rows | None:
         """Aggregates of labels: of counts by label, joined with all else; None where there are none."""
         check_joins(node, self.catalog, _by_person(sources))
         names = unique(output_names(node))
@@ -540,12 +538,13 @@ class Builder:
             return None
         keys = group_keys(query)
         others = other_aggregates(query, labels)
-        tables = {"_m": self._over_persons(plain_part(query, keys, others), sources)}
+        tables = {"_m": self._over_persons(plain_part(query, keys, others), sources, margins)}
         read = {key: exp.column(f"k{place}", table="_m") for place, key in enumerate(keys)}
         by: dict[exp.Expr, exp.Expr] = {**read}
         by |= {item: exp.column(f"a{place}", table="_m") for place, item in enumerate(others)}
         for number, (item, asked) in enumerate(labels.items(), 1):
-            counts = self._over_persons(counts_by_label(query, keys, asked), sources)
+            by_label = counts_by_label(query, keys, asked)
+            counts = self._over_persons(by_label, sources, margins_by_label(keys, asked, margins))
             assert counts.step is not None
             made = made_of(counts.step, len(keys), asked)
             tables[f"_v{number}"] = self._over_released(made, {"_v": counts})
@@ -576,7 +575,7 @@ class Builder:
         if has_sets(node):
             return self._over_sets(node, sources)
         if may_aggregate_labels(node) and not groups_by_person(node):
-            labels = self._over_labels(node, sources)
+            labels = self._over_labels(node, sources, margins)
             if labels is not None:
                 return labels
         names = output_names(node)

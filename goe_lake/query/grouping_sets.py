@@ -11,8 +11,7 @@ from itertools import combinations, product
 
 from sqlglot import exp
 
-from goe_lake.query.checks import is_answered
-from goe_lake.query.language import aggregates_in, is_window_head
+from goe_lake.query.language import aggregates_in
 from goe_lake.query.refusals import Code, refusal
 
 MOST_SETS = 16
@@ -143,7 +142,7 @@ def _grouped(
         return _level(node, absent, every)
     if node in absent:
         return _missing(node, type_of)
-    if is_answered(node) and not is_window_head(node):
+    if aggregates_in(node) == [node]:  # of all rows of the group, whatever its keys
         return node.copy()
     copy = node.copy()
     for child, original in zip(list(copy.iter_expressions()), list(node.iter_expressions()), strict=True):

@@ -70,6 +70,15 @@ def counts_by_label(query: exp.Select, keys: Sequence[exp.Expr], asked: LabelAgg
     return inner
 
 
+def margins_by_label(
+    keys: Sequence[exp.Expr], asked: LabelAggregate, margins: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """The *margins* of the groups as those of `counts_by_label`: each by label too."""
+    place = keys.index(asked.column) if asked.column in keys else len(keys)
+    by_label = (tuple(dict.fromkeys((*margin, f"k{place}"))) for margin in margins)
+    return tuple(margin for margin in by_label if len(margin) < len({*keys, asked.column}))
+
+
 def made_of(counts: str, keys: int, asked: LabelAggregate) -> exp.Select:
     """The aggregate v of each group k0, k1, …, from the table *counts* of `counts_by_label`."""
     text, _ = _MADE[asked.name]

@@ -20,6 +20,9 @@ QUERIES = (
     "SELECT country, cohort, birth_year // 5 AS b, count(*) AS n FROM samples "
     "GROUP BY GROUPING SETS ((country, cohort, b), (country, b), (cohort), ())",
     "SELECT country, birth_year < 1910 AS old, count(*) AS n FROM samples GROUP BY ROLLUP (country, old)",
+    "SELECT birth_year // 3 AS b, count(*) AS n, entropy(sex) AS e FROM samples GROUP BY ROLLUP (b)",
+    "SELECT birth_year // 3 AS b, count(*) AS n FROM samples WHERE ldl < (SELECT avg(ldl) FROM samples) "
+    "GROUP BY ROLLUP (b)",
 )
 
 

@@ -49,3 +49,22 @@ refused: G305
 SELECT contig, count(*) FROM genotypes GROUP BY ROLLUP (contig)
 -- =>
 refused: G301
+---
+-- title: counts by label have their margins by label too
+SELECT sex, entropy(cohort) AS e FROM samples GROUP BY ROLLUP (sex)
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0) beside ()
+release: rows (samples) where (NOT (samples.cohort IS NULL)) keys (samples.sex: labels, samples.cohort: open) measures (rows as m0) beside (k1)
+release: rows (samples) keys () measures (rows as m0)
+release: rows (samples) where (NOT (samples.cohort IS NULL)) keys (samples.cohort: open) measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "k0", CAST(m0 AS BIGINT) AS "a0" FROM cells), s2 AS (SELECT k0 AS "k0", k1 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT _v.k0 AS "k0", LOG(2, SUM(_v.n)) - SUM(_v.n * LOG(2, _v.n)) / SUM(_v.n) AS "v" FROM s2 AS _v GROUP BY _v.k0), s4 AS (SELECT _m.k0 AS "sex", COALESCE(_v1.v, 0) AS "e" FROM s1 AS _m LEFT JOIN s3 AS _v1 ON _m.k0 IS NOT DISTINCT FROM _v1.k0), s5 AS (SELECT CAST(m0 AS BIGINT) AS "a0" FROM cells3), s6 AS (SELECT k0 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells4), s7 AS (SELECT LOG(2, SUM(_v.n)) - SUM(_v.n * LOG(2, _v.n)) / SUM(_v.n) AS "v" FROM s6 AS _v), s8 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "sex", COALESCE(_v1.v, 0) AS "e" FROM s5 AS _m CROSS JOIN s7 AS _v1) SELECT * FROM s4 UNION ALL SELECT * FROM s8
+---
+-- title: a margin waits for the constants of an earlier round as its cells do
+SELECT sex, count(*) AS n FROM samples WHERE bmi > (SELECT avg(bmi) FROM samples) GROUP BY ROLLUP (sex)
+-- =>
+release of round 1: rows (samples) keys () measures (sum samples.bmi in steps of 0.01 as m0, rows samples.bmi as m1)
+release of round 2: rows (samples) where (samples.bmi > $n1) keys (samples.sex: labels) measures (rows as m0) beside ()
+release of round 2: rows (samples) where (samples.bmi > $n1) keys () measures (rows as m0)
+constant: n1 scalar s1
+constant: n1 scalar s1
+final: WITH s1 AS (SELECT (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "avg(bmi)" FROM cells), s2 AS (SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells3) SELECT * FROM s2 UNION ALL SELECT * FROM s3
