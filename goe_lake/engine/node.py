@@ -27,7 +27,7 @@ from goe_lake.engine.genotype_rows import load_alike, load_genotypes
 from goe_lake.engine.genotypes import blocks, one_chunk
 from goe_lake.engine.key_effects import without_rare_keys
 from goe_lake.engine.low_effect import Part, gather_parts, whole
-from goe_lake.engine.public_domain import PublicDomain
+from goe_lake.engine.public_domain import PublicDomain, PublicSessions
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.sealed import Shape, shape_of
 from goe_lake.engine.select import at_one_site, select_sites
@@ -68,6 +68,7 @@ class NodeEngine:
     def __init__(self, node_id: str, snapshot: Snapshot, policy: Policy) -> None:
         self.node_id, self.snapshot, self.policy = node_id, snapshot, policy
         self._sessions: dict[tuple[str, frozenset[str] | None], tuple[Session, SessionStrata | None]] = {}
+        self._public = PublicSessions(snapshot)
         self._site_list: SiteList | None = None
         self._lock = threading.RLock()
         self._interrupted = threading.Event()
@@ -91,6 +92,7 @@ class NodeEngine:
         for session, _ in self._sessions.values():
             session.connection.close()
         self._sessions.clear()
+        self._public.close()
 
     def answer(self, release: Release, purpose: str, query_id: str) -> NodeAnswer:
         """The cells of *release* for *purpose*.
@@ -131,7 +133,7 @@ class NodeEngine:
         """
         with self._guarded(query_id):
             self._interrupted.clear()
-            shape = shape_of(release, domain, *self._session(purpose))
+            shape = shape_of(release, domain, self._public, *self._session(purpose))
             yield replace(shape, stopped=self._interrupted.is_set)
 
     def receipt(self, release: Release, cells: pa.Table, min_persons: int) -> Receipt:

@@ -7,6 +7,7 @@ federation's nodes declare, and not from persons: `PublicSession` stands in for 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -23,6 +24,8 @@ from goe_lake.lake import Snapshot
 
 #: Combinations of labels in one release; with the genotype classes they stay within `MOST_KINDS`.
 MOST_COMBINATIONS: Final = 150
+#: Sessions that are kept open; questions of one kind read the same labels.
+MOST_KEPT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,29 @@ class PublicSession(Session):
     def column(self, table: str, name: str) -> Column | None:
         """The column as the federation knows it."""
         return self._columns.get(name) if table == "samples" else super().column(table, name)
+
+
+class PublicSessions:
+    """The public sessions of the last domains asked for; opening a database takes longer than asking it."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._kept: OrderedDict[PublicDomain, PublicSession] = OrderedDict()
+
+    def of(self, domain: PublicDomain) -> PublicSession:
+        """The session of *domain*, which stays open until others take its place."""
+        if domain not in self._kept:
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.popitem(last=False)[1].connection.close()
+            self._kept[domain] = PublicSession(self._snapshot, domain)
+        self._kept.move_to_end(domain)
+        return self._kept[domain]
+
+    def close(self) -> None:
+        """Close every session; what is asked next is opened again."""
+        for session in self._kept.values():
+            session.connection.close()
+        self._kept.clear()
 
 
 def combinations_of(domain: PublicDomain) -> pa.Table:

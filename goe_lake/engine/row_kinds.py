@@ -70,13 +70,13 @@ def pattern_kinds(blueprint: Blueprint, leaves: tuple[Expr, ...], persons: str, 
     return _kinds_of(blueprint, sql, size)
 
 
-def _kinds_of(blueprint: Blueprint, sql: str, size: int) -> RowKinds | None:
+def _kinds_of(blueprint: Blueprint, sql: str, size: int, classes: int = len(CLASSES)) -> RowKinds | None:
     """The kinds that *sql* finds, kept for the next question."""
     kept = blueprint.reading.session.kinds
     if sql not in kept:
         while len(kept) >= MOST_KEPT:
             kept.popitem(last=False)
-        kept[sql] = _kinds(blueprint.reading.session.connection.sql(sql).to_arrow_table(), size)
+        kept[sql] = _kinds(blueprint.reading.session.connection.sql(sql).to_arrow_table(), size, classes)
     kept.move_to_end(sql)
     return kept[sql]
 
@@ -90,8 +90,7 @@ def public_kinds(blueprint: Blueprint, size: int, *, genotypes: bool) -> RowKind
     source, member = (_with_classes("samples"), _MEMBER) if genotypes else ("samples p", "p.s")
     order = ", ".join([*(key.name for key in keys), "list_min(members)"])
     sql = f"SELECT * FROM ({blueprint.row_kinds_sql(keys, source, member)}) ORDER BY {order}"
-    table = blueprint.reading.session.connection.sql(sql).to_arrow_table()
-    return _kinds(table, size, len(CLASSES) if genotypes else 1)
+    return _kinds_of(blueprint, sql, size, len(CLASSES) if genotypes else 1)
 
 
 def _with_classes(persons: str) -> str:

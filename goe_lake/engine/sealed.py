@@ -12,7 +12,6 @@ remainder has to stand the same rules as any cell, else the sum is not told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Final
@@ -29,7 +28,7 @@ from goe_lake.disclosure.grouping_sets import sides_of, standing_back
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.class_counts import ClassCounts, counts_from_calls
 from goe_lake.engine.genotypes import CLASSES, Indexes, blocks, one_chunk
-from goe_lake.engine.public_domain import PublicDomain, PublicSession, combinations_of
+from goe_lake.engine.public_domain import PublicDomain, PublicSessions, combinations_of
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.row_kinds import RowKinds, public_kinds
 from goe_lake.engine.select import select_sites
@@ -86,8 +85,14 @@ class Shape:
         return 1 + len(self.remainders), len(self.kinds.table), len(self.sites)
 
 
-def shape_of(release: Release, domain: PublicDomain, session: Session, strata: SessionStrata | None) -> Shape:
-    """The shape of *release* at the node of *session*.
+def shape_of(
+    release: Release,
+    domain: PublicDomain,
+    public: PublicSessions,
+    session: Session,
+    strata: SessionStrata | None,
+) -> Shape:
+    """The shape of *release* at the node of *session*; *public* are the sessions of its public labels.
 
     Raises ReleaseRefused where it is not one that can be sealed, or *domain* is not the whole of it.
     """
@@ -97,9 +102,7 @@ def shape_of(release: Release, domain: PublicDomain, session: Session, strata: S
     opened = replace(release, cells=CellKind.OPEN)
     check_release(opened, snapshot.catalog)
     domain.check(snapshot.catalog)
-    public = PublicSession(snapshot, domain)
-    with closing(public.connection):
-        return _shape(Reading(opened, public), domain, session, strata)
+    return _shape(Reading(opened, public.of(domain)), domain, session, strata)
 
 
 def _shape(reading: Reading, domain: PublicDomain, session: Session, strata: SessionStrata | None) -> Shape:
