@@ -35,10 +35,14 @@ class Service:
 
 @dataclass
 class Services:
-    """The services of one federation; a context manager that stops them."""
+    """The services of one federation; a context manager that stops them.
+
+    *program* are the arguments with which Python runs the command line.
+    """
 
     directory: Path
     node_tomls: Sequence[Path]
+    program: Sequence[str] = ("-m", "goe_lake.cli")
     running: list[Service] = field(default_factory=list)
     url: str = ""
     ca: Path = Path()
@@ -78,7 +82,7 @@ class Services:
         logs = self.directory / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{name}.log"
-        arguments = [sys.executable, "-m", "goe_lake.cli", *command, "--federation", str(keys.federation)]
+        arguments = [sys.executable, *self.program, *command, "--federation", str(keys.federation)]
         with log.open("w", encoding="utf-8") as messages:
             process = subprocess.Popen(  # noqa: S603 - this very program, with paths of the demo's own
                 arguments, stdout=subprocess.PIPE, stderr=messages, text=True, stdin=subprocess.DEVNULL
