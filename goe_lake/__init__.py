@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,18 @@ if TYPE_CHECKING:
     from goe_lake.federation import Federation
     from goe_lake.federation.client import Client
 
-__version__ = version("goe-lake")
+    __version__: str
 
 __all__ = ["QueryRefused", "__version__", "connect", "open_federation"]
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, which is looked up when somebody asks: it takes longer than loading this package."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("goe-lake")
 
 
 def open_federation(

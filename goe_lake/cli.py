@@ -15,7 +15,6 @@ import click
 import typer
 from rich.console import Console
 
-from goe_lake import __version__
 from goe_lake.audit_commands import audit_commands
 from goe_lake.console import Format, write_answer
 from goe_lake.errors import GoeError, Incomplete, QueryRefused
@@ -36,7 +35,7 @@ from goe_lake.options import (
 from goe_lake.project_commands import project_commands
 from goe_lake.release_commands import release_commands
 from goe_lake.report_commands import report_commands
-from goe_lake.vcf.unused import leave_out_unused
+from goe_lake.vcf.lean import begin_lean
 
 app = typer.Typer(
     name="goe",
@@ -86,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit code 0 answered, 3 refused, 4 incomplete, 1 anything else."""
     if arguments is None and sys.argv[1:2] == ["ingest"]:
         # the process does nothing else: what it does not use it need not load
-        leave_out_unused()
+        begin_lean()
     else:
         _log_to_stderr()
     try:
@@ -127,6 +126,8 @@ def version(
 ) -> None:
     """Print the version where it is asked for."""
     if show:
+        from goe_lake import __version__
+
         print(f"goe_lake {__version__}")
         raise typer.Exit
 

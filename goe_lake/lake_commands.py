@@ -67,7 +67,9 @@ def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport
         scan_ahead([path for delivery in config.genotypes for path in delivery.files])
     from goe_lake.engine.policy import read_policy
     from goe_lake.lake import ingest as ingest_node
+    from goe_lake.vcf.lean import all_loaded
 
+    all_loaded()
     policy = read_policy(config.policy)
     least = policy.min_persons if policy.protects else 1
     if console is None:

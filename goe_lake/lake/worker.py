@@ -29,8 +29,8 @@ from goe_lake.vcf.memory import keep_freed_memory
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _START: Final = (
     f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
-    "from goe_lake.vcf.unused import leave_out_unused; leave_out_unused(); "
-    "from goe_lake.lake.worker import serve; serve()"
+    "from goe_lake.vcf.lean import all_loaded, begin_lean; begin_lean(); "
+    "from goe_lake.lake.worker import serve; all_loaded(); serve()"
 )
 
 _idle: list[_Worker] = []
