@@ -14,8 +14,11 @@ What is found names samples: it is for the node's own people, and is stored nowh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +48,9 @@ MOST_COMPARISONS: Final = 40_000_000_000
 #: A site is common where the carriers are between these shares of the genotyped samples.
 COMMON: Final = (0.1, 0.9)
 BLOCK: Final = 1024
+#: From so many samples on a compiled loop compares them, so many of them a call.
+LEAST_FOR_LOOP: Final = 512
+ROWS: Final = 128
 #: A matrix of so many times the pairs in question costs more than the pairs one by one.
 FEW: Final = 8
 PAIRS: Final = 256
@@ -267,52 +273,87 @@ class _Screen:
     4 IBS0 + HetHom is the sum of squared differences of dosages over the sites that both have. Over every
     second site, and with the squares at sites that only one has taken off at their largest, it is never
     more than that, and the heterozygous sites of both are never more than those of one.
+
+    *dosages* are those of every second site, 0 where missing; *limits* and *missing* are for the sum there.
     """
 
-    dosages: Counts
-    squares: Counts
-    missing: Counts
-    absent: Counts
-    called: Counts
-    hets: Counts
+    dosages: Dosages
+    limits: Indexes
+    missing: Indexes
+    absent: Indexes
+    called: Indexes
+    hets: Indexes
 
-    def undecided(self, left: slice, right: slice, above: float) -> Bits:
-        """The pairs, (left samples, right samples), about which this says nothing."""
-        distance = self.dosages[left] @ self.dosages[right].T
-        distance *= -2
-        distance += (self.squares - 4 * self.missing)[left, None]
-        distance += (self.squares - 4 * self.missing)[right]
-        hets = np.minimum(self.hets[left, None], self.hets[right])
-        alike: Bits = distance < (4 * (0.5 - above) + MARGIN) * hets
+    def undecided(self, left: slice, right: slice) -> Bits:
+        """The pairs, (left samples, later right samples), about which this says nothing."""
+        found = self._near(left, right)
         for one, other in ((left, right), (right, left)):
             few = (self.called[one, None] < LEAST_SITES + self.absent[other]) | (
                 self.hets[one, None] <= self.absent[other]
             )
-            alike |= few if one is left else few.T
-        return alike
+            found |= few if one is left else few.T
+        return found
+
+    def _near(self, left: slice, right: slice) -> Bits:
+        """The pairs whose squared differences are too few to be surely two persons."""
+        if self._bits is None:
+            return self._near_by_products(left, right)
+        near_pairs, some, two = self._bits
+        found = np.zeros((len(self.hets[left]), len(self.hets[right])), np.bool_)
+
+        def compare(start: int) -> None:
+            part = found[start : start + ROWS]
+            near_pairs(some, two, self.limits, self.missing, left.start + start, right.start, part)
+
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(compare, range(0, len(found), ROWS)))
+        return found
+
+    @cached_property
+    def _bits(self) -> tuple[Any, Any, Any] | None:
+        """The compiled loop and what it compares; None where it cannot be had, or few samples need none."""
+        if len(self.hets) < LEAST_FOR_LOOP:
+            return None
+        try:
+            from goe_lake.vcf.fast_pairs import near_pairs, packed
+        except ImportError:
+            return None
+        return near_pairs, packed(self.dosages > 0), packed(self.dosages > 1)
+
+    def _near_by_products(self, left: slice, right: slice) -> Bits:
+        """`_near` by a product of matrices."""
+        one, other = (self.dosages[part].astype(np.float32) for part in (left, right))
+        distance = -2 * (one @ other.T)
+        distance += np.einsum("ij,ij->i", one, one)[:, None]
+        distance += np.einsum("ij,ij->i", other, other)
+        near: Bits = distance < (
+            np.minimum(self.limits[left, None], self.limits[right])
+            + (self.missing[left, None] + self.missing[right])
+        )
+        return near
 
 
-def _screen(dosages: Dosages) -> _Screen:
+def _screen(dosages: Dosages, above: float) -> _Screen:
     half = dosages[:, ::2]
-    values = np.maximum(half, 0).astype(np.float32)
-    missing = np.count_nonzero(dosages == MISSING, axis=1)
+    absent = np.count_nonzero(dosages == MISSING, axis=1)
+    hets = np.count_nonzero(dosages == 1, axis=1)
     return _Screen(
-        dosages=values,
-        squares=np.einsum("ij,ij->i", values, values),
-        missing=np.count_nonzero(half == MISSING, axis=1).astype(np.float32),
-        absent=missing.astype(np.float32),
-        called=(dosages.shape[1] - missing).astype(np.float32),
-        hets=np.count_nonzero(dosages == 1, axis=1).astype(np.float32),
+        dosages=np.maximum(half, 0),
+        limits=np.ceil((4 * (0.5 - above) + MARGIN) * hets).astype(np.int64),
+        missing=4 * np.count_nonzero(half == MISSING, axis=1),
+        absent=absent,
+        called=dosages.shape[1] - absent,
+        hets=hets,
     )
 
 
 def _blocks(dosages: Dosages, persons: Indexes, above: float) -> Iterator[tuple[int, _Block | None]]:
     """How many more pairs are surely comparable and two persons, and those that had to be counted."""
-    screen = _screen(dosages)
+    screen = _screen(dosages, above)
     for left in range(0, len(dosages), BLOCK):
         for right in range(left, len(dosages), BLOCK):
             rows, columns = slice(left, left + BLOCK), slice(right, right + BLOCK)
-            undecided = screen.undecided(rows, columns, above)
+            undecided = screen.undecided(rows, columns)
             undecided |= persons[rows, None] == persons[columns]
             pairs = undecided.size
             if left == right:

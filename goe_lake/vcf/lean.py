@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-#: Packages that our own libraries load where they are installed, which takes a second of a processor and more.
+#: Packages that our own libraries load where they are installed, which takes a second of a processor.
 UNUSED: Final = frozenset({"cffi", "dateutil", "pandas", "scipy", "yaml"})
 #: One thread for numpy's products of matrices, whose others would wait by running in circles; and Arrow's
 #: memory from glibc, see `memory.keep_freed_arrays`. Read when numpy and pyarrow are loaded.

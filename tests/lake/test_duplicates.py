@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goe_lake.lake import find_duplicates
+from goe_lake.lake import duplicates, find_duplicates
 from goe_lake.lake.duplicates import LEAST_SITES, SAME_PERSON, _blocks, _chosen_sites
 from tests.lake.nodes import built, make_node, vcf_text
 
@@ -164,9 +164,15 @@ def test_3202_persons_with_a_planted_duplicate(tmp_path: Path, test_data: Path) 
     assert check.compared == 3203 * 3202 // 2
 
 
+@pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize(("sites", "missing"), [(99, 0.0), (150, 0.3), (801, 0.02), (801, 0.6)])
-def test_every_pair_is_counted_or_surely_two_persons(sites: int, missing: float) -> None:
+def test_every_pair_is_counted_or_surely_two_persons(
+    sites: int, missing: float, loop: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the screen passes over, a count of each pair says too: comparable, and not above."""
+    monkeypatch.setattr(duplicates, "LEAST_FOR_LOOP", 0 if loop else 1000)
+    monkeypatch.setattr(duplicates, "BLOCK", 40)
+    monkeypatch.setattr(duplicates, "ROWS", 7)
     rng = np.random.default_rng(sites)
     dosages = rng.binomial(2, rng.uniform(0.1, 0.9, sites), (60, sites)).astype(np.int8)
     dosages[1::6] = dosages[0::6]
