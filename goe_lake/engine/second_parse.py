@@ -230,6 +230,18 @@ def _plain_truth(node: dict[str, Any]) -> dict[str, Any]:
     return {**node, "arguments": arguments}
 
 
+def _within_group(node: dict[str, Any]) -> dict[str, Any]:
+    """`percentile_cont(p) WITHIN GROUP (ORDER BY x)` as `quantile_cont(x, p)`."""
+    orders = (node.get("order_bys") or {}).get("orders") or []
+    arguments = node.get("arguments") or []
+    if node.get("function_name") not in ("quantile_cont", "quantile_disc"):
+        return node
+    if len(orders) != 1 or len(arguments) != 1 or orders[0].get("type") == "DESCENDING":
+        return node
+    value = {"name": "", "expression": orders[0]["expression"]}
+    return {**node, "arguments": [value, *arguments], "order_bys": {**node["order_bys"], "orders": []}}
+
+
 def _same_number(node: dict[str, Any]) -> dict[str, Any]:
     """Numbers without underscores and bare points."""
     if set(node) == {"kind", "text"} and isinstance(node["text"], str):
@@ -249,4 +261,5 @@ _RULES: Final[tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = (
     _same_part,
     _plain_truth,
     _range_from_zero,
+    _within_group,
 )

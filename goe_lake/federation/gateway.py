@@ -210,7 +210,8 @@ class Federation:
         try:
             plan = prepare(text, self.catalog)
             self._second.check(text, plan.source)
-            bound = self._second.bind(plan.source)
+            # the text itself, so that columns are called as DuckDB calls them
+            bound = self._second.bind(text)
         except RecursionError:
             raise QueryRefused("G104", "the query nests too deeply", hint="flatten it") from None
         if len(bound) != len(plan.last.columns):

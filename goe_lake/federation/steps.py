@@ -241,10 +241,8 @@ def _compared(step: SetStep, worth: Mapping[str, Worth], left: str, right: str) 
 def _opaque(select: exp.Select) -> bool:
     """Whether a SELECT does something that is not followed value by value."""
     group, clause = select.args.get("group"), select.args.get("distinct")
-    return (
-        (group is not None and group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None)
-        or (clause is not None and clause.args.get("on") is not None)
-        or bool(select.args.get("windows"))
+    return (group is not None and group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None) or (
+        clause is not None and clause.args.get("on") is not None
     )
 
 

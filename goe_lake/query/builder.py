@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from goe_lake.catalog import SQL_TYPES, Catalog, ColumnType, TableKind, is_public
+from goe_lake.catalog import SQL_TYPES, Catalog, Column, ColumnType, TableKind, is_public
 from goe_lake.query.checks import check_joins, check_limit, group_keys, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
@@ -49,6 +49,7 @@ from goe_lake.query.presence import (
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
 from goe_lake.query.quantiles import Quantile
 from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.relation import SITE_TABLES
 from goe_lake.query.rounds import (
     MOST_ROUNDS,
     Finishing,
@@ -58,7 +59,8 @@ from goe_lake.query.rounds import (
     without_sources,
 )
 from goe_lake.query.rows import Rows, check_row_wise, merge_rows
-from goe_lake.query.self_joins import GENOTYPES, site_uses, without_uses
+from goe_lake.query.self_joins import GENOTYPES, SCORES, site_uses, without_uses
+from goe_lake.query.shorthand import tuples_apart
 from goe_lake.query.steps import (
     DIALECT,
     Nested,
@@ -72,6 +74,7 @@ from goe_lake.query.steps import (
 )
 from goe_lake.query.sub_aggregates import PersonQuery, is_per_person, person_query, renamed
 from goe_lake.query.subset import select_first
+from goe_lake.query.written_aggregates import Describe, may_be_written_out, without_shorthand
 from goe_lake.release import KeyDomain, Release, columns_in
 
 MOST_STEPS = 60
@@ -165,7 +168,7 @@ class Builder:
                 )
             node, sources = self._take_lists(node, sources)
             node, sources = self._take_constants(node, sources)
-            return self._over_persons(node, sources)
+            return self._over_persons(*self._written_out(node, sources))
         return self._over_released(node, sources)
 
     def add(self, step: Step) -> Rows:
@@ -388,7 +391,8 @@ class Builder:
                 raise refusal(
                     Code.JOIN_KIND, join, f"{join.args['side']} JOIN of persons is not answered", hint
                 )
-            select = row_a_person(join, alias, rows, self.catalog)
+            read = {column.name.lower() for column in node.find_all(exp.Column)}
+            select = row_a_person(join, alias, rows, self.catalog, read)
             if select is None:  # every row has its person
                 join.set("side", None)
                 continue
@@ -520,18 +524,56 @@ class Builder:
         assert rows is not None
         return self._above_sets(node, rows, order, further)
 
+    def _written_out(
+        self, node: exp.Select, sources: Mapping[str, Rows]
+    ) -> tuple[exp.Select, Mapping[str, Rows]]:
+        """*node* with aggregates that are short for others written out."""
+        node = tuples_apart(node)
+        if not may_be_written_out(node) or groups_by_person(node) or has_sets(node):
+            return node, sources
+        names = output_names(node)
+        query, sources = self._merged(node, sources)
+        query = without_shorthand(query, self._described(sources))
+        with_names(query, names)
+        return query, sources
+
+    def _merged(self, node: exp.Select, sources: Mapping[str, Rows]) -> tuple[exp.Select, Mapping[str, Rows]]:
+        """*node* in full names over tables and queries of one row a person, and what stands behind these."""
+        check_joins(node, self.catalog, _by_person(sources))
+        query = joined_columns(qualify_in(expand_all(distinct_as_groups(node)), _schema(sources)))
+        derived = {alias: rows.persons for alias, rows in sources.items() if rows.persons is not None}
+        query = merge_rows(query, derived)
+        tables = {table.alias_or_name: table for table in query.find_all(exp.Table)}
+        return query, {
+            alias: sources[alias] if alias in sources else self._source(table, {})
+            for alias, table in tables.items()
+        }
+
+    def _described(self, sources: Mapping[str, Rows]) -> Describe:
+        """How a column in full names is found in the catalogue."""
+
+        def describe(column: exp.Column) -> tuple[str, Column] | None:
+            table = sources[column.table].table if column.table in sources else None
+            described = self.catalog.tables[table].by_name.get(column.name) if table else None
+            return (str(table), described) if described is not None else None
+
+        return describe
+
     def _over_labels(
         self, node: exp.Select, sources: Mapping[str, Rows], margins: tuple[tuple[str, ...], ...]
     ) -> Rows | None:
         """Aggregates of labels: of counts by label, joined with all else; None where there are none."""
-        check_joins(node, self.catalog, _by_person(sources))
         names = unique(output_names(node))
-        query = qualify_in(expand_all(node), _schema(sources))
+        query, sources = self._merged(node, sources)
+        describe = self._described(sources)
 
         def is_label(column: exp.Column) -> bool:
-            table = sources[column.table].table if column.table in sources else None
-            described = self.catalog.tables[table].by_name.get(column.name) if table else None
-            return described is not None and described.type in (ColumnType.LABEL, ColumnType.BOOLEAN)
+            known = describe(column)
+            if known is None:
+                return False
+            return known[1].type in (ColumnType.LABEL, ColumnType.BOOLEAN) or (
+                known[0] in SITE_TABLES and is_public(known[0], column.name)
+            )
 
         labels = labels_in(query, is_label)
         if not labels:
@@ -588,7 +630,7 @@ class Builder:
         beside = (
             any(rows.by_person for rows in sources.values())
             or any(mark in self.present for mark in marks_of(node))
-            or sum(rows.table == GENOTYPES for rows in sources.values()) > 1
+            or any(sum(rows.table == name for rows in sources.values()) > 1 for name in (GENOTYPES, SCORES))
         )
         if derived or row_wise or by_person or beside:
             check_joins(node, self.catalog, _by_person(sources))

@@ -143,11 +143,7 @@ def check_projections(query: exp.Select, catalog: Catalog) -> exp.Select:
     """Every output column is a group key or is built from aggregates."""
     keys = group_keys(query)
     names = ("having", "qualify", "order", "distinct")
-    clauses = [
-        *query.expressions,
-        *(query.args.get(name) for name in names),
-        *(query.args.get("windows") or ()),
-    ]
+    clauses = [*query.expressions, *(query.args.get(name) for name in names)]
     outputs = {item.alias for item in query.expressions if item.alias}
     for clause in clauses:
         for column in _outside(clause, keys) if clause is not None else ():

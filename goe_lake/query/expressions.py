@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from goe_lake.errors import ReleaseRefused
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.query.subset import CAST_TYPES
+from goe_lake.query.subset import CAST_TYPES, name_of
 from goe_lake.release import Call, ColumnRef, Expr, Literal, LiteralType, conjuncts
 
 NULL = Literal(LiteralType.NULL, "")
@@ -66,7 +66,10 @@ def _convert(node: exp.Expr) -> Expr:
     operation = OPERATIONS.get(type(node))
     if operation is None:
         raise refusal(
-            Code.FUNCTION, node, f"{node.key} cannot be computed at a node", "compute it from the answer"
+            Code.FUNCTION,
+            node,
+            f"{name_of(node)} is not computed over rows about persons",
+            "compute it from the answer",
         )
     name, arguments = operation
     operands = (operand for argument in arguments for operand in _operands(node.args.get(argument)))

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import Catalog, ColumnType
 from goe_lake.query.expressions import both, convert
-from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.refusals import Code, in_the_text, refusal
 from goe_lake.query.subset import CAST_TYPES
 from goe_lake.release import MOST_FACTORS, Call, ColumnRef, Expr, conjuncts, in_order
 
@@ -159,6 +159,11 @@ class _Builder:
                 return _constant(Fraction(node.name))
             case exp.Placeholder():
                 return _constant(PENDING)
+        return self._made(node)
+
+    def _made(self, node: exp.Expr) -> Form:
+        """The form of what is computed from others."""
+        match node:
             case exp.Neg():
                 return self.form(node.this).scaled(Fraction(-1))
             case exp.Cast():
@@ -173,6 +178,8 @@ class _Builder:
                 return self._case(node)
             case exp.If():
                 return self._branches([(convert(node.this), node.args["true"])], node.args.get("false"))
+            case exp.Coalesce() | exp.Greatest() | exp.Least() | exp.Abs() | exp.Nullif():
+                return self.form(_as_case(node))
         raise _unfit(node)
 
     def _column(self, node: exp.Column) -> Form:
@@ -251,18 +258,51 @@ class _Builder:
         earlier: Expr | None = None
         covers = True
         for condition, value in [*pairs, *([(None, default)] if default is not None else [])]:
-            here = both(earlier, Call("is_true", (condition,)) if condition is not None else None)
+            true, untrue = _decided(condition) if condition is not None else (None, None)
+            here = both(earlier, true)
             inner = self._value(value)
             branches += [
                 Branch(both(here, branch.where), branch.terms, branch.columns) for branch in inner.branches
             ]
             covers = covers and inner.covers
-            if condition is not None:
-                earlier = both(earlier, Call("not", (Call("is_true", (condition,)),)))
+            earlier = both(earlier, untrue)
         return Form(tuple(branches), covers=covers and default is not None)
 
     def _value(self, value: exp.Expr) -> Form:
         return Form((), covers=False) if isinstance(value, exp.Null) else self.form(value)
+
+
+def _decided(condition: Expr) -> tuple[Expr, Expr]:
+    """Where *condition* is true, and where it is not: whether a value is missing is never unknown."""
+    if isinstance(condition, Call) and condition.op == "not":
+        (inner,) = condition.args
+        if isinstance(inner, Call) and inner.op == "is_null":
+            return condition, inner
+    true = Call("is_true", (condition,))
+    return true, Call("not", (true,))
+
+
+def _as_case(node: exp.Expr) -> exp.Case:
+    """A choice between values as the CASE that it is short for."""
+    ifs: list[tuple[exp.Expr, exp.Expr]]
+    match node:
+        case exp.Coalesce():
+            *first, last = (node.this, *node.expressions)
+            ifs = [(exp.Not(this=exp.Is(this=value, expression=exp.null())), value) for value in first]
+        case exp.Greatest() | exp.Least():
+            parts = sorted((node.this, *node.expressions), key=lambda part: part.find(exp.Column) is None)
+            if len(parts) != 2 or parts[1].find(exp.Column) is not None:
+                raise _unfit(node)  # of two columns the one that is missing does not count
+            compared, last = exp.GT if isinstance(node, exp.Greatest) else exp.LT, parts[1]
+            ifs = [(compared(this=parts[0], expression=last), parts[0])]
+        case exp.Abs():
+            last = node.this
+            ifs = [(exp.LT(this=last, expression=exp.Literal.number(0)), exp.Neg(this=exp.paren(last)))]
+        case _:
+            last = node.this
+            ifs = [(exp.EQ(this=last, expression=node.expression), exp.null())]
+    made = [exp.If(this=test.copy(), true=value.copy()) for test, value in ifs]
+    return exp.Case(ifs=made, default=last.copy())
 
 
 def _is_nothing(value: exp.Expr | None) -> bool:
@@ -301,7 +341,7 @@ def _fit(node: exp.Expr, form: Form) -> Form:
 
 
 def _unfit(node: exp.Expr) -> Exception:
-    text = node.sql("duckdb")
+    node, text = in_the_text(node)
     hint = "sum or average measured columns, or combine several sums in the answer"
     message = f"{text} is not made of two columns, or products of two, and numbers"
     return refusal(Code.ARGUMENT_FORM, node, message, hint)

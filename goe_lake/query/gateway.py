@@ -73,11 +73,7 @@ def split_windows(query: exp.Select) -> exp.Select:
     group = query.args.get("group")
     keys = list(dict.fromkeys(_grouping(group))) if group is not None else []
     names = ("qualify", "order", "distinct")
-    parts = [
-        *query.expressions,
-        *(query.args.get(name) for name in names),
-        *(query.args.get("windows") or ()),
-    ]
+    parts = [*query.expressions, *(query.args.get(name) for name in names)]
     found = dict.fromkeys(item for part in parts if part is not None for item in aggregates_in(part))
     made = {key: f"g{place}" for place, key in enumerate(keys)}
     made |= {item: f"a{place}" for place, item in enumerate(found)}

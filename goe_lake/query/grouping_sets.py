@@ -66,13 +66,12 @@ def _joined(parts: tuple[Keys, ...] | list[Keys]) -> Keys:
 
 def check_above(query: exp.Select) -> None:
     """What stands over the union of all sets, and not over one of them, is written around it."""
-    clauses = ("qualify", "distinct", "windows")
+    clauses = ("qualify", "distinct")
     at = next((query.args[name] for name in clauses if query.args.get(name)), None)
     at = at or next((found for item in query.expressions for found in item.find_all(exp.Window)), None)
     if at is not None:
         message = "windows, QUALIFY and DISTINCT stand beside ROLLUP, CUBE or GROUPING SETS over persons"
-        node = at if isinstance(at, exp.Expr) else query
-        raise refusal(Code.NOT_IN_SUBSET, node, message, "write SELECT … FROM (SELECT … GROUP BY ROLLUP …)")
+        raise refusal(Code.NOT_IN_SUBSET, at, message, "write SELECT … FROM (SELECT … GROUP BY ROLLUP …)")
     if not any(aggregates_in(item) for item in query.expressions):
         message = "ROLLUP, CUBE or GROUPING SETS over persons without an aggregate"
         raise refusal(Code.NOT_IN_SUBSET, query.args["group"], message, "add count(*)")

@@ -119,7 +119,6 @@ def other_aggregates(query: exp.Select, labels: Mapping[exp.Expr, LabelAggregate
 
 def _aggregates(query: exp.Select) -> list[exp.Expr]:
     clauses = [*query.expressions, *(query.args.get(name) for name in ABOVE)]
-    clauses += query.args.get("windows") or []
     return [item for clause in clauses if clause is not None for item in aggregates_in(clause)]
 
 
@@ -135,7 +134,7 @@ def plain_part(query: exp.Select, keys: Sequence[exp.Expr], others: Sequence[exp
 
 def _groups_alone(query: exp.Select) -> exp.Select:
     part = query.copy()
-    for name in (*ABOVE, "limit", "offset", "windows", "distinct"):
+    for name in (*ABOVE, "limit", "offset", "distinct"):
         part.set(name, None)
     return part
 
@@ -155,7 +154,6 @@ def whole_part(
     for clause in ("qualify", "order"):
         if whole.args.get(clause) is not None:
             whole.set(clause, replaced(whole.args[clause], by))
-    whole.set("windows", [replaced(window, by) for window in whole.args.get("windows") or []] or None)
     having = whole.args.get("having")
     whole.set("where", exp.Where(this=replaced(having.this, by)) if having is not None else None)
     whole.set("having", None)

@@ -23,7 +23,7 @@ def _args(*names: str) -> frozenset[str]:
 STRUCTURE: Final[Mapping[type[exp.Expr], frozenset[str]]] = MappingProxyType(
     {
         exp.Select: _args(
-            "with_", "expressions", "distinct", "from_", "joins", "where", "group", "having", "windows",
+            "with_", "expressions", "distinct", "from_", "joins", "where", "group", "having",
             "qualify", "order", "limit", "offset",
         ),
         exp.With: _args("expressions", "recursive"),
@@ -52,6 +52,7 @@ STRUCTURE: Final[Mapping[type[exp.Expr], frozenset[str]]] = MappingProxyType(
             "identify_pivot_strings", "prefixed_pivot_columns", "pivot_column_naming", "value_columns_first",
             "alias",
         ),
+        exp.PivotAlias: _args("this", "alias"),
         exp.In: _args("this", "expressions", "query"),
         exp.Exists: _args("this"),
         exp.Like: _args("this", "expression", "negate"),
@@ -116,8 +117,9 @@ FUNCTIONS: Final[frozenset[type[exp.Expr]]] = frozenset(
 SCALAR_NAMES: Final = frozenset(
     {
         "isfinite", "gcd", "lcm", "iff", "suffix", "prefix", "jaccard", "printf", "date_part", "datepart",
-        "age", "list_sum", "list_avg", "list_count", "list_position", "list_slice", "list_reverse", "row",
-        "even", "gamma", "lgamma", "struct_pack", "nfc_normalize", "hamming", "strip_accents",
+        "age", "list_sum", "list_avg", "list_count", "list_position", "list_slice", "list_extract",
+        "list_reverse", "row", "even", "gamma", "lgamma", "struct_pack", "nfc_normalize", "hamming",
+        "strip_accents",
     }
 )  # fmt: skip
 AGGREGATE_NAMES: Final = frozenset(

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import Catalog
 from goe_lake.query.checks import is_person, is_person_equality
-from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.refusals import Code, called, refusal
 from goe_lake.query.relation import and_parts
 from goe_lake.query.steps import named_table
 from goe_lake.query.sub_aggregates import OWN, PersonQuery
@@ -156,8 +156,6 @@ class _Lowering:
         for clause in (*self.query.expressions, *(self.query.args.get(name) for name in names)):
             if clause is not None:
                 self._rewrite(clause)
-        for window in self.query.args.get("windows") or ():
-            self._rewrite(window)
 
     def _rewrite(self, node: exp.Expr) -> None:
         """Replace the columns of `mine` beneath *node*."""
@@ -178,9 +176,9 @@ class _Lowering:
         value = query.columns[column.name]
         assert value is not None
         value = _named(value, alias)
-        value.meta.update(next((part.meta for part in column.walk() if "start" in part.meta), {}))
+        called(value, column)
         if alias in self.outer and (query.having is not None or not isinstance(value, exp.Column)):
-            return exp.Case(ifs=[exp.If(this=self._there(alias), true=value)])
+            return called(exp.Case(ifs=[exp.If(this=self._there(alias), true=value)]), column)
         return value if isinstance(value, exp.Column) else exp.Paren(this=value)
 
     def _count(self, column: exp.Column) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog
@@ -9,7 +11,9 @@ from goe_lake.query.checks import is_person
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
 from goe_lake.query.rows import Rows
+from goe_lake.query.self_joins import fixed_by, names_allele
 from goe_lake.query.steps import named_table
+from goe_lake.query.sub_aggregates import QUALITY
 
 
 def right_as_left(node: exp.Select) -> exp.Select:
@@ -29,16 +33,18 @@ def _has_star(node: exp.Select) -> bool:
     return any(isinstance(item, exp.Star) for item in node.expressions)
 
 
-def row_a_person(join: exp.Join, alias: str, rows: Rows, catalog: Catalog) -> exp.Select | None:
+def row_a_person(
+    join: exp.Join, alias: str, rows: Rows, catalog: Catalog, read: AbstractSet[str]
+) -> exp.Select | None:
     """A query of one row a person for what *join* adds; None where every row has its person anyway.
 
-    Further conditions of the join are moved into it.
+    Further conditions of the join are moved into it; *read* are names of columns that are read.
     """
     parts = and_parts(join.args["on"]) if join.args.get("on") is not None else []
     conditions = [part for part in parts if not _is_equality(part)]
     if rows.table == "samples" and not conditions:
         return None
-    select = rows.persons.copy() if rows.persons is not None else _all_of(rows, alias)
+    select = rows.persons.copy() if rows.persons is not None else _all_of(rows, alias, read)
     conditions = [*conditions, *_conditions(select)]
     if conditions:
         select.set("where", exp.Where(this=exp.and_(*conditions, copy=True)))
@@ -58,8 +64,10 @@ def row_a_person(join: exp.Join, alias: str, rows: Rows, catalog: Catalog) -> ex
     return select
 
 
-def _all_of(rows: Rows, alias: str) -> exp.Select:
-    shown = [exp.alias_(exp.column(name, table=alias), name) for name in rows.columns]
+def _all_of(rows: Rows, alias: str, read: AbstractSet[str]) -> exp.Select:
+    """Every column, those aside that no query by person may read and that this one does not."""
+    names = [name for name in rows.columns if name not in QUALITY or name in read]
+    shown = [exp.alias_(exp.column(name, table=alias), name) for name in names]
     assert rows.table is not None
     return exp.select(*shown).from_(named_table(rows.table, alias))
 
@@ -76,10 +84,15 @@ def _is_equality(part: exp.Expr) -> bool:
 
 
 def _check_one_row(join: exp.Join, select: exp.Select) -> None:
-    """The joined rows are one a person: of samples, or of one score."""
+    """The joined rows are one a person: of samples, of one score, or of one allele."""
     tables = list(select.find_all(exp.Table))
     if len(tables) == 1 and tables[0].name == "samples":
         return
+    if len(tables) == 1 and tables[0].name == "genotypes":
+        if names_allele({column: value for part in _conditions(select) for column, value in fixed_by(part)}):
+            return
+        hint = "add AND variant_id = '…' to ON, or GROUP BY sample_id in a nested query"
+        raise refusal(Code.JOIN_KIND, join, "LEFT JOIN adds several genotypes to a person", hint)
     if len(tables) == 1 and tables[0].name == "scores":
         for part in _conditions(select):
             if isinstance(part, exp.EQ) and any(

@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from goe_lake.errors import QueryRefused
+from goe_lake.query.brackets import as_in_text, with_brackets
 from goe_lake.query.refusals import Code, refusal
 
 DIALECT = "duckdb"
@@ -26,9 +27,7 @@ def parse(text: str) -> exp.Query:
         )
     _check_nesting(text)
     try:
-        statements = [
-            statement for statement in sqlglot.parse(text, dialect=DIALECT) if statement is not None
-        ]
+        statements = _statements(text)
     except ParseError as error:
         raise _not_sql(error) from None
     except (SqlglotError, RecursionError):
@@ -40,6 +39,20 @@ def parse(text: str) -> exp.Query:
             Code.SEVERAL_STATEMENTS, statements[1], "there is a second statement", "send one at a time"
         )
     return _query(statements[0])
+
+
+def _statements(text: str) -> list[exp.Expr]:
+    try:
+        found = sqlglot.parse(text, dialect=DIALECT)
+    except ParseError:
+        bracketed, added = with_brackets(text)
+        if not added:
+            raise
+        found = sqlglot.parse(bracketed, dialect=DIALECT)
+        for statement in found:
+            if statement is not None:
+                as_in_text(statement, text, added)
+    return [statement for statement in found if statement is not None]
 
 
 def _query(statement: exp.Expr) -> exp.Query:

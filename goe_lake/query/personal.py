@@ -40,11 +40,7 @@ def beneath(query: exp.Select) -> list[exp.Expr]:
     parts = [query.args.get(name) for name in ("from_", "where", "group")]
     found: list[exp.Expr] = [part for part in parts if part is not None]
     found += query.args.get("joins") or ()
-    above = [
-        *query.expressions,
-        *(query.args.get(name) for name in ABOVE),
-        *(query.args.get("windows") or ()),
-    ]
+    above = [*query.expressions, *(query.args.get(name) for name in ABOVE)]
     return found + [item for part in above if part is not None for item in aggregates_in(part)]
 
 
@@ -112,9 +108,6 @@ def _final_select(query: exp.Select, finisher: Finisher, cells: str) -> exp.Sele
         clause = query.args.get(name)
         if clause is not None:
             select.set(name, finisher.final(clause))
-    windows = query.args.get("windows")
-    if windows:
-        select.set("windows", [finisher.final(window) for window in windows])
     order = query.args.get("order")
     if order is not None:
         select.set("order", exp.Order(expressions=[finisher.final(item) for item in order.expressions]))

@@ -12,11 +12,12 @@ from goe_lake.query.builder import Builder
 from goe_lake.query.parse import DIALECT, parse
 from goe_lake.query.plan import Plan
 from goe_lake.query.refusals import Code
+from goe_lake.query.shorthand import with_arguments, written_out
 from goe_lake.query.steps import Use
 from goe_lake.query.subset import check_syntax, spell
 
 # On the text as written: what it may hold at all.
-SYNTAX_PASSES: Final = (check_syntax, spell)
+SYNTAX_PASSES: Final = (written_out, check_syntax, spell)
 
 
 def prepare(text: str, catalog: Catalog) -> Plan:
@@ -36,7 +37,10 @@ def prepare(text: str, catalog: Catalog) -> Plan:
 
 
 def as_written(query: exp.Query) -> exp.Query:
-    """*query* with `WITH w AS (VALUES …)` as it stands in the text: the parser reads a SELECT of the rows."""
+    """*query* as it stands in the text where the parser makes something else of it.
+
+    Of `WITH w AS (VALUES …)` it makes a SELECT of the rows, and of WITHIN GROUP what nothing reads.
+    """
     query = query.copy()
     for cte in query.find_all(exp.CTE):
         first = cte.this.args.get("from_")
@@ -44,7 +48,7 @@ def as_written(query: exp.Query) -> exp.Query:
             values = first.this.copy()
             values.set("alias", None)
             cte.set("this", values)
-    return query
+    return with_arguments(query)
 
 
 def plan(query: exp.Query, catalog: Catalog, source: str) -> Plan:

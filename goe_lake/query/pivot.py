@@ -16,7 +16,7 @@ def pivoted(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Quer
     if pivot.args.get("unpivot"):
         return _unpivot(pivot, columns, source)
     for field in pivot.args.get("fields") or ():
-        values = field.expressions if isinstance(field, exp.In) else ()
+        values = _values(field)
         if not values or not all(isinstance(value, exp.Literal | exp.Boolean) for value in values):
             raise refusal(Code.NOT_IN_SUBSET, pivot, "PIVOT needs the values that become columns", _HINT)
     fields = list(pivot.args["fields"])
@@ -33,8 +33,8 @@ def pivoted(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Quer
     )
     shown: list[exp.Expr] = [key.copy() for key in keys]
     place = 0
-    for values in product(*(field.expressions for field in fields)):
-        pairs: list[tuple[exp.Expr, exp.Expr]] = list(zip(fields, values, strict=True))
+    for chosen in product(*(_values(field) for field in fields)):
+        pairs: list[tuple[exp.Expr, exp.Expr]] = list(zip(fields, chosen, strict=True))
         condition = exp.and_(*(exp.EQ(this=field.this.copy(), expression=at.copy()) for field, at in pairs))
         for measure in measures:
             if place >= len(names):
@@ -46,6 +46,12 @@ def pivoted(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Quer
     if keys:
         select.set("group", exp.Group(expressions=[key.copy() for key in keys]))
     return select
+
+
+def _values(field: exp.Expr) -> list[exp.Expr]:
+    """The values that become columns, whatever these are called: `IN ('F' AS women, 'M')`."""
+    values = field.expressions if isinstance(field, exp.In) else []
+    return [value.this if isinstance(value, exp.PivotAlias) else value for value in values]
 
 
 def _unpivot(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Query:

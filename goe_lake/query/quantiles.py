@@ -15,7 +15,7 @@ from fractions import Fraction
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog, Column, ColumnType
-from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.refusals import Code, in_the_text, refusal
 from goe_lake.release import (
     Call,
     ColumnRef,
@@ -108,7 +108,7 @@ def quantiles_of(
         argument = argument.this
     if not isinstance(argument, exp.Column) or tables.get(argument.table) not in BINNED_TABLES:
         hint = "take it of a measured column of samples or scores"
-        text = argument.sql("duckdb")
+        _, text = in_the_text(argument)
         raise refusal(Code.ARGUMENT_FORM, node, f"no quantile of {text} is answered", hint)
     if "genotypes" in tables.values():
         hint = "choose persons by their genotypes with EXISTS, SEMI JOIN or a nested query by sample_id"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from sqlglot import exp
 
@@ -94,6 +95,31 @@ def refusal(code: Code, node: exp.Expr | None, message: str, hint: str = "") -> 
     """A refusal that points at *node* in the submitted text."""
     line, column = place_of(node)
     return QueryRefused(code.value, message, line, column, hint)
+
+
+#: What the text calls an expression that was put in its place, in the notes of a node
+SHOWN: Final = "shown"
+
+
+def called(made: exp.Expr, column: exp.Column) -> exp.Expr:
+    """*made*, which takes the place of *column*, and is called as that is in refusals."""
+    marked = next((part.meta for part in column.walk() if "start" in part.meta), {})
+    made.meta.update({**marked, SHOWN: column.meta.get(SHOWN) or column.sql("duckdb")})
+    return made
+
+
+def in_the_text(node: exp.Expr) -> tuple[exp.Expr, str]:
+    """What the analyst wrote for *node*, and its text: columns of nested queries by their names."""
+    around: exp.Expr | None = node
+    while around is not None:
+        if SHOWN in around.meta:
+            return around, str(around.meta[SHOWN])
+        around = around.parent
+    holder = exp.Paren(this=node.copy())
+    for part in list(holder.walk()):
+        if SHOWN in part.meta:
+            part.replace(exp.Var(this=str(part.meta[SHOWN])))
+    return node, holder.this.sql("duckdb")
 
 
 def place_of(node: exp.Expr | None) -> tuple[int | None, int | None]:

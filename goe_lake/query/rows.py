@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from goe_lake.errors import QueryRefused
 from goe_lake.query.lists import Row
-from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.refusals import SHOWN, Code, refusal
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,14 @@ def merge_rows(select: exp.Select, derived: Mapping[str, exp.Select]) -> exp.Sel
         values = {item.alias: item.unalias() for item in rows.expressions}
         for column in list(select.find_all(exp.Column)):
             if column.table == name:
-                column.replace(_bracketed(values[column.name]))
+                column.replace(_named_as(_bracketed(values[column.name]), column))
         _replace_source(select, name, rows)
     return select
+
+
+def _named_as(value: exp.Expr, column: exp.Column) -> exp.Expr:
+    value.meta[SHOWN] = column.meta.get(SHOWN) or column.sql("duckdb")
+    return value
 
 
 def _bracketed(value: exp.Expr) -> exp.Expr:

@@ -1,12 +1,14 @@
-"""Genotypes joined with themselves on the person: each use at one site is a column of the person.
+"""Genotypes and scores joined with themselves on the person: each use at one site is one column of it.
 
 `genotypes a JOIN genotypes b USING (sample_id)` would be a row for each pair of sites. Where conditions fix
-each use to one allele, a person has one row in it, and it becomes a query of one row a person.
+each use to one allele, a person has one row in it, and it becomes a query of one row a person. A use of
+scores is fixed by its pgs_id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ from goe_lake.query.sub_aggregates import PersonQuery, aggregated_by_person
 GENOTYPES: Final = "genotypes"
 MOST_USES: Final = 3
 SITE_COLUMNS: Final = PUBLIC_COLUMNS[GENOTYPES]
+SCORES: Final = "scores"
 FIX: Final = "a condition that fixes it: {0}.variant_id = '…', or {0}.contig, {0}.pos, {0}.ref and {0}.alt"
 
 
@@ -52,25 +55,31 @@ class SiteUse:
             conditions = (exp.EQ(this=exp.column("variant_id", table=self.alias), expression=allele),)
         values = [exp.alias_(exp.Max(this=column.copy()), column.name, quoted=True) for column in self.read]
         select = exp.select(exp.alias_(person.copy(), "sample_id"), *values)
-        select = select.from_(named_table(GENOTYPES, self.alias)).where(exp.and_(*conditions, copy=True))
+        select = select.from_(named_table(self.table.name, self.alias)).where(
+            exp.and_(*conditions, copy=True)
+        )
         select.set("group", exp.Group(expressions=[person]))
         return aggregated_by_person(select, catalog)
 
 
-def genotype_tables(query: exp.Select) -> list[exp.Table]:
-    """The uses of genotypes in the FROM of *query*."""
+def uses_of(query: exp.Select, name: str) -> list[exp.Table]:
+    """The uses of the table *name* in the FROM of *query*."""
     holders = [query.args.get("from_"), *(query.args.get("joins") or ())]
-    return [holder.this for holder in holders if holder is not None and holder.this.name == GENOTYPES]
+    return [holder.this for holder in holders if holder is not None and holder.this.name == name]
 
 
 def site_uses(query: exp.Select) -> tuple[SiteUse, ...]:
-    """The uses of genotypes in *query*, in full names, where there are several.
+    """The uses of genotypes in *query*, in full names, where there are several; and those of scores.
 
-    QueryRefused where there are too many, or one is not fixed to a place.
+    QueryRefused where there are too many, or one is not fixed to a place or a score.
     """
-    tables = genotype_tables(query)
-    if len(tables) < 2:
-        return ()
+    scores = uses_of(query, SCORES)
+    tables = uses_of(query, GENOTYPES)
+    fixed = tuple(_score(query, table) for table in scores) if len(scores) > 1 else ()
+    return (*fixed, *(_genotypes(query, tables) if len(tables) > 1 else ()))
+
+
+def _genotypes(query: exp.Select, tables: list[exp.Table]) -> tuple[SiteUse, ...]:
     if len(tables) > MOST_USES:
         hint = "ask for them in pairs"
         message = f"genotypes stands {len(tables)} times, and may {MOST_USES} times"
@@ -86,7 +95,9 @@ def without_uses(query: exp.Select, names: dict[str, str], uses: tuple[SiteUse, 
     """*query* with each of *uses* read from the query of one row a person that *names* gives."""
     query = query.copy()
     gone = {part for use in uses for part in use.site}
-    for table in genotype_tables(query):
+    for table in [table for name in (GENOTYPES, SCORES) for table in uses_of(query, name)]:
+        if table.alias_or_name not in names:
+            continue
         read = named_table(names[table.alias_or_name], table.alias_or_name)
         read.this.meta.update(_meta(table))
         table.replace(read)
@@ -108,27 +119,47 @@ def _clauses(query: exp.Select) -> list[exp.Expr]:
 
 def _use(query: exp.Select, table: exp.Table) -> SiteUse:
     alias = table.alias_or_name
-    parts = [part for clause in _clauses(query) for part in and_parts(clause)]
-    site = tuple(dict.fromkeys(part for part in parts if _is_of_site(part, alias)))
-    fixed = {column: value for part in site for column, value in _fixed(part)}
+    site = _own_conditions(query, alias, SITE_COLUMNS)
+    fixed = {column: value for part in site for column, value in fixed_by(part)}
     if "variant_id" not in fixed and not {"contig", "pos"} <= fixed.keys():
         message = f"{alias} is not fixed to one site: a person would have a row for each pair of sites"
         raise refusal(Code.TABLE_TWICE, table, message, f"add {FIX.format(alias)}")
-    told = {id(column) for part in site for column in part.find_all(exp.Column)}
+    read = _read(query, alias, site)
+    return SiteUse(table, site, read, None if names_allele(fixed) else _alleles(alias, site))
+
+
+def _score(query: exp.Select, table: exp.Table) -> SiteUse:
+    alias = table.alias_or_name
+    own = _own_conditions(query, alias, PUBLIC_COLUMNS[SCORES])
+    if "pgs_id" not in {column for part in own for column, _ in fixed_by(part)}:
+        message = f"{alias} is not fixed to one score: a person would have a row for each pair of scores"
+        raise refusal(Code.TABLE_TWICE, table, message, f"add {alias}.pgs_id = '…'")
+    return SiteUse(table, own, _read(query, alias, own), None)
+
+
+def _own_conditions(query: exp.Select, alias: str, columns: AbstractSet[str]) -> tuple[exp.Expr, ...]:
+    """The conditions on *columns* of *alias* alone."""
+    parts = [part for clause in _clauses(query) for part in and_parts(clause)]
+    return tuple(part for part in parts if _is_of(part, alias, columns))
+
+
+def _read(query: exp.Select, alias: str, told: Iterable[exp.Expr]) -> tuple[exp.Column, ...]:
+    """The columns of *alias* that *query* reads elsewhere than in *told*, the person aside."""
+    known = {id(column) for part in told for column in part.find_all(exp.Column)}
     read: dict[str, exp.Column] = {}
     for column in query.find_all(exp.Column):
-        if column.table == alias and column.name != "sample_id" and id(column) not in told:
+        if column.table == alias and column.name != "sample_id" and id(column) not in known:
             read.setdefault(column.name, column)
-    return SiteUse(table, site, tuple(read.values()), None if _names_allele(fixed) else _alleles(alias, site))
+    return tuple(read.values())
 
 
-def _is_of_site(part: exp.Expr, alias: str) -> bool:
-    """Whether *part* is a condition on the place of *alias* alone."""
-    columns = list(part.find_all(exp.Column))
-    return bool(columns) and all(column.table == alias and column.name in SITE_COLUMNS for column in columns)
+def _is_of(part: exp.Expr, alias: str, columns: AbstractSet[str]) -> bool:
+    """Whether *part* is a condition on *columns* of *alias* alone."""
+    read = list(part.find_all(exp.Column))
+    return bool(read) and all(column.table == alias and column.name in columns for column in read)
 
 
-def _fixed(part: exp.Expr) -> Iterable[tuple[str, exp.Expr]]:
+def fixed_by(part: exp.Expr) -> Iterable[tuple[str, exp.Expr]]:
     """The column that *part* makes equal to a constant, and the constant."""
     if not isinstance(part, exp.EQ):
         return
@@ -138,7 +169,7 @@ def _fixed(part: exp.Expr) -> Iterable[tuple[str, exp.Expr]]:
             yield column.name, value
 
 
-def _names_allele(fixed: dict[str, exp.Expr]) -> bool:
+def names_allele(fixed: dict[str, exp.Expr]) -> bool:
     """Whether the equalities name one allele: symbolic ones of one place differ in their end."""
     if "variant_id" in fixed:
         return True

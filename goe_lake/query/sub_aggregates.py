@@ -39,6 +39,8 @@ from goe_lake.release import (
 
 #: What the columns of a sub-aggregate are called until it is read under a name.
 OWN: Final = "_own"
+#: Columns of genotypes that are not read by person.
+QUALITY: Final = frozenset({"gq", "dp"})
 EXTREMES: Final[Mapping[type[exp.Expr], OutputFunction]] = {
     exp.Min: OutputFunction.MIN,
     exp.Max: OutputFunction.MAX,
@@ -129,7 +131,7 @@ def _check_clauses(query: exp.Select) -> None:
 def _check_quality(query: exp.Select, tables: dict[str, str]) -> None:
     """Quality is there only where a node's own files have a site: by person it would tell who brought it."""
     for column in query.find_all(exp.Column):
-        if tables.get(column.table) == "genotypes" and column.name in ("gq", "dp"):
+        if tables.get(column.table) == "genotypes" and column.name in QUALITY:
             hint = "read gq and dp in a SELECT over genotypes, e.g. avg(dp) by sex"
             raise refusal(Code.NESTED_QUERY, column, f"{column.name} is read by person", hint)
 

@@ -14,7 +14,7 @@ from goe_lake.query.expressions import both
 from goe_lake.query.forms import Form, Product
 from goe_lake.query.quantiles import Quantile
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction, in_order
+from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction, conjuncts, in_order
 
 Asked = tuple[MeasureFunction, Product, Expr | None]
 
@@ -32,6 +32,7 @@ class Measures:
         self, function: MeasureFunction, factors: Product = (), where: Expr | None = None
     ) -> exp.Column:
         """The column of the merged cells that holds this measure."""
+        where = _beside(factors, where)
         key = (function, factors, where)
         if key not in self.asked:
             resolution = Decimal(1)
@@ -76,6 +77,18 @@ class Measures:
             message = f"{factor.column} has no public bounds, so the sum of its squares could be of any size"
             raise refusal(Code.ARGUMENT_FORM, at, message, "sum or average it, or use a column with bounds")
         return max(abs(Fraction(bound)) for bound in column.bounds) / column.step
+
+
+def _beside(factors: Product, where: Expr | None) -> Expr | None:
+    """*where* without what *factors* say by themselves: that they are not missing."""
+    told = _told(factors)
+    parts = tuple(part for part in conjuncts(where) if part not in told) if where is not None else ()
+    return Call("and", parts) if len(parts) > 1 else parts[0] if parts else None
+
+
+def _told(columns: Product) -> set[Expr]:
+    """The conditions that none of *columns* is missing."""
+    return {Call("not", (Call("is_null", (column,)),)) for column in columns}
 
 
 def total_of(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
@@ -130,8 +143,8 @@ def count_of(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
     if form.covers and any(not branch.columns for branch in form.branches):
         total = measures.rows(where=where)
         for branch in form.branches:
-            if branch.columns:
-                here = both(where, branch.where)
+            here = both(where, branch.where)
+            if not _told(branch.columns) <= set(conjuncts(here) if here is not None else ()):
                 missing = exp.Paren(
                     this=exp.Sub(
                         this=measures.rows(where=here), expression=measures.rows(branch.columns, here)

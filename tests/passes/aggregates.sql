@@ -166,3 +166,43 @@ final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) > 0 AS "persons" FROM cells
 SELECT approx_count_distinct(bmi) FROM samples
 -- =>
 refused: G401
+---
+-- title: the larger of a column and a constant, and a distance
+SELECT sum(greatest(25, bmi)) AS g, avg(abs(bmi - 25)) AS d FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.bmi in steps of 0.01 over ((samples.bmi > 25) IS TRUE) as m0, rows over (NOT ((samples.bmi > 25) IS TRUE)) as m1, rows as m2, rows over ((samples.bmi > 25) IS TRUE) as m3, rows samples.bmi over ((samples.bmi > 25) IS TRUE) as m4, sum samples.bmi in steps of 0.01 over (((samples.bmi - 25) < 0) IS TRUE) as m5, rows samples.bmi over (((samples.bmi - 25) < 0) IS TRUE) as m6, sum samples.bmi in steps of 0.01 over (NOT (((samples.bmi - 25) < 0) IS TRUE)) as m7, rows samples.bmi over (NOT (((samples.bmi - 25) < 0) IS TRUE)) as m8)
+final: SELECT CAST(CASE WHEN (CAST(m2 AS BIGINT) - (CAST(m3 AS BIGINT) - CAST(m4 AS BIGINT))) > 0 THEN 0 + COALESCE((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)), 0) + COALESCE(NULLIF(m1, 0) * 25, 0) END AS DOUBLE) AS "g", (CAST(CASE WHEN (CAST(m6 AS BIGINT) + CAST(m8 AS BIGINT)) > 0 THEN 0 + COALESCE(((CAST(m5 AS DOUBLE) * CAST(-1 AS DOUBLE)) / CAST(100 AS DOUBLE)), 0) + COALESCE(NULLIF(m6, 0) * 25, 0) + COALESCE((CAST(m7 AS DOUBLE) / CAST(100 AS DOUBLE)), 0) + COALESCE(NULLIF(m8, 0) * -25, 0) END AS DOUBLE) / NULLIF((CAST(m6 AS BIGINT) + CAST(m8 AS BIGINT)), 0)) AS "d" FROM cells
+---
+-- title: the larger of two columns depends on which is missing
+SELECT avg(greatest(bmi, birth_year)) AS g FROM samples
+-- =>
+refused: G403
+---
+-- title: a histogram with bins is a count a bin, and none above the last where nobody is
+SELECT sex, histogram(bmi, [30, 25]) AS h FROM samples GROUP BY sex
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows samples.bmi as m0, rows over (samples.bmi > 30) as m1, rows over (samples.bmi <= 25) as m2, rows over ((samples.bmi > 25) AND (samples.bmi <= 30)) as m3)
+final: SELECT k0 AS "sex", CASE WHEN CAST(m0 AS BIGINT) > 0 THEN CASE WHEN CAST(CAST(m1 AS BIGINT) AS UBIGINT) > 0 THEN MAP([CAST(25 AS DOUBLE), CAST(30 AS DOUBLE), CAST('Infinity' AS DOUBLE)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT), CAST(CAST(m3 AS BIGINT) AS UBIGINT), CAST(CAST(m1 AS BIGINT) AS UBIGINT)]) ELSE MAP([CAST(25 AS DOUBLE), CAST(30 AS DOUBLE)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT), CAST(CAST(m3 AS BIGINT) AS UBIGINT)]) END END AS "h" FROM cells
+---
+-- title: bins of whole numbers are whole
+SELECT histogram(birth_year, range(1940, 1960, 10)) FILTER (t2d) AS h FROM samples
+-- =>
+release: rows (samples) keys () measures (rows samples.birth_year over samples.t2d as m0, rows over ((samples.birth_year > 1950) AND samples.t2d) as m1, rows over ((samples.birth_year <= 1940) AND samples.t2d) as m2, rows over ((samples.birth_year > 1940) AND (samples.birth_year <= 1950) AND samples.t2d) as m3)
+final: SELECT CASE WHEN CAST(m0 AS BIGINT) > 0 THEN CASE WHEN CAST(CAST(m1 AS BIGINT) AS UBIGINT) > 0 THEN MAP([CAST(1940 AS INT), CAST(1950 AS INT), CAST(2147483647 AS INT)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT), CAST(CAST(m3 AS BIGINT) AS UBIGINT), CAST(CAST(m1 AS BIGINT) AS UBIGINT)]) ELSE MAP([CAST(1940 AS INT), CAST(1950 AS INT)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT), CAST(CAST(m3 AS BIGINT) AS UBIGINT)]) END END AS "h" FROM cells
+---
+-- title: what a site is stands for its rows, as a further key
+SELECT g.variant_id, any_value(v.gene) AS gene, min(v.pos) AS pos, sum(g.dosage) AS ac FROM genotypes g JOIN variants v USING (contig, pos, ref, alt, variant_id) GROUP BY g.variant_id
+-- =>
+release: rows (genotypes, variants on alt, contig, pos, ref, variant_id) keys (g.variant_id: sites, v.pos: sites, v.gene: sites) measures (sum g.dosage as m0)
+final: SELECT k0 AS "variant_id", k2 AS "gene", k1 AS "pos", CAST(m0 AS INT128) AS "ac" FROM cells
+---
+-- title: of several sites there is no one gene
+SELECT g.contig, any_value(v.gene) AS gene FROM genotypes g JOIN variants v USING (contig, pos, ref, alt, variant_id) GROUP BY g.contig
+-- =>
+refused: G401
+---
+-- title: coalesce with a constant is a CASE: what is missing counts as that
+SELECT avg(coalesce(bmi, 25)) AS m FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.bmi in steps of 0.01 as m0, rows over (samples.bmi IS NULL) as m1, rows as m2)
+final: SELECT (CAST(CASE WHEN (CAST(m2 AS BIGINT)) > 0 THEN 0 + COALESCE((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)), 0) + COALESCE(NULLIF(m1, 0) * 25, 0) END AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "m" FROM cells

@@ -118,3 +118,14 @@ refused: G304
 SELECT x, count(*) FROM (SELECT sample_id, max(sample_id) AS x FROM scores GROUP BY sample_id) AS b GROUP BY x
 -- =>
 refused: G403
+---
+-- title: a left join adds the genotype at one allele
+SELECT s.t2d, g.dosage, count(*) AS n FROM samples s LEFT JOIN genotypes g ON g.sample_id = s.sample_id AND g.variant_id = 'chr1-100-A-C' GROUP BY ALL
+-- =>
+release: rows (samples, g by person of genotypes where (g.variant_id = 'chr1-100-A-C'): max g.dosage as o5) keys (s.t2d: labels, g.o5: open) measures (rows as m0)
+final: SELECT k0 AS "t2d", k1 AS "dosage", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a left join that adds a genotype a site multiplies persons
+SELECT count(*) AS n FROM samples s LEFT JOIN genotypes g ON g.sample_id = s.sample_id AND g.contig = 'chr1' AND g.pos = 100
+-- =>
+refused: G207

@@ -68,3 +68,18 @@ release of round 2: rows (samples) where (samples.bmi > $n1) keys () measures (r
 constant: n1 scalar s1
 constant: n1 scalar s1
 final: WITH s1 AS (SELECT (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "avg(bmi)" FROM cells), s2 AS (SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells3) SELECT * FROM s2 UNION ALL SELECT * FROM s3
+---
+-- title: a condition as a key of ROLLUP
+SELECT sex, bmi >= 30 AS obese, count(*) AS n FROM samples GROUP BY ROLLUP (sex, bmi >= 30)
+-- =>
+release: rows (samples) keys (samples.sex: labels, (samples.bmi >= 30): open) measures (rows as m0) beside (k0) ()
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0) beside ()
+release: rows (samples) keys () measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "sex", k1 AS "obese", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT k0 AS "sex", CASE WHEN FALSE THEN CAST(NULL AS DOUBLE) >= 30 END AS "obese", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT * FROM s1 UNION ALL SELECT * FROM s2), s4 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "sex", CASE WHEN FALSE THEN CAST(NULL AS DOUBLE) >= 30 END AS "obese", CAST(m0 AS BIGINT) AS "n" FROM cells3) SELECT * FROM s3 UNION ALL SELECT * FROM s4
+---
+-- title: a condition in a set of keys, and GROUPING of it
+SELECT bmi >= 30 AS obese, grouping(bmi >= 30) AS g, count(*) AS n FROM samples GROUP BY GROUPING SETS ((sex, bmi >= 30), (bmi >= 30))
+-- =>
+release: rows (samples) keys (samples.sex: labels, (samples.bmi >= 30): open) measures (rows as m0) beside (k1)
+release: rows (samples) keys ((samples.bmi >= 30): open) measures (rows as m0)
+final: WITH s1 AS (SELECT k1 AS "obese", CAST(0 AS BIGINT) AS "g", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT k0 AS "obese", CAST(0 AS BIGINT) AS "g", CAST(m0 AS BIGINT) AS "n" FROM cells2) SELECT * FROM s1 UNION ALL SELECT * FROM s2

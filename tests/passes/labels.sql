@@ -30,3 +30,17 @@ refused: G401
 SELECT histogram(bmi) FROM samples
 -- =>
 refused: G401
+---
+-- title: labels of a WITH query
+WITH w AS (SELECT population AS p, sex FROM samples WHERE bmi > 20) SELECT sex, mode(p) AS m, count(*) AS n FROM w GROUP BY sex
+-- =>
+release: rows (samples) where (w_samples.bmi > 20) keys (w_samples.sex: labels) measures (rows as m0)
+release: rows (samples) where (w_samples.bmi > 20) AND (NOT (w_samples.population IS NULL)) keys (w_samples.sex: labels, w_samples.population: open) measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "k0", CAST(m0 AS BIGINT) AS "a0" FROM cells), s2 AS (SELECT k0 AS "k0", k1 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT _v.k0 AS "k0", ARG_MAX(_v.l, _v.n) AS "v" FROM s2 AS _v GROUP BY _v.k0) SELECT _m.k0 AS "sex", _v1.v AS "m", _m.a0 AS "n" FROM s1 AS _m LEFT JOIN s3 AS _v1 ON _m.k0 IS NOT DISTINCT FROM _v1.k0
+---
+-- title: genes in which somebody has an allele
+SELECT count(DISTINCT v.gene) AS genes FROM genotypes g JOIN variants v USING (contig, pos, ref, alt, variant_id) WHERE g.dosage > 0
+-- =>
+release: rows (genotypes, variants on alt, contig, pos, ref, variant_id) where (g.dosage > 0) keys () measures (rows as m0)
+release: rows (genotypes, variants on alt, contig, pos, ref, variant_id) where (g.dosage > 0) AND (NOT (v.gene IS NULL)) keys (v.gene: sites) measures (rows as m0)
+final: WITH s1 AS (SELECT CAST(m0 AS BIGINT) AS "a0" FROM cells), s2 AS (SELECT k0 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT COUNT(*) AS "v" FROM s2 AS _v) SELECT COALESCE(_v1.v, 0) AS "genes" FROM s1 AS _m CROSS JOIN s3 AS _v1

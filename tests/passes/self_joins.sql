@@ -87,3 +87,14 @@ refused: G207 line 1 col 44
 SELECT avg(x) FROM (SELECT sample_id, max(a.dosage) AS x FROM genotypes a JOIN genotypes b USING (sample_id) WHERE a.variant_id = 'chr1-100-A-C' AND b.variant_id = 'chr1-101-A-C' GROUP BY sample_id) AS z
 -- =>
 refused: G204 line 1 col 80
+---
+-- title: two scores of a person
+SELECT s.sex, corr(a.score, b.score) AS r FROM scores a JOIN scores b USING (sample_id) JOIN samples s USING (sample_id) WHERE a.pgs_id = 'PGS000001' AND b.pgs_id = 'PGS000002' GROUP BY s.sex
+-- =>
+release: rows (samples, a by person of scores where (a.pgs_id = 'PGS000001'): max a.score as o0, b by person of scores where (b.pgs_id = 'PGS000002'): max b.score as o0) where a.present AND b.present keys (s.sex: labels) measures (rows a.o0 * b.o0 as m0, sum b.o0 in steps of 0.01 over (NOT (a.o0 IS NULL)) as m1, sum a.o0 in steps of 0.01 over (NOT (b.o0 IS NULL)) as m2, sum b.o0 * b.o0 in steps of 0.0001 over (NOT (a.o0 IS NULL)) as m3, sum a.o0 * a.o0 in steps of 0.0001 over (NOT (b.o0 IS NULL)) as m4, sum a.o0 * b.o0 in steps of 0.0001 as m5)
+final: SELECT k0 AS "sex", (CORR_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m4, m5)) AS "r" FROM cells
+---
+-- title: every pair of scores is a row for each pair
+SELECT count(*) AS n FROM scores a JOIN scores b USING (sample_id) WHERE a.pgs_id <> b.pgs_id
+-- =>
+refused: G204

@@ -372,3 +372,21 @@ def test_a_long_query_is_refused(catalog: Catalog) -> None:
     """A text beyond the limit is not read at all."""
     with pytest.raises(QueryRefused, match="G104"):
         prepare(f"SELECT count(*) FROM samples -- {'x' * 30_000}", catalog)
+
+
+def test_a_refusal_points_into_the_text_as_it_was_written(catalog: Catalog) -> None:
+    """Also behind conditions in ROLLUP, which are put in brackets before the text is parsed."""
+    text = (
+        "SELECT count(*) FROM samples\nGROUP BY ROLLUP (sex, bmi > 30),\n  CUBE (t2d IS NULL)\nHAVING no > 1"
+    )
+    with pytest.raises(QueryRefused) as refused:
+        prepare(text, catalog)
+    assert (refused.value.line, refused.value.column) == (4, 8)
+
+
+def test_a_refusal_names_columns_as_the_text_does(catalog: Catalog) -> None:
+    """A column of a nested query is not called by what it becomes."""
+    text = "SELECT avg(h) FROM (SELECT sample_id, sum(dosage) / count(*) AS h FROM genotypes GROUP BY 1) AS b"
+    with pytest.raises(QueryRefused, match=r"b\.h is not made of") as refused:
+        prepare(text, catalog)
+    assert (refused.value.line, refused.value.column) == (1, 12)

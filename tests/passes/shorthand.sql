@@ -1,0 +1,70 @@
+-- title: a named window is the window itself
+SELECT country, rank() OVER w AS r, sum(count(*)) OVER (w ROWS UNBOUNDED PRECEDING) AS s FROM samples GROUP BY country WINDOW w AS (ORDER BY count(*) DESC)
+-- =>
+release: rows (samples) keys (samples.country: labels) measures (rows as m0)
+final: SELECT k0 AS "country", RANK() OVER (ORDER BY CAST(m0 AS BIGINT) DESC) AS "r", SUM(CAST(m0 AS BIGINT)) OVER (ORDER BY CAST(m0 AS BIGINT) DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS "s" FROM cells
+---
+-- title: an element of a list is counted as DuckDB counts, whatever stands around it
+SELECT (quantile_cont(bmi, [0.25, 0.5, 0.75]))[2] AS m FROM samples
+-- =>
+release: rows (samples) keys () measures (persons as m0)
+release: rows (samples) where (NOT (samples.bmi IS NULL)) keys (bin_first(samples.bmi, 10.00, 0.01, 7000, 1): open, bin_last(samples.bmi, 10.00, 0.01, 7000, 1): open) measures (rows as m0)
+quantile: cells.q0 continuous 1/4 of cells2
+quantile: cells.q1 continuous 1/2 of cells2
+quantile: cells.q2 continuous 3/4 of cells2
+final: SELECT ([q0, q1, q2])[2] AS "m" FROM cells
+---
+-- title: an element that is chosen by a column
+SELECT l[n] AS x FROM (SELECT list(n) AS l, count(*) AS n FROM (SELECT country, count(*) AS n FROM samples GROUP BY country) AS c) AS d
+-- =>
+release: rows (samples) keys (samples.country: labels) measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT ARRAY_AGG(c.n) AS "l", COUNT(*) AS "n" FROM s1 AS c) SELECT LIST_EXTRACT(d.l, d.n) AS "x" FROM s2 AS d
+---
+-- title: = ANY and list_contains are IN
+SELECT count(*) AS n FROM samples WHERE country = ANY(['EE', 'FI']) AND list_contains(['F'], sex)
+-- =>
+release: rows (samples) where (samples.country IN ('EE', 'FI')) AND (samples.sex IN ('F')) keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a row of values is compared field by field
+SELECT count(*) AS n FROM samples WHERE (country, sex) IN (('EE', 'F'), ('FI', 'M'))
+-- =>
+release: rows (samples) where (((samples.country = 'EE') AND (samples.sex IS NOT DISTINCT FROM 'F')) OR ((samples.country = 'FI') AND (samples.sex IS NOT DISTINCT FROM 'M'))) keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: quantiles WITHIN GROUP
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY bmi) AS m FROM samples
+-- =>
+release: rows (samples) keys () measures (persons as m0)
+release: rows (samples) where (NOT (samples.bmi IS NULL)) keys (bin_first(samples.bmi, 10.00, 0.01, 7000, 1): open, bin_last(samples.bmi, 10.00, 0.01, 7000, 1): open) measures (rows as m0)
+quantile: cells.q0 continuous 1/2 of cells2
+final: SELECT q0 AS "m" FROM cells
+---
+-- title: quantiles WITHIN GROUP from the top would be others
+SELECT percentile_disc(0.9) WITHIN GROUP (ORDER BY bmi DESC) AS m FROM samples
+-- =>
+refused: G301
+---
+-- title: unnest of constants is a list
+SELECT u.x, count(s.sample_id) AS n FROM unnest(['F', 'M']) AS u(x) LEFT JOIN samples s ON s.sex = u.x GROUP BY u.x
+-- =>
+release: rows (samples) where (s.sex IN ('F', 'M')) keys ((CASE WHEN (s.sex = 'F') THEN 'F' WHEN (s.sex = 'M') THEN 'M' END): labels) measures (rows s.sample_id as m0)
+final: WITH s1 AS (SELECT * FROM (VALUES ('F'), ('M')) AS t("x")), s2 AS (SELECT k0 AS "k0", CAST(m0 AS BIGINT) AS "a0" FROM cells) SELECT u.x AS "x", COALESCE(_groups.a0, 0) AS "n" FROM s1 AS u LEFT JOIN s2 AS _groups ON u.x = _groups.k0
+---
+-- title: IN takes unnest of constants as well
+SELECT count(*) AS n FROM samples WHERE sex IN (SELECT unnest(['F', 'M']))
+-- =>
+release of round 1: rows (samples) where (samples.sex IN ($n1)) keys () measures (rows as m0)
+constant: n1 in s2
+final: WITH s1 AS (SELECT * FROM (VALUES ('F'), ('M')) AS t("unnest(['f', 'm'])")), s2 AS (SELECT _list."unnest(['f', 'm'])" AS "unnest(['f', 'm'])" FROM s1 AS _list) SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: parts of labels are patterns and substrings
+SELECT left(cohort, 3) AS c, count(*) FILTER (contains(cohort, 'Bio')) AS n FROM samples GROUP BY c
+-- =>
+release: rows (samples) keys (substring(samples.cohort, 1, 3): open) measures (rows over (samples.cohort LIKE '%Bio%') as m0)
+final: SELECT k0 AS "c", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a letter with a meaning in patterns is looked for by itself
+SELECT count(*) AS n FROM samples WHERE contains(cohort, '_')
+-- =>
+refused: G402
