@@ -141,7 +141,8 @@ def _grouped(
         return _level(node, absent, every)
     if node in absent:
         return _missing(node, type_of)
-    if aggregates_in(node) == [node]:  # of all rows of the group, whatever its keys
+    # a key that is grouped by is kept whole, though it reads the column of another one; so is an aggregate
+    if node in every or aggregates_in(node) == [node]:
         return node.copy()
     copy = node.copy()
     for child, original in zip(list(copy.iter_expressions()), list(node.iter_expressions()), strict=True):

@@ -23,6 +23,8 @@ TEXTS = (
     "GROUP BY CUBE (population, dosage)",
     "SELECT sex, t2d, count(*) AS n FROM (SELECT sex, t2d, bmi FROM samples WHERE bmi > 22) "
     "GROUP BY ROLLUP (sex, t2d)",
+    "SELECT consent IS NULL AS unknown, consent, coalesce(consent, '?') AS told, count(*) AS n FROM samples "
+    "GROUP BY unknown, CUBE (consent, told)",
     "SELECT sex, bmi > (SELECT avg(bmi) FROM samples) AS high, count(*) AS n, sum(visits) AS v FROM samples "
     "WHERE cohort IN (SELECT cohort FROM samples GROUP BY cohort) GROUP BY CUBE (sex, high)",
     "SELECT s.sex, s.cohort, count(*) AS n, count(DISTINCT s.cohort) AS c, entropy(s.cohort) AS e "
