@@ -355,12 +355,11 @@ class Release:
     def cell_columns(self) -> tuple[str, ...]:
         """The columns of its cells: the keys, then each measure (a whole number), and whether it is withheld.
 
-        Sealed cells, once opened, have a lower bound too, and open ones whether they are `≈`.
+        So is whether it is `≈`; sealed cells, once opened, have a lower bound too.
         """
-        further = lower_column if self.cells is CellKind.SEALED else approx_column
-        told = (
-            (measure.name, withheld_column(measure.name), further(measure.name)) for measure in self.measures
-        )
+        of_measure = [withheld_column, approx_column]
+        of_measure += [lower_column] if self.cells is CellKind.SEALED else []
+        told = ((measure.name, *(column(measure.name) for column in of_measure)) for measure in self.measures)
         return (*(key.name for key in self.keys), *(name for columns in told for name in columns))
 
     def expressions(self) -> Iterator[Expr]:

@@ -10,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from goe_lake.disclosure import Decision
 from goe_lake.disclosure.earlier import COUNT, Claim, Fate, Record, Verdict
 from goe_lake.disclosure.earlier_sites import WITHHELD, Scan, SiteClaim, Sites, SiteVerdict
 from goe_lake.disclosure.families import Counts
 from goe_lake.disclosure.overlap import selection_of
-from goe_lake.disclosure.reasons import EARLIER, LOW_EFFECT, Reasons
+from goe_lake.disclosure.reasons import EARLIER, LOW_EFFECT, Reasons, is_of_genotypes
 from goe_lake.engine.claims import Claims, SitesClaim
 from goe_lake.engine.class_counts import ClassCounts, counts_from_calls
 from goe_lake.engine.genotypes import one_chunk
+from goe_lake.engine.low_effect import Part
 from goe_lake.engine.session import Session
 from goe_lake.release import Release, approx_column, withheld_column
 
@@ -148,6 +150,24 @@ class Draft:
                     old: list[Any] = column.values.take(pa.array(rows[changed])).to_pylist()
                     new = [int(value) + int(added) for value, added in zip(old, change[changed], strict=True)]
                     column.values = _with(column.values, rows[changed], np.array(new, object))
+
+
+def told_cells(part: Part, decision: Decision, release: Release) -> Told:
+    """The cells of *part* with everything taken out that may not leave."""
+    shown = decision.cells
+    cells = part.cells if shown.all() else part.cells.filter(pa.array(shown))
+    columns = [
+        Column(
+            one_chunk(cells.column(measure.name)),
+            ~told[shown],
+            np.full(len(cells), approximate),
+            is_of_genotypes(seen),
+        )
+        for measure, told, approximate, seen in zip(
+            release.measures, decision.values, part.approximate, part.evidence.measures, strict=True
+        )
+    ]
+    return Told(cells.select([key.name for key in release.keys]), columns)
 
 
 def _with(values: pa.Array[Any], rows: Counts, new: np.ndarray[Any, Any]) -> pa.Array[Any]:

@@ -10,21 +10,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
 import pyarrow as pa
 
-from goe_lake.disclosure import Decision, Policy, Reasons, decide_together
-from goe_lake.disclosure.reasons import RARE, is_of_genotypes
+from goe_lake.disclosure import Policy, Reasons, decide_together
+from goe_lake.disclosure.reasons import RARE
 from goe_lake.engine import duck
 from goe_lake.engine.bins import sized
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.by_class import parts_by_class, reduced_by_class
 from goe_lake.engine.claims import Claims
 from goe_lake.engine.derived import derive
-from goe_lake.engine.draft import Audit, Column, Draft, Told
+from goe_lake.engine.draft import Audit, Draft, Told, told_cells
 from goe_lake.engine.filters import filters_of
 from goe_lake.engine.genotype_rows import load_alike, load_genotypes
-from goe_lake.engine.genotypes import blocks, one_chunk
+from goe_lake.engine.genotypes import blocks
 from goe_lake.engine.key_effects import without_rare_keys
 from goe_lake.engine.low_effect import Part, gather_parts, whole
 from goe_lake.engine.public_domain import PublicDomain, PublicSessions
@@ -36,7 +35,7 @@ from goe_lake.engine.session import Session, open_session
 from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.engine.strata import SessionStrata, session_strata
 from goe_lake.engine.words import Words, basis_of
-from goe_lake.errors import NodeFailed, ReleaseRefused
+from goe_lake.errors import LedgerError, NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
 from goe_lake.release import BudgetLeft, Receipt, Release, Spread
 
@@ -133,8 +132,10 @@ class NodeEngine:
         """
         with self._guarded(query_id):
             self._interrupted.clear()
-            shape = shape_of(release, domain, self._public, *self._session(purpose))
-            yield replace(shape, stopped=self._interrupted.is_set)
+            session, strata = self._session(purpose)
+            shape = shape_of(release, domain, self._public, session, strata)
+            claims = self._claims(Reading(shape.release, session))
+            yield replace(shape, stopped=self._interrupted.is_set, claims=claims)
 
     def receipt(self, release: Release, cells: pa.Table, min_persons: int) -> Receipt:
         """The receipt for *cells* of *release*, each of at least *min_persons*."""
@@ -152,7 +153,7 @@ class NodeEngine:
         try:
             with self._lock:
                 yield
-        except (ReleaseRefused, NodeFailed):
+        except (ReleaseRefused, NodeFailed, LedgerError):
             raise
         except Exception:  # noqa: BLE001 - fail closed, whatever it is: engine errors quote values
             raise NodeFailed(self.node_id, query_id) from None
@@ -291,25 +292,7 @@ def controlled(
     for number, (part, decision) in enumerate(zip(parts, decisions, strict=True), first):
         if claims is not None:
             claims.gather(number, part, decision)
-    return [_told(part, decision, release) for part, decision in zip(parts, decisions, strict=True)]
-
-
-def _told(part: Part, decision: Decision, release: Release) -> Told:
-    """The cells of *part* with everything taken out that may not leave."""
-    shown = decision.cells
-    cells = part.cells if shown.all() else part.cells.filter(pa.array(shown))
-    columns = [
-        Column(
-            one_chunk(cells.column(measure.name)),
-            ~told[shown],
-            np.full(len(cells), approximate),
-            is_of_genotypes(seen),
-        )
-        for measure, told, approximate, seen in zip(
-            release.measures, decision.values, part.approximate, part.evidence.measures, strict=True
-        )
-    ]
-    return Told(cells.select([key.name for key in release.keys]), columns)
+    return [told_cells(part, decision, release) for part, decision in zip(parts, decisions, strict=True)]
 
 
 def digest_of_cells(cells: pa.Table) -> str:

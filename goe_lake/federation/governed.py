@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 from goe_lake.disclosure import Policy, Reasons
 from goe_lake.engine.draft import Draft
 from goe_lake.engine.node import NodeAnswer, NodeEngine, digest_of_cells
+from goe_lake.engine.sealed import Sums
+from goe_lake.engine.sealed_part import OwnPart, Settle
 from goe_lake.errors import Declined, NodeFailed, ReleaseRefused
 from goe_lake.federation.asker import ANONYMOUS, Asker
 from goe_lake.federation.ledger import (
@@ -110,25 +112,32 @@ class Governed:
         return answer
 
     def sealed(
-        self, question: Question, work: Callable[[str], tuple[Part, int]]
+        self, question: Question, work: Callable[[str, Settle], Part]
     ) -> tuple[Part, BudgetLeft | None]:
         """What *work* makes for the purpose of a sealed *question*, recorded with its number of cells.
 
         What is told of a sum is decided where it is opened: each node counts every cell that can be told.
         Raises as `answer` does. A project on hold is asked for with open cells, which an officer can see.
         """
-        account = ""
+        account, left = "", list[BudgetLeft]()
         try:
             standing = self._standing(question.asker)
             account = standing.account
             self._check_budget(standing, question)
             if standing.hold:
                 raise ReleaseRefused("R222", "answers to this project are looked at before they leave")
-            part, cells = work(standing.purpose)
+            part = work(standing.purpose, partial(self._settled_part, standing, question, left))
         except (ReleaseRefused, NodeFailed) as refused:
             self._note_declined(account, question, refused)
             raise
+        return part, left[0] if left else None
+
+    def _settled_part(
+        self, standing: Standing, question: Question, left: list[BudgetLeft], part: OwnPart
+    ) -> Sums:
+        """The node's numbers for a sealed sum, recorded; what they leave of the day goes to *left*."""
         with self.ledger.transaction() as transaction:
+            sums = part.settled(self._audit(standing, question, transaction))
             body = {
                 **_what(question.release),
                 "purpose": standing.purpose,
@@ -136,11 +145,21 @@ class Governed:
                 "policy": self._policy_digest,
                 "sealed": True,
             }
-            transaction.record(_of(question, standing.account, Kind.ANSWER, body, cells=cells))
+            record = _of(question, standing.account, Kind.ANSWER, body, cells=part.shape.cells)
+            transaction.record(record)
             spent = transaction.spent(standing.account)
             budgets.check(self._policy.budget, spent, transaction.now)
-            left = budgets.left(self._policy.budget, spent, transaction.now)
-        return part, left
+            left.append(budgets.left(self._policy.budget, spent, transaction.now))
+        return sums
+
+    def _audit(self, standing: Standing, question: Question, transaction: Transaction) -> OverlapAudit:
+        """What the asker of *question* was told before.
+
+        Projects that nobody approved are one account: who may name any gets the same answers under each.
+        """
+        analyst = "" if question.asker.analyst == ANONYMOUS else question.asker.analyst
+        least = self._policy.min_contributors
+        return OverlapAudit(self._overlap, transaction.connection, standing.account, analyst, least)
 
     def _standing(self, asker: Asker) -> Standing:
         known = self.ledger.decided(asker.project)
@@ -174,13 +193,8 @@ class Governed:
     def _settled(
         self, standing: Standing, question: Question, draft: Draft, transaction: Transaction
     ) -> NodeAnswer:
-        """What *draft* tells beside all that was told before; which *transaction* remembers.
-
-        Projects that nobody approved are one account: who may name any gets the same answers under each.
-        """
-        analyst = "" if question.asker.analyst == ANONYMOUS else question.asker.analyst
-        least = self._policy.min_contributors
-        audit = OverlapAudit(self._overlap, transaction.connection, standing.account, analyst, least)
+        """What *draft* tells beside all that was told before; which *transaction* remembers."""
+        audit = self._audit(standing, question, transaction)
         answer = self._engine.settle(draft, question.query_id, audit)
         if not self._policy.protects or self._policy.output == "exact":
             return answer

@@ -273,7 +273,7 @@ class EmbeddedNode:
             self._question(question.release, question.asker, question.query_id),
         )
         parcel, left = self._governed().sealed(
-            asked, lambda purpose: seat.seal(question, purpose, self._engine)
+            asked, lambda purpose, settle: seat.seal(question, purpose, self._engine, settle)
         )
         return replace(parcel, left=left)
 
@@ -284,7 +284,7 @@ class EmbeddedNode:
             self._question(question.release, question.asker, question.query_id),
         )
         answer, left = self._governed().sealed(
-            asked, lambda purpose: seat.open(question, parcels, purpose, self._engine)
+            asked, lambda purpose, settle: seat.open(question, parcels, purpose, self._engine, settle)
         )
         return replace(answer, budget_left=left)
 

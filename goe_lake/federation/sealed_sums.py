@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from math import prod
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -23,18 +22,18 @@ import numpy as np
 from goe_lake.disclosure import cell_rules, strictest
 from goe_lake.engine.node import NodeAnswer, NodeEngine
 from goe_lake.engine.public_domain import PublicDomain
-from goe_lake.engine.sealed import Shape, numbers_to_seal, pooled_cells
+from goe_lake.engine.sealed import Shape, Sums
+from goe_lake.engine.sealed_cells import pooled_cells
+from goe_lake.engine.sealed_part import Settle, own_part
 from goe_lake.errors import NodeFailed, ReleaseRefused
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.sealing import (
     LEAST_NODES,
     Agreement,
     KeyOf,
-    Numbers,
     SealBroken,
     Sealer,
     Words,
-    checked_counts,
     key_pairs,
     open_sum,
     words_of,
@@ -48,8 +47,6 @@ FRESH: Final = 180
 EARLY: Final = 5
 #: Words that an opener is handed in all: a gibibyte.
 MOST_CARRIED: Final = 1 << 27
-#: No federation has more persons: an opened sum above it is garbage.
-MOST_PERSONS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -159,22 +156,27 @@ class Seat:
         now = self.clock()
         return max(self._since, now - FRESH) <= made <= now + EARLY
 
-    def seal(self, question: SealedQuestion, purpose: str, engine: NodeEngine) -> tuple[Parcel, int]:
-        """The node's parcel for *question*, counting whose consent covers *purpose*; and its number of cells.
+    def seal(self, question: SealedQuestion, purpose: str, engine: NodeEngine, settle: Settle) -> Parcel:
+        """The node's parcel for *question*, counting whose consent covers *purpose*.
 
-        Raises ReleaseRefused where the question is not one to seal for, and NodeFailed.
+        *settle* holds what was counted to earlier numbers, and records it, before anything leaves. Raises
+        as it does, ReleaseRefused where the question is not one to seal for, and NodeFailed.
         """
         self._take(question, opens=False)
         with engine.shape(question.release, question.domain, purpose, question.query_id) as shape:
             self._check_size(question, shape)
-            numbers = numbers_to_seal(shape, engine.policy)
-        words = self._sealed(question, numbers)
-        return Parcel(self.sealer.node_id, words, cell_rules(engine.policy)), shape.cells
+            sums = settle(own_part(shape, engine.policy))
+        return Parcel(self.sealer.node_id, self._sealed(question, sums), cell_rules(engine.policy))
 
     def open(
-        self, question: SealedQuestion, parcels: Sequence[Parcel], purpose: str, engine: NodeEngine
-    ) -> tuple[NodeAnswer, int]:
-        """The pooled cells of *question* from the *parcels* of all other nodes, and how many there can be.
+        self,
+        question: SealedQuestion,
+        parcels: Sequence[Parcel],
+        purpose: str,
+        engine: NodeEngine,
+        settle: Settle,
+    ) -> NodeAnswer:
+        """The pooled cells of *question* from the *parcels* of all other nodes.
 
         Raises as `seal` does; a sum that does not open is NodeFailed, and nothing of it is told.
         """
@@ -187,32 +189,25 @@ class Seat:
             policy = strictest([cell_rules(engine.policy), *(parcel.rules for parcel in parcels)])
             with engine.shape(question.release, question.domain, purpose, question.query_id) as shape:
                 self._check_size(question, shape)
-                numbers = numbers_to_seal(shape, engine.policy)
-                sums = self._opened(question, shape, numbers, parcels)
-                cells = pooled_cells(shape, sums, policy)
+                own = settle(own_part(shape, engine.policy))
+                cells = pooled_cells(shape, self._opened(question, shape, own, parcels), policy)
         except (SealBroken, ValueError):
             raise self._failed(question, "the sealed sum does not open") from None
-        answer = NodeAnswer(cells, engine.receipt(question.release, cells, policy.min_persons))
-        return answer, shape.cells
+        return NodeAnswer(cells, engine.receipt(question.release, cells, policy.min_persons))
 
-    def _opened(
-        self, question: SealedQuestion, shape: Shape, numbers: Numbers, parcels: Sequence[Parcel]
-    ) -> Numbers:
-        agreement = self._agreement(question, numbers.size)
-        own = self._sealed(question, numbers)
-        opened = open_sum([own, *(parcel.words for parcel in parcels)], agreement)
-        sums = checked_counts(opened, MOST_PERSONS).reshape(shape.numbers)
-        if bool((sums[1:] > sums[0]).any()):
-            raise SealBroken("a remainder is larger than its sum")
-        return sums
+    def _opened(self, question: SealedQuestion, shape: Shape, own: Sums, parcels: Sequence[Parcel]) -> Sums:
+        agreement = self._agreement(question, shape.numbers)
+        sealed = self._sealed(question, own)
+        opened = open_sum([sealed, *(parcel.words for parcel in parcels)], agreement)
+        return Sums.of(shape, opened.view(np.int64))
 
     def _check_size(self, question: SealedQuestion, shape: Shape) -> None:
         """Refuse, before anything is counted, what would be too much for the opener to be handed."""
-        if prod(shape.numbers) * (len(question.keys(self.circle)) - 1) > MOST_CARRIED:
+        if shape.numbers * (len(question.keys(self.circle)) - 1) > MOST_CARRIED:
             raise ReleaseRefused("R222", "a sealed release has fewer numbers than this one")
 
-    def _sealed(self, question: SealedQuestion, numbers: Numbers) -> Words:
-        flat = words_of(np.ascontiguousarray(numbers).reshape(-1))
+    def _sealed(self, question: SealedQuestion, sums: Sums) -> Words:
+        flat = words_of(sums.flat())
         return self.sealer.seal(flat, self._agreement(question, len(flat)))
 
     def _agreement(self, question: SealedQuestion, words: int) -> Agreement:

@@ -57,3 +57,9 @@ CREATE TABLE IF NOT EXISTS overlap_releases (
     is_kept INTEGER NOT NULL,  -- 0 where its snapshot was gone, so that nobody knows who is behind it
     PRIMARY KEY (release, contig)
 ) STRICT;
+
+-- Of which snapshot, and of whose consent, the parts are that are hidden in sums over all nodes
+CREATE TABLE IF NOT EXISTS overlap_sealed (
+    project TEXT PRIMARY KEY,
+    basis TEXT NOT NULL
+) STRICT;

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -24,6 +24,8 @@ from goe_lake.disclosure.overlap import Selection, words_of
 
 #: Site lists and values that stay unpacked; each is some bytes a site.
 MOST_UNPACKED: Final = 128
+#: The account of what was sealed for sums told to a project; no project can be called so.
+SEALED: Final = "(sealed) {}"
 _CODEC: Final = "zstd"
 
 
@@ -44,7 +46,7 @@ class OverlapStore:
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Make the tables where there are none."""
-        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'overlap_releases'").fetchone():
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'overlap_sealed'").fetchone():
             return
         statement = ""
         for line in files(__package__).joinpath("schema.sql").read_text("utf-8").splitlines(keepends=True):
@@ -108,21 +110,46 @@ class OverlapStore:
     ) -> list[SiteRecord]:
         """What was told of sites from *first* to *last*, by any of *weights*; the oldest first."""
         wanted = list(dict.fromkeys(weights))
-        named = [json.dumps(weight) for weight in (*wanted, BY_CLASS)]
+        found = []
+        for record in self._site_records(connection, projects, (*wanted, BY_CLASS), first, last):
+            by_class = record.weights == BY_CLASS
+            found += [record.weighed(one) for one in wanted] if by_class else [record]
+        return found
+
+    def sealed(
+        self, connection: sqlite3.Connection, projects: Collection[str], first: int, last: int
+    ) -> list[SiteRecord]:
+        """What was sealed for sums told to *projects*, at sites from *first* to *last*; the oldest first."""
+        accounts = [SEALED.format(project) for project in projects]
+        return list(self._site_records(connection, accounts, (BY_CLASS,), first, last))
+
+    def sealed_bases(self, connection: sqlite3.Connection, projects: Collection[str]) -> dict[str, str]:
+        """The basis of what was hidden in sums told to each of *projects*, as far as there were any."""
+        places = ", ".join("?" for _ in projects)
+        rows = connection.execute(
+            f"SELECT project, basis FROM overlap_sealed WHERE project IN ({places})", tuple(projects)
+        )
+        return dict(rows.fetchall())
+
+    def _site_records(
+        self,
+        connection: sqlite3.Connection,
+        projects: Collection[str],
+        weights: Collection[tuple[int, ...]],
+        first: int,
+        last: int,
+    ) -> Iterator[SiteRecord]:
+        named = [json.dumps(weight) for weight in weights]
         places = f"({', '.join('?' for _ in projects)}) AND weights IN ({', '.join('?' for _ in named)})"
         rows = connection.execute(
             'SELECT weights, selection, sites, "values", text FROM overlap_site_cells '
             f"WHERE project IN {places} AND last >= ? AND first <= ? ORDER BY id",
             (*projects, *named, first, last),
         ).fetchall()
-        found = []
         for weight, selection, sites, values, text in rows:
             keys = _site_list(self._packed_sites(connection, sites))
             chosen = self._selection(connection, selection)
-            record = SiteRecord(tuple(json.loads(weight)), chosen, keys, _values(values), text)
-            by_class = record.weights == BY_CLASS
-            found += [record.weighed(one) for one in wanted] if by_class else [record]
-        return found
+            yield SiteRecord(tuple(json.loads(weight)), chosen, keys, _values(values), text)
 
     def _packed_sites(self, connection: sqlite3.Connection, number: int) -> bytes:
         (body,) = connection.execute("SELECT body FROM overlap_site_lists WHERE id = ?", (number,)).fetchone()
@@ -155,6 +182,10 @@ class OverlapStore:
         connection.execute(
             "INSERT OR REPLACE INTO overlap_releases VALUES (?, ?, ?)", (release_id, contig, int(is_kept))
         )
+
+    def note_sealed(self, connection: sqlite3.Connection, project: str, basis: str) -> None:
+        """Note that what is hidden in sums told to *project* is of *basis*."""
+        connection.execute("INSERT OR IGNORE INTO overlap_sealed VALUES (?, ?)", (project, basis))
 
     def record(
         self,
