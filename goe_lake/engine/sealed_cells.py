@@ -66,10 +66,15 @@ def _told_cells(shape: Shape, sites: Selection, sums: Sums, policy: Policy) -> p
 
 
 def changed(values: pa.Array[Any], changes: Counts) -> pa.Array[Any]:
-    """*values* with *changes* added; what is missing stays so."""
+    """*values* with *changes* added; what is missing stays so.
+
+    Raises ValueError where a sum of counts would be below zero: no honest nodes give that.
+    """
     if not changes.any():
         return values
     added: Any = pc.add(values.cast(pa.int64()), pa.array(changes))
+    if pc.any(pc.less(added, 0)).as_py():
+        raise ValueError("an opened sum is below zero")
     found: pa.Array[Any] = added.cast(values.type)
     return found
 

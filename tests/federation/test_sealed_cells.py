@@ -334,6 +334,19 @@ def test_a_node_that_counts_falsely_is_out_of_bounds_or_seen_in_no_other_cell(to
         nodes[question.opener(circle)].open(question, [replace(parcels[0], words=words), *parcels[1:]])
 
 
+def test_what_is_told_cannot_be_changed_below_zero_nor_beyond_bounds(tomls: list[Path]):
+    """The numbers behind the counts, which say what an earlier number has more, are looked at as well."""
+    nodes, circle, federation = seated(tomls)
+    for place, change in ((-2 * 6, -10_000), (-2 * 6, 2**40), (-6, 2**40), (-6, -1)):
+        question = question_for(federation, COUNTS)
+        parcels = hand_in(nodes, circle, question)
+        words = parcels[0].words.copy()
+        at = len(words) - WITNESSES + place
+        words[at : at + 1] += np.array([change], np.int64).astype(np.uint64)
+        with pytest.raises(NodeFailed):
+            nodes[question.opener(circle)].open(question, [replace(parcels[0], words=words), *parcels[1:]])
+
+
 def test_labels_that_are_not_all_listed_are_refused(tomls: list[Path]):
     """A gateway that leaves a label out would leave its persons out."""
     nodes, circle, federation = seated(tomls)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import goe_lake
@@ -62,3 +65,51 @@ def test_a_spent_budget_of_one_node_refuses_the_sum(tomls: list[Path]):
         goe_lake.open_federation(tomls).sql(COUNTS)
     assert refused.value.code == "G802"
     assert "NODE-EE" in str(refused.value)
+
+
+def remembered(toml: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All that the ledger of a node holds, times and chained digests aside."""
+    config = read_node(toml)
+    with sqlite3.connect(config.ledger / "ledger.sqlite") as connection:
+        names = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        ]
+        held = {
+            name: connection.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall()
+            for name in names
+            if name.startswith("overlap_")
+        }
+        columns = "kind, project, cells, rare_sites, body"
+        held["log"] = connection.execute(f"SELECT {columns} FROM log WHERE kind = 'answer'").fetchall()
+    connection.close()
+    return held
+
+
+@pytest.mark.usefixtures("audited")
+def test_nothing_of_a_sum_is_on_disk_where_it_was_opened(tmp_path: Path):
+    """Whoever opened it: a node's ledger is the same whether another country has one carrier more or not."""
+    by_site = "SELECT pos, sum(dosage) AS ac FROM genotypes GROUP BY contig, pos, ref, alt"
+    found = []
+    for world, others in enumerate((1, 2)):
+        carriers = {"AT": (1, 12), "EE": (1, 12), "FI": (others, 12)}
+        tomls = build_nodes(tmp_path / str(world), carriers, k=10)
+        federation = goe_lake.open_federation(tomls, public_sites=one_site(tmp_path))
+        for _ in range(4):  # AT and EE open some of them
+            assert {row["pos"]: row["ac"] for row in federation.sql(by_site).table.to_pylist()} == {
+                1000: None, 2000: 36,
+            }  # fmt: skip
+        for member in federation._members:
+            member.node.close()
+        found.append([remembered(toml) for toml in tomls])
+    one, other = found
+    assert any(rows for rows in one[0].values())
+    assert one[:2] == other[:2]
+    assert one[2] != other[2]
+
+
+def one_site(folder: Path) -> Path:
+    """A public catalogue of the allele at 1000, which no country has often enough."""
+    file = folder / "public.parquet"
+    site = {"contig": "chr1", "pos": 1000, "ref": "A", "alt": "C"}
+    pq.write_table(pa.Table.from_pylist([site]), file)
+    return file
