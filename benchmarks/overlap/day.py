@@ -31,7 +31,7 @@ HEAD = """# An analyst's day
 
 Sixty queries in one project, in the order of asking: table one, missing values, refinements of a
 cohort, frequencies and Hardy-Weinberg counts, a region of slopes, polygenic scores. {persons:,} persons
-in each of {countries}, k = 10. Each value that is not a key is a cell; *before* is without the audit.
+in each of {countries}; k = 10. Each value that is not a key is a cell; *before* is without the audit.
 
 **With the overlap audit {share:.1%} of {cells:,} cells are `≈`, {before:.1%} without it** (where a condition
 of low effect was left out); {withheld:.1%} are withheld, and {withheld_before:.1%} without it.
@@ -39,7 +39,7 @@ of low effect was left out); {withheld:.1%} are withheld, and {withheld_before:.
 Slopes on the dosage are `≈` wherever they are asked at several sites: the sum of the trait over those
 who were called differs from site to site by the few who were not, whose values it would tell.
 
-Made by `python -m benchmarks.overlap.day --persons {persons} --countries {codes} --write docs/an-analysts-day.md`.
+Made by `python -m benchmarks.overlap.day --persons {persons}{named} --write docs/an-analysts-day.md`.
 
 | query | cells | ok | ≈ | withheld | ≈ before | withheld before |
 |---|---:|---:|---:|---:|---:|---:|
@@ -139,11 +139,11 @@ def share(asked: list[Asked], status: str) -> float:
 
 def page(persons: int, countries: list[str], audited: list[Asked], before: list[Asked]) -> str:
     """The page of documentation."""
-    cells = sum(one.statuses.total() for one in audited)
+    cells, codes = sum(one.statuses.total() for one in audited), ",".join(countries)
     text = HEAD.format(
         persons=persons,
         countries=", ".join(countries),
-        codes=",".join(countries),
+        named="" if codes == COUNTRIES else f" --countries {codes}",
         cells=cells,
         share=share(audited, "approx"),
         before=share(before, "approx"),
