@@ -73,7 +73,7 @@ def changed(values: pa.Array[Any], changes: Counts) -> pa.Array[Any]:
     if not changes.any():
         return values
     added: Any = pc.add(values.cast(pa.int64()), pa.array(changes))
-    if pc.any(pc.less(added, 0)).as_py():
+    if (pc.min(added).as_py() or 0) < 0:
         raise ValueError("an opened sum is below zero")
     found: pa.Array[Any] = added.cast(values.type)
     return found
