@@ -26,6 +26,8 @@ from goe_lake.federation.spread import mark_spread
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.workspace import final_step
 from goe_lake.query import Code, Plan
+from goe_lake.query.lists import MOST_LISTED
+from goe_lake.query.lookups import Lookup
 from goe_lake.query.plan import cells_name
 from goe_lake.query.quantiles import Quantile
 from goe_lake.query.rounds import MOST_VALUES, Value
@@ -60,11 +62,14 @@ class Rounds:
     domain_rows: bool = False
     parts: dict[int, list[Part]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    known: dict[int, list[tuple[Value, ...]]] = field(default_factory=dict)
+    least: int = OK  # the worst level of the rows that were looked up
 
     def run(self) -> Ordered:
         """Ask round after round, and take every step as soon as what it reads is there."""
         self.runner.expect(self.plan.steps)
         for number in range(self.plan.last_round + 1):
+            self._look_up(number)
             self._ask_round(number)
             # a constant may make a step anew, but not its name
             for place, step in enumerate(self.plan.steps[:-1]):
@@ -73,6 +78,41 @@ class Rounds:
                         self.runner.take(self._typed(place))
         with final_step():
             return self.runner.take_last(self.plan.last)
+
+    def _look_up(self, number: int) -> None:
+        """Plan with the rows of the lookups that earlier rounds made; nothing that was asked may change."""
+        plan = self.plan
+        waiting = [place for place in range(len(plan.lookups)) if place not in self.known]
+        ready = [place for place in waiting if plan.rounds[plan.lookups[place].step] < number]
+        if not ready or plan.again is None:
+            return
+        for place in ready:
+            self.known[place] = self._rows(plan.lookups[place])
+        made = plan.again(self.known)
+        taken = [place for place, step in enumerate(plan.steps) if plan.rounds[step.name] < number]
+        if (
+            any(made.releases[place] != plan.releases[place] for place in self.parts)
+            or any(made.steps[place].sql() != plan.steps[place].sql() for place in taken)
+            or made.rounds != plan.rounds
+        ):
+            hint = "write the values of the joined table as VALUES"
+            raise QueryRefused(Code.INTERNAL, "the query came out otherwise with released rows", hint=hint)
+        self.plan = made
+
+    def _rows(self, lookup: Lookup) -> list[tuple[Value, ...]]:
+        """The rows of *lookup*; QueryRefused (G504) where they are not known as a whole."""
+        held = self.runner.tables[lookup.step]
+        for column in lookup.columns:
+            self.least = max(self.least, _known(self._level(held, held.column(column)), column))
+        shown = ", ".join(identifier(column) for column in lookup.columns)
+        most = MOST_LISTED + 1
+        rows = self.runner.connection.execute(
+            f"SELECT {shown} FROM {held.name} ORDER BY ALL LIMIT {most}"
+        ).fetchall()
+        if len(rows) == most:
+            message = f"a table that is joined with persons has more than {MOST_LISTED:,} rows"
+            raise QueryRefused(Code.TOO_MUCH_WORK, message, hint="narrow it with WHERE, or aggregate it")
+        return [tuple(map(_value, row, lookup.columns)) for row in rows]
 
     def _ask_round(self, number: int) -> None:
         places = self.plan.asked_in(number)
@@ -83,7 +123,7 @@ class Rounds:
         self.parts.update(zip(places, answered, strict=True))
         for place in places:
             if place not in self.plan.bins:
-                self._hold(place, levels.get(place, OK))
+                self._hold(place, max(levels.get(place, OK), self.least))
 
     def _resolve(self, place: int) -> int:
         """Put the constants into release number *place*; the worst level of them."""

@@ -8,17 +8,25 @@ that reads it. Everything else is a step over released and public rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from goe_lake.catalog import SQL_TYPES, Catalog, Column, ColumnType, TableKind, is_public
+from goe_lake.query.beside import (
+    check_place,
+    joined_to,
+    keys_and_values,
+    of_the_row,
+    value_of,
+    windows_by_group,
+)
 from goe_lake.query.checks import check_joins, check_limit, group_keys, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
 from goe_lake.query.grouping_sets import check_above, has_sets, select_of, sets_of, with_order
-from goe_lake.query.kept_lists import GROUPS, kept_list, split_at_list
+from goe_lake.query.kept_lists import GROUPS, kept_list, kept_rows, split_at_list
 from goe_lake.query.labels import (
     counts_by_label,
     labels_in,
@@ -32,6 +40,7 @@ from goe_lake.query.labels import (
 )
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.lists import Row, listed_rows, without_list
+from goe_lake.query.lookups import Known, Lookup, as_listed, taken_apart
 from goe_lake.query.lowering import Lowered, lowered
 from goe_lake.query.outer import right_as_left, row_a_person
 from goe_lake.query.parts import equal_parts
@@ -109,6 +118,9 @@ class Builder:
     persons: dict[str, PersonQuery] = field(default_factory=dict)
     present: dict[str, Presence] = field(default_factory=dict)
     quantiles: dict[int, tuple[tuple[Quantile, int], ...]] = field(default_factory=dict)
+    known: Known = field(default_factory=dict)
+    lookups: list[Lookup] = field(default_factory=list)
+    listed: set[str] = field(default_factory=set)  # the marks of lookups
 
     def answer(self, query: exp.Query) -> None:
         """Plan the whole query; its rows are those of the last step."""
@@ -142,14 +154,14 @@ class Builder:
         node = right_as_left(node)
         written = node.copy()
         sources = self._sources(node, scope)
-        if any(rows.personal for rows in sources.values()):
-            self._check_unmixed(node, sources)
         if kept_list(node, sources) is None:
             self._outer(node, sources)
         self._semi(node, sources)
         persons = {alias: rows for alias, rows in sources.items() if rows.personal}
         if persons and is_row_wise(node):
             sources |= self._cut_points(node, written, scope)
+            sources |= self._group_values(node, written, scope)
+        sources |= self._of_rows(node, scope, sources, grouped=bool(persons) and not is_row_wise(node))
         self._nested(node, scope, sources)
         if persons:
             kept = kept_list(node, sources)
@@ -163,9 +175,14 @@ class Builder:
                     alias: Cte(exp.CTE(), {}, recursive=False, built=rows) for alias, rows in sources.items()
                 }
                 groups = self.select(inner, built)
+                rows = sources[kept]
+                if not rows.listed:
+                    rows = self._over_released(kept_rows(node, kept, rows.name_in_from(kept)), {kept: rows})
+                    built[kept] = Cte(exp.CTE(), {}, recursive=False, built=rows)
                 return self.select(
                     outer, {**built, GROUPS: Cte(exp.CTE(), {}, recursive=False, built=groups)}
                 )
+            node, sources = self._take_lookups(node, sources)
             node, sources = self._take_lists(node, sources)
             node, sources = self._take_constants(node, sources)
             return self._over_persons(*self._written_out(node, sources))
@@ -297,6 +314,21 @@ class Builder:
 
     # ------------------------------------------------------------------ nested queries in expressions
 
+    def _of_rows(
+        self, node: exp.Select, scope: Scope, sources: Mapping[str, Rows], *, grouped: bool
+    ) -> dict[str, Rows]:
+        """Let nested queries that read the row around them be values of groups that are joined."""
+        found: dict[str, Rows] = {}
+        for holder in [item for item in _nested_in(node) if isinstance(item, exp.Subquery)]:
+            of_row = of_the_row(holder.this, sources)
+            if of_row is None:
+                continue
+            check_place(holder, grouped)
+            alias = f"_row{len(found) + 1}"
+            found[alias] = self._joined(node, of_row.inner, of_row.outer, alias, scope, exp.EQ)
+            holder.replace(value_of(of_row, alias))
+        return found
+
     def _nested(self, node: exp.Select, scope: Scope, sources: Mapping[str, Rows]) -> None:
         """Build each nested query in an expression of *node*, and leave its mark there."""
         known: dict[tuple[exp.Expr, Use], str] = {}
@@ -381,9 +413,15 @@ class Builder:
         """Read what a LEFT JOIN adds to persons as a query of one row a person."""
         if not any(rows.personal for rows in sources.values()):
             return
+        first = node.args["from_"].this.alias_or_name
+        about = sources[first].personal
         for join in node.args.get("joins") or ():
             alias = join.alias_or_name
             rows = sources[alias]
+            if join.args.get("side") and rows.personal and not about:
+                hint = f"write FROM {alias} LEFT JOIN {first}, or aggregate over persons first"
+                raise refusal(Code.MIXED_TABLES, join, f"rows of {first} are kept that no person has", hint)
+            about = about or rows.personal
             if not join.args.get("side") or not rows.personal or rows.by_person is not None:
                 continue
             if join.args["side"] != "LEFT":
@@ -440,16 +478,74 @@ class Builder:
                 continue
             parts = equal_parts(window, node, self.catalog)
             alias = f"_cuts{len(found) + 1}"
-            rows = self.select(parts.cut_points(written), scope)
-            assert rows.step is not None
-            found[alias] = rows
+            found[alias] = self._joined(node, parts.cut_points(written), parts.partition, alias, scope)
             window.replace(parts.as_case(alias))
-            node.append("joins", exp.Join(this=named_table(rows.step, alias), kind="CROSS"))
         return found
+
+    def _group_values(self, node: exp.Select, written: exp.Select, scope: Scope) -> dict[str, Rows]:
+        """Let windows of *node* over whole groups read these, as tables that are joined."""
+        found: dict[str, Rows] = {}
+        for partition, windows in windows_by_group(node).items():
+            alias = f"_groups{len(found) + 1}"
+            heads = list(dict.fromkeys(window.this for window in windows))
+            made = keys_and_values(partition, heads, written)
+            found[alias] = self._joined(node, made, partition, alias, scope)
+            for window in windows:
+                window.replace(exp.column(f"_v{heads.index(window.this)}", table=alias))
+        return found
+
+    def _joined(
+        self,
+        node: exp.Select,
+        groups: exp.Select,
+        keys: Sequence[exp.Expr],
+        alias: str,
+        scope: Scope,
+        equal: type[exp.Binary] = exp.NullSafeEQ,
+    ) -> Rows:
+        """Join the rows of *groups* to *node* by their *keys*, as *alias*."""
+        rows = self.select(groups, scope)
+        assert rows.step is not None
+        node.append("joins", joined_to(keys, rows.step, alias, equal=equal))
+        return rows
+
+    def _take_lookups(self, node: exp.Select, sources: dict[str, Rows]) -> tuple[exp.Select, dict[str, Rows]]:
+        """*node* with the released and public tables in it as lists, which are known in a later round."""
+        found = [alias for alias, rows in sources.items() if _is_lookup(rows)]
+        if not found:
+            return node, sources
+        check_joins(node, self.catalog, _by_person(sources) | frozenset(found))
+        names = output_names(node)
+        node = joined_columns(qualify_in(expand_all(distinct_as_groups(node)), _schema(sources)))
+        sources = dict(sources)
+        for alias in found:
+            rows = sources[alias]
+            node, query = taken_apart(node, alias, rows.name_in_from(alias))
+            sources[alias] = made = self._looked_up(query, rows, alias)
+            holder = next(
+                holder
+                for holder in (node.args["from_"], *(node.args.get("joins") or ()))
+                if holder.this.alias_or_name == alias
+            )
+            holder.set("this", named_table(str(made.step), alias))
+        with_names(node, names)
+        return node, sources
+
+    def _looked_up(self, query: exp.Select, rows: Rows, alias: str) -> Rows:
+        """The rows that *query* makes of *rows*: constants where they are known, marks where they are not."""
+        made = self._over_released(query, {alias: rows})
+        names = [self._mark(made, Use.SCALAR, name) for name in made.columns]
+        self.listed |= set(names)
+        marks = tuple(exp.Placeholder(this=name) for name in names)
+        number = len(self.lookups)
+        self.lookups.append(Lookup(str(made.step), made.columns))
+        known = self.known.get(number)
+        listed = (marks,) if known is None else as_listed(known, query)
+        return replace(made, single=False, listed=listed, looked_up=True)
 
     def _take_lists(self, node: exp.Select, sources: dict[str, Rows]) -> tuple[exp.Select, dict[str, Rows]]:
         """*node* and its *sources* without VALUES and ranges: their columns are choices of constants."""
-        lists = {alias: rows for alias, rows in sources.items() if rows.listed}
+        lists = {alias: rows for alias, rows in sources.items() if rows.listed or rows.looked_up}
         if not lists:
             return node, sources
         check_joins(node, self.catalog, _by_person(sources) | frozenset(lists))
@@ -483,15 +579,6 @@ class Builder:
         }
         left = {alias: rows for alias, rows in sources.items() if alias not in taken}
         return without_sources(node, marks), left
-
-    def _check_unmixed(self, node: exp.Select, sources: Mapping[str, Rows]) -> None:
-        for alias, rows in sources.items():
-            if rows.personal or rows.single or rows.listed or rows.table == "variants":
-                continue
-            holders = [node.args["from_"], *(node.args.get("joins") or ())]
-            at = next((holder for holder in holders if holder.this.alias_or_name == alias), None)
-            hint = "aggregate over persons in a nested query first, then join its groups"
-            raise refusal(Code.MIXED_TABLES, at, f"{alias} is joined with rows about persons", hint)
 
     def _over_sets(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows:
         """ROLLUP, CUBE and GROUPING SETS over persons: a release for each set, and the union of them."""
@@ -644,7 +731,8 @@ class Builder:
         if by_person and is_per_person(node):
             columns = with_names(node, names)
             self._check_unnested(node)
-            return Rows(columns, units, by_person=self._named_query(person_query(node, self.catalog)))
+            query = person_query(node, self.catalog, self.listed)
+            return Rows(columns, units, by_person=self._named_query(query))
         low = self._lowered(self._at_sites(node))
         if len(self.releases) >= MOST_RELEASES:
             hint = "group by a column instead of asking for each group by itself"
@@ -656,7 +744,9 @@ class Builder:
         if distinct is not None and step.select.args.get("distinct") is None:
             _check_labels(release, distinct)
         constants = {mark: self.nested[mark] for mark in made.marks}
-        if release in self.releases and not constants and not made.quantiles:
+        # after a lookup a plan must not depend on what its rows are
+        asked = release in self.releases and not self.lookups
+        if asked and not constants and not made.quantiles:
             cells = cells_name(self.releases.index(release))
             step.select.args["from_"].set("this", exp.to_table(cells))
             step = replace(step, cells=cells)
@@ -669,7 +759,8 @@ class Builder:
 
     def _ask(self, made: Finishing, constants: Mapping[str, Nested], at: exp.Select) -> None:
         """Note the releases of *made*: in the round after those that release its *constants*."""
-        number = 1 + max((self.rounds.get(use.step, 0) for use in constants.values()), default=0)
+        waits = [use.step for use in constants.values()] + [lookup.step for lookup in self.lookups]
+        number = 1 + max((self.rounds.get(step, 0) for step in waits), default=0)
         if number > MOST_ROUNDS:
             hint = "ask for the first values by themselves, and write them here"
             raise refusal(Code.TOO_MUCH_WORK, at, f"the query takes more than {MOST_ROUNDS} rounds", hint)
@@ -784,6 +875,11 @@ class Builder:
         own = exp.to_identifier(name, quoted=True).sql(DIALECT)
         text = f"WITH RECURSIVE {own}({listed}) AS ({body.sql(DIALECT)}) SELECT * FROM {own}"
         return self.add(PlainStep(self._name(), text, frozenset(reads), names, tuple("" for _ in names)))
+
+
+def _is_lookup(rows: Rows) -> bool:
+    """Whether *rows*, beside rows about persons, are known only when a query is asked."""
+    return not (rows.personal or rows.single or rows.listed or rows.table == "variants")
 
 
 def _check_labels(release: Release, distinct: exp.Expr) -> None:

@@ -110,12 +110,6 @@ class Form:
     branches: tuple[Branch, ...]
     covers: bool
 
-    def constant(self) -> Fraction | None:
-        """The form's value where it is one constant on every row."""
-        if self.covers and len(self.branches) == 1 and not self.branches[0].columns:
-            return self.branches[0].intercept
-        return None
-
     def scaled(self, factor: Fraction) -> Form:
         """The form times a number."""
         return Form(tuple(branch.scaled(factor) for branch in self.branches), self.covers)
@@ -234,10 +228,11 @@ class _Builder:
     def _product(self, node: exp.Binary) -> Form:
         if isinstance(node, exp.Mul):
             return self._multiplied(node, node.left, node.right)
-        divisor = self.form(node.right).constant()
-        if not divisor:
+        divisor = self.form(node.right)
+        if any(branch.columns or not branch.intercept for branch in divisor.branches):
             raise _unfit(node)
-        return self.form(node.left).scaled(1 / divisor)
+        inverse = (Branch(its.where, _terms({(): 1 / its.intercept})) for its in divisor.branches)
+        return _fit(node, self.form(node.left).times(Form(tuple(inverse), divisor.covers)))
 
     def _multiplied(self, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> Form:
         return _fit(node, self.form(left).times(self.form(right)))

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from sqlglot import exp
 
+from goe_lake.errors import QueryRefused
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
 
@@ -57,6 +58,12 @@ class _Match:
     conditions: tuple[exp.Expr, ...]
     values: Mapping[str, exp.Expr]
 
+    @property
+    def is_none(self) -> bool:
+        """Whether no row is matched, since NULL equals nothing."""
+        equal = [part for part in self.conditions if isinstance(part, exp.EQ)]
+        return any(isinstance(side.unnest(), exp.Null) for part in equal for side in (part.left, part.right))
+
 
 def without_list(select: exp.Select, alias: str, names: Sequence[str], rows: Sequence[Row]) -> exp.Select:
     """*select*, in full names, with the columns of the list *alias* as choices of constants."""
@@ -69,10 +76,15 @@ def without_list(select: exp.Select, alias: str, names: Sequence[str], rows: Seq
     if not any(column.table != alias for part in on for column in part.find_all(exp.Column)):
         hint = "join it on a label or a site: … ON v.population = s.population"
         raise refusal(Code.MIXED_TABLES, holder, f"{alias} is joined with every person", hint)
+    if not _may_be_apart(on):
+        raise _several(alias, holder)
     matches = [_matched(on, alias, dict(zip(names, row, strict=True))) for row in rows]
+    matches = [match for match in matches if not match.is_none]
     key = _key(on, alias, matches)
     if key is None:
         _check_apart(on, alias, matches, holder)
+    else:
+        _check_once(key)
     if not outer:
         rest.append(_any_of(key, matches))
         select.set("where", exp.Where(this=exp.and_(*rest, copy=True)))
@@ -167,23 +179,64 @@ def _variant_id(values: Sequence[exp.Expr]) -> str | None:
 
 def _check_apart(on: Sequence[exp.Expr], alias: str, matches: Sequence[_Match], at: exp.Expr) -> None:
     """No person's row matches two rows of the list: equalities differ, or ranges are disjoint."""
-    same = [place for place, part in enumerate(on) if isinstance(part, exp.EQ)]
-    texts = [tuple(match.conditions[place].sql("duckdb") for place in same) for match in matches]
-    if same and len(set(texts)) == len(texts):
-        return
-    ranges: list[tuple[float, float]] = []
+    same = [place for place, part in enumerate(on) if isinstance(part, exp.EQ | exp.NullSafeEQ)]
+    by_text: dict[tuple[str, ...], list[_Match]] = {}
     for match in matches:
-        between = [part for part in match.conditions if isinstance(part, exp.Between)]
-        low = _number(between[0].args["low"]) if len(between) == 1 else None
-        high = _number(between[0].args["high"]) if len(between) == 1 else None
-        if low is None or high is None or not isinstance(between[0].this, exp.Column):
-            ranges = []
-            break
-        ranges.append((low, high))
-    if ranges and all(one[1] < other[0] for one, other in pairwise(sorted(ranges))):
-        return
+        text = tuple(_text(match.conditions[place]) for place in same)
+        by_text.setdefault(text, []).append(match)
+    if not all(len(alike) == 1 or _are_apart(alike) for alike in by_text.values()):
+        raise _several(alias, at)
+
+
+def _may_be_apart(on: Sequence[exp.Expr]) -> bool:
+    """Whether there is an equality or a range in *on*, so that different rows can match different persons."""
+    ends = sum(isinstance(part, exp.GTE | exp.LTE) for part in on)
+    return ends > 1 or any(isinstance(part, exp.EQ | exp.NullSafeEQ | exp.Between) for part in on)
+
+
+def _several(alias: str, at: exp.Expr) -> QueryRefused:
     hint = "name each label or site once, or use ranges that do not overlap: x BETWEEN low AND high"
-    raise refusal(Code.MIXED_TABLES, at, f"a person may match several rows of {alias}", hint)
+    return refusal(Code.MIXED_TABLES, at, f"a person may match several rows of {alias}", hint)
+
+
+def _are_apart(matches: Sequence[_Match]) -> bool:
+    """Whether the ranges of *matches*, of one column, have nothing in common."""
+    found = [_range(match) for match in matches]
+    ranges = [its for its in found if its is not None]
+    if len(ranges) < len(found) or len({column for column, _, _ in ranges}) > 1:
+        return False
+    ends = sorted((low, high) for _, low, high in ranges)
+    return all(one[1] < other[0] for one, other in pairwise(ends))
+
+
+def _range(match: _Match) -> tuple[str, float, float] | None:
+    """The column that *match* holds between two numbers, and these; `x >= low AND x <= high` is such."""
+    ends: dict[str, list[float | None]] = {}
+    for part in match.conditions:
+        if isinstance(part, exp.Between) and isinstance(part.this, exp.Column):
+            ends[part.this.sql("duckdb")] = [_number(part.args["low"]), _number(part.args["high"])]
+        for kind, flipped, place in ((exp.GTE, exp.LTE, 0), (exp.LTE, exp.GTE, 1)):
+            if not isinstance(part, kind | flipped):
+                continue
+            column, number = (part.left, part.right) if isinstance(part, kind) else (part.right, part.left)
+            if isinstance(column, exp.Column):
+                ends.setdefault(column.sql("duckdb"), [None, None])[place] = _number(number)
+    for name, (low, high) in ends.items():
+        if low is not None and high is not None:
+            return name, low, high
+    return None
+
+
+def _text(node: exp.Expr) -> str:
+    """*node* with each number in its one spelling, so that 1 and 1.0 are the same."""
+
+    def plain(part: exp.Expr) -> exp.Expr:
+        if isinstance(part, exp.Cast) and isinstance(part.this.unnest(), exp.Literal | exp.Neg):
+            part = part.this.unnest()
+        number = isinstance(part, exp.Literal) and not part.is_string
+        return exp.Literal.number(f"{float(part.name):.17g}") if number else part
+
+    return node.transform(plain).sql("duckdb")
 
 
 def _number(node: exp.Expr | None) -> float | None:
@@ -204,17 +257,24 @@ def _number(node: exp.Expr | None) -> float | None:
     return None
 
 
+def _check_once(key: _Key) -> None:
+    seen = [_text(constant) for constant in key.constants]
+    if len(set(seen)) != len(seen):
+        hint = "name each once, with all that belongs to it in one row"
+        raise refusal(Code.MIXED_TABLES, key.operand, "a list names the same twice", hint)
+
+
 def _any_of(key: _Key | None, matches: Sequence[_Match]) -> exp.Expr:
+    if not matches:
+        return exp.false()
     if key is not None:
-        seen = [constant.sql("duckdb") for constant in key.constants]
-        if len(set(seen)) != len(seen):
-            hint = "name each once, with all that belongs to it in one row"
-            raise refusal(Code.MIXED_TABLES, key.operand, "a list names the same twice", hint)
         return exp.In(this=key.operand.copy(), expressions=[constant.copy() for constant in key.constants])
     return exp.Paren(this=exp.or_(*(exp.and_(*match.conditions, copy=True) for match in matches)))
 
 
 def _choice(key: _Key | None, matches: Sequence[_Match], name: str) -> exp.Expr:
+    if not matches:
+        return exp.Case(ifs=[exp.If(this=exp.false(), true=exp.null())])
     if key is not None:
         ifs = [
             exp.If(this=constant.copy(), true=match.values[name].copy())

@@ -12,6 +12,7 @@ from fractions import Fraction
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog
+from goe_lake.query.beside import keys_and_values
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
 
@@ -20,30 +21,23 @@ MOST_PARTS = 100
 
 @dataclass(frozen=True)
 class EqualParts:
-    """*count* equal parts of persons by *value*, the first of the least values, or of the most."""
+    """*count* equal parts of persons by *value*, the first of the least values, or of the most.
+
+    There are so many in each group of *partition*.
+    """
 
     count: int
     value: exp.Column
     descending: bool
+    partition: tuple[exp.Expr, ...] = ()
 
     def cut_points(self, written: exp.Select) -> exp.Select:
-        """The quantiles of the persons of the SELECT *written*, c1, c2, … in the order of the parts."""
-        select = exp.select(
-            *(
-                exp.alias_(
-                    exp.PercentileDisc(this=self.value.copy(), expression=_number(self._probability(place))),
-                    f"c{place}",
-                )
-                for place in range(1, self.count)
-            )
-        )
-        for name in ("from_", "joins", "where"):
-            clause = written.args.get(name)
-            if clause is not None:
-                select.set(
-                    name, [part.copy() for part in clause] if isinstance(clause, list) else clause.copy()
-                )
-        return select
+        """The quantiles of the persons of the SELECT *written*, _v0, _v1, … in the order of the parts."""
+        quantiles = [
+            exp.PercentileDisc(this=self.value.copy(), expression=_number(self._probability(place)))
+            for place in range(1, self.count)
+        ]
+        return keys_and_values(self.partition, quantiles, written)
 
     def _probability(self, place: int) -> Fraction:
         return Fraction(self.count - place if self.descending else place, self.count)
@@ -53,7 +47,7 @@ class EqualParts:
         compared = exp.GT if self.descending else exp.LTE
         ifs = [
             exp.If(
-                this=compared(this=self.value.copy(), expression=exp.column(f"c{place}", table=alias)),
+                this=compared(this=self.value.copy(), expression=exp.column(f"_v{place - 1}", table=alias)),
                 true=exp.Literal.number(place),
             )
             for place in range(1, self.count)
@@ -71,9 +65,8 @@ def equal_parts(window: exp.Window, select: exp.Select, catalog: Catalog) -> Equ
         or not 2 <= int(number.name) <= MOST_PARTS
     ):
         raise refusal(Code.CONSTANT, window, f"ntile takes a number from 2 to {MOST_PARTS}", hint)
-    if window.args.get("partition_by") or window.args.get("spec") is not None:
-        message = "ntile over persons is answered without PARTITION BY and frame"
-        raise refusal(Code.WINDOW, window, message, "choose the group with WHERE")
+    if window.args.get("spec") is not None:
+        raise refusal(Code.WINDOW, window, "ntile over persons is answered without a frame", hint)
     order = window.args.get("order")
     items = order.expressions if order is not None else []
     if len(items) != 1 or not isinstance(items[0].this, exp.Column):
@@ -82,7 +75,8 @@ def equal_parts(window: exp.Window, select: exp.Select, catalog: Catalog) -> Equ
     if not _is_given(column, select, catalog):
         message = f"{column.name} may be missing, and the missing are not the last part"
         raise refusal(Code.WINDOW, window, message, f"add WHERE {column.name} IS NOT NULL")
-    return EqualParts(int(number.name), column, bool(items[0].args.get("desc")))
+    partition = tuple(window.args.get("partition_by") or ())
+    return EqualParts(int(number.name), column, bool(items[0].args.get("desc")), partition)
 
 
 def _is_given(column: exp.Column, select: exp.Select, catalog: Catalog) -> bool:

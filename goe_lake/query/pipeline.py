@@ -9,6 +9,7 @@ from sqlglot import exp
 from goe_lake.catalog import Catalog
 from goe_lake.errors import QueryRefused
 from goe_lake.query.builder import Builder
+from goe_lake.query.lookups import Known
 from goe_lake.query.parse import DIALECT, parse
 from goe_lake.query.plan import Plan
 from goe_lake.query.refusals import Code
@@ -51,9 +52,12 @@ def as_written(query: exp.Query) -> exp.Query:
     return with_arguments(query)
 
 
-def plan(query: exp.Query, catalog: Catalog, source: str) -> Plan:
-    """The plan of *query*, whose syntax was checked: every release in it, and the steps above them."""
-    builder = Builder(catalog)
+def plan(query: exp.Query, catalog: Catalog, source: str, known: Known | None = None) -> Plan:
+    """The plan of *query*, whose syntax was checked: every release in it, and the steps above them.
+
+    *known* are the rows of its lookups, as far as earlier rounds released them.
+    """
+    builder = Builder(catalog, known=known or {})
     builder.answer(query)
     return Plan(
         tuple(builder.releases),
@@ -64,4 +68,6 @@ def plan(query: exp.Query, catalog: Catalog, source: str) -> Plan:
         builder.rounds,
         builder.quantiles,
         any(use.use is Use.ALLELE for use in builder.nested.values()),
+        tuple(builder.lookups),
+        lambda rows: plan(query, catalog, source, rows),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from goe_lake.query.lookups import Known, Lookup
 from goe_lake.query.quantiles import Quantile
 from goe_lake.query.rounds import Value, Waiting
 from goe_lake.query.steps import DIALECT, Nested, SelectStep, Step, marks_of
@@ -19,7 +20,8 @@ class Plan:
     *source* is the query as the parser wrote it again. *waiting* are the releases, by their places, that
     need constants of earlier rounds, and *rounds* gives for each step and table of cells the round in
     which it can be made: 0 where no node is asked, 1 for the first. *quantiles* are columns of the cells of
-    a release, by its place, each with the place of the release that counts by intervals for it.
+    a release, by its place, each with the place of the release that counts by intervals for it. The rows
+    of *lookups*, from the first that is not yet known, stand in later releases: *again* plans with them.
     """
 
     releases: tuple[Release, ...]
@@ -30,6 +32,8 @@ class Plan:
     rounds: Mapping[str, int] = field(default_factory=dict)
     quantiles: Mapping[int, tuple[tuple[Quantile, int], ...]] = field(default_factory=dict)
     by_place: bool = False
+    lookups: tuple[Lookup, ...] = ()
+    again: Callable[[Known], Plan] | None = field(default=None, compare=False)
 
     @property
     def last(self) -> Step:

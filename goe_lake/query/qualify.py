@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
@@ -94,8 +95,8 @@ def _joined_column(node: exp.Expr) -> exp.Expr:
 
 def _unknown(query: exp.Select, schema: Schema, error: OptimizeError) -> QueryRefused:
     """The refusal for a column that does not resolve, pointing at it and naming the nearest one."""
-    words = str(error).split("'")
-    name = words[1] if len(words) > 2 else ""
+    named = re.search(r"(?:Column '|Unknown column: )([^']+)", str(error))
+    name = named.group(1).strip() if named is not None else ""
     column = next(
         (column for column in query.find_all(exp.Column) if column.name.lower() == name.lower()), None
     )

@@ -78,7 +78,7 @@ RULES: dict[Code, str] = {
     Code.TYPES: "The types of an expression must fit together.",
     Code.CONSTANT: "A constant is a number, a text, true, false or NULL.",
     Code.SAMPLE_ID: "sample_id joins and counts, and is never shown, compared, grouped, sorted or hashed.",
-    Code.MIXED_TABLES: "Persons do not mix with released rows; variants, lists, one-row tables go with both.",
+    Code.MIXED_TABLES: "A row about a person matches at most one row of a list or of a released table.",
     Code.NOT_RELEASED: "Allele frequencies can be read once the nodes have released them.",
     Code.CONSTANT_NOT_KNOWN: "A value that persons are compared with must have been released whole.",
     Code.PROJECT: "A project asks what each node's officer approved: a purpose, by members, for a time.",

@@ -118,9 +118,9 @@ def finishing(select: Lowered, cells: str, step: str, names: tuple[str, ...]) ->
 def _constant_marks(select: exp.Select, derived: tuple[PerPerson, ...]) -> tuple[str, ...]:
     """The nested queries that *select*, in full names, compares or computes with persons, by their marks.
 
-    Those in the conditions of *derived* come first.
+    Those in *derived* come first.
     """
-    by_person = (mark for part in derived for item in part.conditions for mark in pending_in(item))
+    by_person = (mark for part in derived for item in part.expressions() for mark in pending_in(item))
     return tuple(dict.fromkeys([*by_person, *(mark for part in beneath(select) for mark in marks_of(part))]))
 
 
@@ -174,7 +174,7 @@ def with_values(select: exp.Select, values: Mapping[str, Sequence[Value]]) -> ex
         if isinstance(parent, exp.In) and mark in parent.expressions:
             parent.replace(_in_set(parent, found))
         else:
-            mark.replace(_constant(found[0], mark))
+            mark.replace(constant_of(found[0], mark))
     return select
 
 
@@ -205,7 +205,7 @@ def _members(node: Expr, values: Mapping[str, Sequence[Value]]) -> Sequence[Expr
 def _literals(node: Literal, values: Mapping[str, Sequence[Value]]) -> list[Expr]:
     """The values that *node* waits for, as constants of a release."""
     at = exp.Placeholder(this=node.value)
-    return [convert(_constant(value, at)) for value in values[node.value]]
+    return [convert(constant_of(value, at)) for value in values[node.value]]
 
 
 def _in_set(node: exp.In, values: Sequence[Value]) -> exp.Expr:
@@ -219,7 +219,7 @@ def _in_set(node: exp.In, values: Sequence[Value]) -> exp.Expr:
     return exp.In(this=node.this.copy(), expressions=made)
 
 
-def _constant(value: Value, at: exp.Expr) -> exp.Expr:
+def constant_of(value: Value, at: exp.Expr) -> exp.Expr:
     """One value as a literal of its type."""
     if isinstance(value, bool | str | None):
         return _plain(value)

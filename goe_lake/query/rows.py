@@ -18,7 +18,8 @@ class Rows:
 
     *persons* is a SELECT in full names that projects and filters rows about persons; *table* is the
     table of the contract that the name stands for; *by_person* names a query of one row a person, and
-    *single* tells that there is exactly one row. *listed* are the rows themselves where they are constants.
+    *single* tells that there is exactly one row. *listed* are the rows themselves where they are constants;
+    *looked_up* tells that they are what an earlier round releases, and perhaps none.
     """
 
     columns: tuple[str, ...]
@@ -29,6 +30,7 @@ class Rows:
     single: bool = False
     by_person: str | None = None
     listed: tuple[Row, ...] = ()
+    looked_up: bool = False
 
     def name_in_from(self, alias: str) -> str:
         """What a FROM that reads the rows as *alias* calls them."""

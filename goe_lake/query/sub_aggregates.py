@@ -7,6 +7,7 @@ columns o0, o1, …, and each of its columns an expression over these, which wha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -41,6 +42,8 @@ from goe_lake.release import (
 OWN: Final = "_own"
 #: Columns of genotypes that are not read by person.
 QUALITY: Final = frozenset({"gq", "dp"})
+#: Stands for a number of a list that an earlier round will release.
+LISTED: Final = Decimal("1.4")
 EXTREMES: Final[Mapping[type[exp.Expr], OutputFunction]] = {
     exp.Min: OutputFunction.MIN,
     exp.Max: OutputFunction.MAX,
@@ -69,9 +72,12 @@ def is_per_person(query: exp.Select) -> bool:
     return any(is_person(key) for key in group_keys(query))
 
 
-def person_query(query: exp.Select, catalog: Catalog) -> PersonQuery:
-    """What *query*, in full names and grouped by the person, asks of each person."""
-    _check_clauses(query)
+def person_query(query: exp.Select, catalog: Catalog, listed: AbstractSet[str] = frozenset()) -> PersonQuery:
+    """What *query*, in full names and grouped by the person, asks of each person.
+
+    The marks *listed* stand for rows that an earlier round releases, and are gone once it has.
+    """
+    _check_clauses(query, listed)
     return aggregated_by_person(query, catalog)
 
 
@@ -105,7 +111,7 @@ def renamed(query: PersonQuery, names: tuple[str, ...]) -> PersonQuery:
     return replace(query, columns=dict(zip(names, query.columns.values(), strict=True)), raw=raw)
 
 
-def _check_clauses(query: exp.Select) -> None:
+def _check_clauses(query: exp.Select, listed: AbstractSet[str]) -> None:
     """A row a person is not cut, ordered or numbered, and reads each table once."""
     seen: set[str] = set()
     for table in query.find_all(exp.Table):
@@ -118,8 +124,11 @@ def _check_clauses(query: exp.Select) -> None:
         if clause is not None and name != "order":
             hint = "persons are chosen by conditions: HAVING, or WHERE around the query"
             raise refusal(Code.NESTED_QUERY, clause, f"{name.upper()} stands over rows about persons", hint)
-    mark = query.find(exp.Placeholder)
-    if mark is not None:
+    where = query.args.get("where")
+    constants = set(where.find_all(exp.Placeholder)) if where is not None else set()
+    for mark in query.find_all(exp.Placeholder):
+        if mark.name in listed or mark in constants:
+            continue
         hint = "compare with it around the query: … JOIN … WHERE b.x > (SELECT …)"
         raise refusal(Code.NESTED_QUERY, query, "a nested query stands in one of one row a person", hint)
     window = query.find(exp.Window)
@@ -277,6 +286,9 @@ class Outputs:
                 else exp.EQ(this=node.this.copy(), expression=branch.this.copy())
             )
             factor = constant(branch.args["true"])
+            if test == exp.false():  # a list without rows weighs nothing
+                weights.append(Weight(convert(test), Decimal(1)))
+                continue
             if factor is None or not self._of_site(test):
                 return None
             weights.append(Weight(convert(test), factor))
@@ -365,6 +377,10 @@ def _above_none(column: exp.Expr) -> exp.Expr:
 def constant(node: exp.Expr) -> Decimal | None:
     """The number that *node* writes; None where it is no number."""
     node = node.unnest()
+    if isinstance(node, exp.Placeholder):
+        return LISTED
+    if isinstance(node, exp.Cast):
+        return constant(node.this)
     if isinstance(node, exp.Neg):
         inner = constant(node.this)
         return -inner if inner is not None else None

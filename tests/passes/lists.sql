@@ -58,3 +58,19 @@ final: WITH s1 AS (SELECT * FROM (VALUES (1900, 1930, 'old'), (1931, 1999, 'youn
 SELECT d, count(s.sample_id) AS n FROM range(1930, 2010, 10) t(d) LEFT JOIN samples s ON s.birth_year BETWEEN d AND d + 9 WHERE s.sex = 'F' GROUP BY d
 -- =>
 refused: G207
+---
+-- title: a list that names a label twice multiplies persons in a left join too
+SELECT count(*) FROM samples s LEFT JOIN (VALUES ('EE', 1), ('EE', 2)) AS v(country, i) ON s.country = v.country
+-- =>
+refused: G502
+---
+-- title: nor do two spellings of one number stand apart
+SELECT count(*) FROM samples s JOIN (VALUES (1950, 1), (1950.0, 2)) AS v(y, i) ON s.birth_year = v.y
+-- =>
+refused: G502
+---
+-- title: ranges by comparisons, contig by contig
+WITH r(name, contig, s, e) AS (VALUES ('a', 'chr1', 1, 100), ('b', 'chr1', 101, 200), ('c', 'chr2', 1, 100)) SELECT r.name, sum(g.dosage) AS ac FROM genotypes g JOIN r ON g.contig = r.contig AND g.pos >= r.s AND g.pos <= r.e GROUP BY r.name
+-- =>
+release: rows (genotypes) where (((g.contig = 'chr1') AND (g.pos >= 1) AND (g.pos <= 100)) OR ((g.contig = 'chr1') AND (g.pos >= 101) AND (g.pos <= 200)) OR ((g.contig = 'chr2') AND (g.pos >= 1) AND (g.pos <= 100))) keys ((CASE WHEN ((g.contig = 'chr1') AND (g.pos >= 1) AND (g.pos <= 100)) THEN 'a' WHEN ((g.contig = 'chr1') AND (g.pos >= 101) AND (g.pos <= 200)) THEN 'b' WHEN ((g.contig = 'chr2') AND (g.pos >= 1) AND (g.pos <= 100)) THEN 'c' END): sites) measures (sum g.dosage as m0)
+final: WITH s1 AS (SELECT * FROM (VALUES ('a', 'chr1', 1, 100), ('b', 'chr1', 101, 200), ('c', 'chr2', 1, 100)) AS t("col0", "col1", "col2", "col3")), s2 AS (SELECT _values.col0 AS "col0", _values.col1 AS "col1", _values.col2 AS "col2", _values.col3 AS "col3" FROM s1 AS _values), s3 AS (SELECT _r."col0" AS "name", _r."col1" AS "contig", _r."col2" AS "s", _r."col3" AS "e" FROM s2 AS _r) SELECT k0 AS "name", CAST(m0 AS INT128) AS "ac" FROM cells

@@ -54,11 +54,11 @@ WITH q AS (SELECT sample_id, ntile(3) OVER (ORDER BY score) AS k FROM scores WHE
 release of round 1: rows (scores) where (scores.pgs_id = 'PGS000001') keys () measures (persons as m0)
 release of round 1: rows (scores) where (scores.pgs_id = 'PGS000001') AND (NOT (scores.score IS NULL)) keys (bin_first(scores.score, (-1.00), 0.01, 200, 1): open, bin_last(scores.score, (-1.00), 0.01, 200, 1): open) measures (rows as m0)
 release of round 2: rows (scores, samples on sample_id) where (q_scores.pgs_id = 'PGS000001') keys ((CASE WHEN (q_scores.score <= $n1) THEN 1 WHEN (q_scores.score <= $n2) THEN 2 ELSE 3 END): open) measures (rows as m0, sum samples.bmi in steps of 0.01 as m1, rows samples.bmi as m2)
-constant: n1 scalar s1.c1
-constant: n2 scalar s1.c2
+constant: n1 scalar s1._v0
+constant: n2 scalar s1._v1
 quantile: cells.q0 discrete 333333333333/1000000000000 of cells2
 quantile: cells.q1 discrete 666666666667/1000000000000 of cells2
-final: WITH s1 AS (SELECT q0 AS "c1", q1 AS "c2" FROM cells) SELECT k0 AS "k", CAST(m0 AS BIGINT) AS "n", (CAST((CAST(m1 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "m" FROM cells3
+final: WITH s1 AS (SELECT q0 AS "_v0", q1 AS "_v1" FROM cells) SELECT k0 AS "k", CAST(m0 AS BIGINT) AS "n", (CAST((CAST(m1 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "m" FROM cells3
 ---
 -- title: the first part may be that of the largest values
 WITH q AS (SELECT ntile(2) OVER (ORDER BY birth_year DESC) AS k, t2d FROM samples WHERE birth_year IS NOT NULL) SELECT k, count(*) AS n FROM q GROUP BY k
@@ -66,9 +66,9 @@ WITH q AS (SELECT ntile(2) OVER (ORDER BY birth_year DESC) AS k, t2d FROM sample
 release of round 1: rows (samples) where (NOT (samples.birth_year IS NULL)) keys () measures (persons as m0)
 release of round 1: rows (samples) where (NOT (samples.birth_year IS NULL)) keys (bin_first(samples.birth_year, 1900, 1, 130, 1): open, bin_last(samples.birth_year, 1900, 1, 130, 1): open) measures (rows as m0)
 release of round 2: rows (samples) where (NOT (q_samples.birth_year IS NULL)) keys ((CASE WHEN (q_samples.birth_year > $n1) THEN 1 ELSE 2 END): open) measures (rows as m0)
-constant: n1 scalar s1.c1
+constant: n1 scalar s1._v0
 quantile: cells.q0 discrete 1/2 of cells2
-final: WITH s1 AS (SELECT q0 AS "c1" FROM cells) SELECT k0 AS "k", CAST(m0 AS BIGINT) AS "n" FROM cells3
+final: WITH s1 AS (SELECT q0 AS "_v0" FROM cells) SELECT k0 AS "k", CAST(m0 AS BIGINT) AS "n" FROM cells3
 ---
 -- title: ntile over groups is a window like any other
 SELECT sex, ntile(2) OVER (ORDER BY count(*), sex) AS k FROM samples GROUP BY sex
@@ -81,10 +81,20 @@ WITH q AS (SELECT ntile(4) OVER (ORDER BY bmi) AS k FROM samples) SELECT k, coun
 -- =>
 refused: G307
 ---
--- title: parts within groups are asked group by group
+-- title: parts within groups are cut at quantiles of each group
 WITH q AS (SELECT ntile(4) OVER (PARTITION BY sex ORDER BY birth_year) AS k FROM samples WHERE birth_year IS NOT NULL) SELECT k, count(*) FROM q GROUP BY k
 -- =>
-refused: G307
+release of round 1: rows (samples) where (NOT (samples.birth_year IS NULL)) keys (samples.sex: labels) measures (persons as m0)
+release of round 1: rows (samples) where (NOT (samples.birth_year IS NULL)) keys (samples.sex: labels, bin_first(samples.birth_year, 1900, 1, 130, 1): open, bin_last(samples.birth_year, 1900, 1, 130, 1): open) measures (rows as m0)
+release of round 2: rows (samples) where (NOT (q_samples.birth_year IS NULL)) keys ((CASE WHEN (q_samples.birth_year <= (CASE WHEN (q_samples.sex IS NOT DISTINCT FROM $n1) THEN $n2 END)) THEN 1 WHEN (q_samples.birth_year <= (CASE WHEN (q_samples.sex IS NOT DISTINCT FROM $n1) THEN $n3 END)) THEN 2 WHEN (q_samples.birth_year <= (CASE WHEN (q_samples.sex IS NOT DISTINCT FROM $n1) THEN $n4 END)) THEN 3 ELSE 4 END): open) measures (rows as m0)
+constant: n2 scalar s2._v0
+constant: n3 scalar s2._v1
+constant: n4 scalar s2._v2
+constant: n1 scalar s2._k0
+quantile: cells.q0 discrete 1/4 of cells2
+quantile: cells.q1 discrete 1/2 of cells2
+quantile: cells.q2 discrete 3/4 of cells2
+final: WITH s1 AS (SELECT k0 AS "_k0", q0 AS "_v0", q1 AS "_v1", q2 AS "_v2" FROM cells), s2 AS (SELECT _cuts1._k0 AS "_k0", _cuts1._v0 AS "_v0", _cuts1._v1 AS "_v1", _cuts1._v2 AS "_v2" FROM s1 AS _cuts1) SELECT k0 AS "k", CAST(m0 AS BIGINT) AS "count(*)" FROM cells3
 ---
 -- title: a rank is that of one person
 WITH q AS (SELECT percent_rank() OVER (ORDER BY bmi) AS r FROM samples) SELECT count(*) FROM q WHERE r > 0.9

@@ -93,10 +93,14 @@ WITH m AS (SELECT avg(bmi) AS mu FROM samples) SELECT count(*) FROM samples LEFT
 -- =>
 refused: G207
 ---
--- title: a person is not compared with her own group's value
+-- title: a person is compared with her own group's value
 SELECT count(*) FROM samples AS a WHERE bmi > (SELECT avg(b.bmi) FROM samples AS b WHERE b.sex = a.sex)
 -- =>
-refused: G304
+release of round 1: rows (samples) keys (b.sex: labels) measures (sum b.bmi in steps of 0.01 as m0, rows b.bmi as m1)
+release of round 2: rows (samples) where (a.bmi > (CASE WHEN (a.sex = $n2) THEN $n1 END)) keys () measures (rows as m0)
+constant: n2 scalar s2._k0
+constant: n1 scalar s2._v0
+final: WITH s1 AS (SELECT k0 AS "_k0", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "_v0" FROM cells), s2 AS (SELECT _row1._v0 AS "_v0", _row1._k0 AS "_k0" FROM s1 AS _row1) SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells2
 ---
 -- title: sample_id is not looked for in a set
 SELECT count(*) FROM samples WHERE sample_id IN (SELECT variant_id FROM variants)

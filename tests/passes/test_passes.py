@@ -20,6 +20,7 @@ from goe_lake.query.moments import macro_statements
 from goe_lake.query.plan import cells_name
 from goe_lake.query.quantiles import Quantile, QuantileKind
 from goe_lake.query.refusals import RULES
+from goe_lake.query.rounds import Value
 from goe_lake.query.steps import Use
 from goe_lake.release import (
     Measure,
@@ -195,6 +196,7 @@ def test_case_computes_what_the_query_says(
     """The release and the final SQL, run one after the other, give what DuckDB gives for the query itself."""
     plan = prepare(case.query, catalog)
     for number in range(1, plan.last_round + 1):
+        plan = with_lookups(plan, number, connection)
         for place in plan.asked_in(number):
             plan = with_constants(plan, place, catalog, connection)
             if place in plan.bins:
@@ -219,15 +221,31 @@ def with_constants(plan: Plan, place: int, catalog: Catalog, connection: duckdb.
         return plan
     values = {}
     for mark, use in plan.waiting[place].constants.items():
-        names = [step.name for step in plan.steps]
-        there = plan.steps[: names.index(use.step) + 1] if use.step in names else ()
-        mine = plan.rounds[cells_name(place)]
-        earlier = tuple(step for step in there if plan.rounds[step.name] < mine)
-        steps = replace(plan, steps=earlier).final_sql() if earlier else ""
         shown = f'"{use.column}"' if use.column is not None else "*"
-        rows = connection.execute(f"SELECT {shown} FROM ({steps or f'FROM {use.step}'})").fetchall()
+        rows = rows_of_step(plan, use.step, plan.rounds[cells_name(place)], shown, connection)
         values[mark] = [bool(rows)] if use.use is Use.EXISTS else [row[0] for row in rows]
     return plan.resolved(place, values)
+
+
+def with_lookups(plan: Plan, number: int, connection: duckdb.DuckDBPyConnection) -> Plan:
+    """*plan* made again with the rows of its lookups that are there before round *number*."""
+    known = {
+        place: rows_of_step(plan, lookup.step, number, "*", connection)
+        for place, lookup in enumerate(plan.lookups)
+        if plan.rounds[lookup.step] < number
+    }
+    return plan.again(known) if known and plan.again is not None else plan
+
+
+def rows_of_step(
+    plan: Plan, step: str, number: int, shown: str, connection: duckdb.DuckDBPyConnection
+) -> list[tuple[Value, ...]]:
+    """What *step* gives, of the steps that are taken before round *number*."""
+    names = [its.name for its in plan.steps]
+    there = plan.steps[: names.index(step) + 1] if step in names else ()
+    earlier = tuple(its for its in there if plan.rounds[its.name] < number)
+    steps = replace(plan, steps=earlier).final_sql() if earlier else f"FROM {step}"
+    return connection.execute(f"SELECT {shown} FROM ({steps})").fetchall()
 
 
 def same(ours: object, theirs: object) -> bool:

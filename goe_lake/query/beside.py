@@ -1,0 +1,123 @@
+"""What a row about a person reads of the group that it is in: windows, and nested queries of its row.
+
+`avg(ldl) OVER (PARTITION BY country)` and `(SELECT avg(ldl) FROM samples x WHERE x.country = s.country)` are
+values of groups. Both become a table of the groups, which is joined on what makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from goe_lake.query.language import aggregates_in, is_aggregate
+from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.relation import and_parts
+from goe_lake.query.steps import named_table
+
+
+def keys_and_values(keys: Sequence[exp.Expr], values: Sequence[exp.Expr], written: exp.Select) -> exp.Select:
+    """The *values* of the groups by *keys* among the rows of *written*: columns _k0, …, _v0, …"""
+    shown = [exp.alias_(key.copy(), f"_k{place}") for place, key in enumerate(keys)]
+    shown += [exp.alias_(value.copy(), f"_v{place}") for place, value in enumerate(values)]
+    select = exp.select(*shown)
+    for name in ("from_", "joins", "where"):
+        clause = written.args.get(name)
+        if clause is not None:
+            select.set(name, [part.copy() for part in clause] if isinstance(clause, list) else clause.copy())
+    if keys:
+        select.set("group", exp.Group(expressions=[key.copy() for key in keys]))
+    return select
+
+
+def joined_to(keys: Sequence[exp.Expr], step: str, alias: str, *, equal: type[exp.Binary]) -> exp.Join:
+    """The groups of *step* as a further table of a SELECT whose rows have *keys*."""
+    table = named_table(step, alias)
+    if not keys:
+        return exp.Join(this=table, kind="CROSS")
+    parts = [
+        equal(this=key.copy(), expression=exp.column(f"_k{place}", table=alias))
+        for place, key in enumerate(keys)
+    ]
+    return exp.Join(this=table, side="LEFT", on=exp.and_(*parts))
+
+
+def windows_by_group(node: exp.Select) -> dict[tuple[exp.Expr, ...], list[exp.Window]]:
+    """The windows of the row-wise *node* that are aggregates of whole groups, by what makes these."""
+    found: dict[tuple[exp.Expr, ...], list[exp.Window]] = {}
+    for window in node.find_all(exp.Window):
+        head = window.this.this if isinstance(window.this, exp.Filter) else window.this
+        if is_aggregate(head) and window.args.get("order") is None and window.args.get("spec") is None:
+            found.setdefault(tuple(window.args.get("partition_by") or ()), []).append(window)
+    return found
+
+
+@dataclass(frozen=True)
+class OfTheRow:
+    """A nested query for one value of the row around it: *inner* gives it for the groups by *outer* columns.
+
+    *counts* tells that it is 0, and not NULL, where there is no such group.
+    """
+
+    outer: tuple[exp.Expr, ...]
+    inner: exp.Select
+    counts: bool
+
+
+def of_the_row(query: exp.Expr, around: Collection[str]) -> OfTheRow | None:
+    """*query* as a value by groups, where it reads tables *around* it in equalities alone; None otherwise."""
+    select = query.this if isinstance(query, exp.Subquery) else query
+    if not isinstance(select, exp.Select) or select.args.get("where") is None:
+        return None
+    clauses = ("group", "having", "qualify", "limit", "offset", "distinct", "order")
+    if len(select.expressions) != 1 or any(select.args.get(name) for name in clauses):
+        return None
+    own = {table.alias_or_name.lower() for table in select.find_all(exp.Table, exp.Subquery)}
+    pairs: list[tuple[exp.Column, exp.Column]] = []
+    rest: list[exp.Expr] = []
+    for part in and_parts(select.args["where"].this):
+        found = list(_pairs(part, own, around))
+        pairs += found[:1]
+        rest += [] if found else [part]
+    value = select.expressions[0].unalias()
+    heads = [item.this if isinstance(item, exp.Filter) else item for item in aggregates_in(value)]
+    counting = [head for head in heads if isinstance(head, exp.Count | exp.CountIf)]
+    if not pairs or not heads or (counting and aggregates_in(value) != [value]):
+        return None
+    written = select.copy()
+    written.set("where", exp.Where(this=exp.and_(*rest, copy=True)) if rest else None)
+    inner = keys_and_values([inside for _, inside in pairs], [value], written)
+    return OfTheRow(tuple(outside for outside, _ in pairs), inner, bool(counting))
+
+
+def _pairs(part: exp.Expr, own: set[str], around: Collection[str]) -> Iterator[tuple[exp.Column, exp.Column]]:
+    """The column of the row around and the own one that *part* makes equal."""
+    sides = (part.left.unnest(), part.right.unnest()) if isinstance(part, exp.EQ) else ()
+    for outside, inside in (sides, sides[::-1]) if sides else ():
+        if not (isinstance(outside, exp.Column) and isinstance(inside, exp.Column)):
+            continue
+        name = outside.table.lower()
+        if name in around and name not in own and (not inside.table or inside.table.lower() in own):
+            yield outside, inside
+
+
+def check_place(holder: exp.Expr, grouped: bool) -> None:
+    """A value of the row stands where rows are read: if they are grouped, in an aggregate or WHERE."""
+    around = holder.parent
+    while grouped and around is not None and not isinstance(around, exp.Select):
+        if is_aggregate(around) or isinstance(around, exp.Where):
+            return
+        around = around.parent
+    if grouped:
+        hint = "join a nested query with GROUP BY, and compare with its column"
+        message = "a nested query reads the row around it, which is one of a group"
+        raise refusal(Code.NESTED_QUERY, holder, message, hint)
+
+
+def value_of(found: OfTheRow, alias: str) -> exp.Expr:
+    """The value in the table of the groups that is called *alias*."""
+    column = exp.column("_v0", table=alias)
+    if not found.counts:
+        return column
+    return exp.Coalesce(this=column, expressions=[exp.Literal.number(0)])
