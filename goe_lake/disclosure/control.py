@@ -107,10 +107,17 @@ def classes_of_cell(evidence: Evidence, policy: Policy) -> Mask:
 
 
 def classes_filled(evidence: Evidence, places: tuple[int, ...], policy: Policy) -> Mask:
-    """Every class of the kinds at *places* is empty or has enough persons."""
-    kept = np.ones(len(evidence.persons), dtype=bool)
+    """Every class of the kinds at *places* is empty or has enough persons.
+
+    Where keys tell them, enough are not in the largest class as well: else few carriers would look other
+    than none.
+    """
+    kept, least = np.ones(len(evidence.persons), dtype=bool), policy.min_contributors
     for place in places:
-        kept &= none_or_enough(evidence.classes[place].smallest, policy.min_contributors)
+        kind = evidence.classes[place]
+        kept &= none_or_enough(kind.smallest, least)
+        if kind.others is not None:
+            kept &= (kind.others >= least) | (kind.smallest == 0)
     return kept
 
 

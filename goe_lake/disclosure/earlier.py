@@ -10,6 +10,8 @@ out: with an earlier count of nearly the same persons it keeps its own number of
 
 **Unions.** Cells of one answer can be added, so their unions along each key are earlier numbers too. One
 that differs by 1..k-1 persons from an earlier number would tell of those: its smallest cell is withheld.
+Not so where that number is the node's own, which is public, and the difference is exactly those of whom a
+value is missing that decides about the cells: how many lack a value is public as well.
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ class Claim:
     have a value and add nothing, None where nobody looks for them. *beside* are further numbers of the
     same persons that are recorded with this one. *family* is the same for cells that share nobody and
     are told beside each other; *keys* tells these apart, a value a key. *who* is another
-    text that asks for the same, None where there is none.
+    text that asks for the same, None where there is none. *known* are those of whom no value is missing that
+    conditions and keys read, None where nobody looked.
     """
 
     quantity: str
@@ -87,6 +90,7 @@ class Claim:
     everybody: Selection | None = None
     whole: str = NO_TEXT
     who: str | None = None
+    known: Selection | None = None
 
     def is_asked_by(self, text: str) -> bool:
         """Whether *text* asks for this number."""
@@ -265,7 +269,8 @@ def _without_telling_unions(
         found[name] = _union_of([claims[place] for place in told], [verdicts[place] for place in told], node)
         # how many values are missing in a union is public, as it is in a cell
         judged = [record for face, record in found[name].items() if face in ("itself", "before")]
-        if _as_asked(claims, verdicts, told) and any(_tells(one, memories, least) for one in judged):
+        missing = _Missing(node, claims[groups[name][0]].known)
+        if _as_asked(claims, verdicts, told) and any(_tells(one, memories, least, missing) for one in judged):
             computed = [place for place in told if verdicts[place].fate is Fate.COMPUTED]
             if computed:
                 smallest = min(computed, key=lambda place: (claims[place].selection.persons, place))
@@ -334,10 +339,24 @@ def _as_asked(claims: Sequence[Claim], verdicts: Sequence[Verdict], told: Sequen
     )
 
 
-def _tells(union: Record, memories: Sequence[Memory], least: int) -> bool:
-    """Whether *union* differs from an earlier number in 1..*least* - 1 persons."""
+@dataclass(frozen=True, eq=False)
+class _Missing:
+    """Everybody of the *node*, and those of whom what is asked is *known*; None where nobody looked."""
+
+    node: Selection | None
+    known: Selection | None
+
+    def alone(self, union: Selection, earlier: Selection) -> bool:
+        """Whether missing values alone tell *union* from *earlier*, which is everybody."""
+        if self.node is None or self.known is None:
+            return False
+        return distance(earlier, self.node) == 0 and distance(union, self.known) == 0
+
+
+def _tells(union: Record, memories: Sequence[Memory], least: int, missing: _Missing) -> bool:
+    """Whether *union* differs from an earlier number in 1..*least* - 1 persons, missing values aside."""
     return any(
-        apart > 0
+        apart > 0 and not missing.alone(union.selection, memory.records[number].selection)
         for memory in memories
-        for apart in memory.near(union.quantity, union.selection, least).values()
+        for number, apart in memory.near(union.quantity, union.selection, least).items()
     )

@@ -37,10 +37,11 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Junction:
-    """A conjunction (*every*) or a disjunction of *parts*."""
+    """A conjunction (*every*) or a disjunction of *parts*; *whole* says whether it may be left out as one."""
 
     every: bool
     parts: tuple[Part, ...]
+    whole: bool = True
 
     @property
     def text(self) -> str:
@@ -50,7 +51,7 @@ class Junction:
     @property
     def tried(self) -> bool:
         """Whether it may be left out: a junction of nothing but public parts is public."""
-        return any(part.tried for part in self.parts)
+        return self.whole and any(part.tried for part in self.parts)
 
 
 Part: TypeAlias = Leaf | Junction

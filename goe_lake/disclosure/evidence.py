@@ -78,10 +78,12 @@ class FilterEvidence:
 class ClassEvidence:
     """Persons told apart by few values (genotypes, labels): the size of the smallest class that is not empty.
 
-    It is 0 where every class is empty.
+    It is 0 where every class is empty. Where keys tell the classes, *others* counts the persons who are
+    not in the largest one; None where they do not.
     """
 
     smallest: Counts
+    others: Counts | None = None
 
 
 @dataclass(frozen=True)

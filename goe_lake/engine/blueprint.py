@@ -477,7 +477,10 @@ class Blueprint:
         return f"coalesce(max({size})::DOUBLE / nullif(sum({size}), 0)::DOUBLE, 0)"
 
     def classes_sql(self, place: int) -> str:
-        """For each cell, in order, its smallest class; genotype keys aside, since those tell the classes."""
+        """For each cell, in order, its smallest class, and how many persons are not in its largest.
+
+        Genotype keys are left aside, since those tell the classes.
+        """
         kind = self.classes[place]
         keys = [key for key in self.keys if key not in kind.aside]
         listed = "".join(f"{key}, " for key in keys)
@@ -500,8 +503,9 @@ class Blueprint:
         if kind.weights:  # a weight that nobody here carries looks like one that a few do
             smallest = f"CASE WHEN count(*) FILTER (c % 2 = 0) < {kind.weights} THEN 1 ELSE min(n) END"
         return (
-            "SELECT coalesce(x.smallest, 0) AS smallest FROM cells "
-            f"LEFT JOIN (SELECT {listed}{smallest} AS smallest FROM ({sizes}){group}) x "
+            "SELECT coalesce(x.smallest, 0) AS smallest, coalesce(x.others, 0)::BIGINT AS others "
+            f"FROM cells LEFT JOIN (SELECT {listed}{smallest} AS smallest, sum(n) - max(n) AS others "
+            f"FROM ({sizes}){group}) x "
             f"ON {same_keys(keys, 'cells', 'x')} ORDER BY cells.cell"
         )
 

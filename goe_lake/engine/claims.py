@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ from goe_lake.engine.genotypes import CLASS_VALUES
 from goe_lake.engine.low_effect import Part
 from goe_lake.engine.relation import Reading, is_bin
 from goe_lake.engine.selection import Selection
+from goe_lake.engine.sql import identifier
 from goe_lake.engine.words import Words, is_truth
 from goe_lake.errors import ReleaseRefused
 from goe_lake.release import Measure, MeasureFunction, columns_in
@@ -78,6 +80,7 @@ class CellClaim:
     everybody: Persons | None = None
     whole: str = ""
     who: str | None = None
+    known: Persons | None = None
 
     def at_node(self, numbers: Counts) -> Claim:
         """The claim as the audit judges it."""
@@ -98,6 +101,7 @@ class CellClaim:
             everybody=None if self.everybody is None else self.everybody.at_node(numbers),
             whole=self.whole,
             who=self.who,
+            known=None if self.known is None else self.known.at_node(numbers),
         )
 
     def told(self, value: int) -> int:
@@ -160,6 +164,24 @@ class Claims:
     cells: list[CellClaim] = field(default_factory=list)
     sites: list[SitesClaim] = field(default_factory=list)
 
+    @cached_property
+    def known(self) -> Persons | None:
+        """The persons of whom no value is missing that conditions and keys read; None beside other tables."""
+        release = self.reading.release
+        parts = (*release.conditions, *(key.expression for key in release.keys))
+        read = set().union(*(self.reading.where_from(part) for part in parts))
+        names = sorted(name for _, name in read)
+        own = self.reading.session.snapshot.catalog.tables["samples"].by_name
+        if {table for table, _ in read} != {"samples"} or not own.keys() >= set(names):
+            return None
+        there = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in names)
+        table = self.reading.session.connection.sql(
+            f"SELECT person, count(*) AS n FROM samples WHERE {there} GROUP BY person ORDER BY person"
+        ).to_arrow_table()
+        return Persons(
+            table.column("person").to_numpy().astype(np.int64), table.column("n").to_numpy().astype(np.uint64)
+        )
+
     def gather(self, table: int, part: Part, decision: Decision) -> None:
         """Add the numbers of *part* that *decision* lets out; they are rows of table number *table*."""
         behind, places = part.evidence.behind, part.evidence.places
@@ -205,7 +227,7 @@ class Claims:
                     tuple(row[name] for name in personal),
                 )  # fmt: skip
                 everybody, _ = of_cell.persons(measure.name + BEFORE, counted=True)
-                claim = replace(claim, everybody=everybody, whole=self.words.whole(measure))
+                claim = replace(claim, everybody=everybody, whole=self.words.whole(measure), known=self.known)
                 self.cells.append(self._with_further(claim, measure, of_cell))
 
     def _of_site(

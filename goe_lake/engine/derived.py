@@ -20,6 +20,7 @@ from goe_lake.engine.relation import Reading
 from goe_lake.engine.select import select_sites
 from goe_lake.engine.session import FEW_VALUES, SCALED, Derived, DerivedColumn, Session
 from goe_lake.engine.sql import identifier, safe_sql
+from goe_lake.engine.sub_aggregate_parts import Reduced
 from goe_lake.per_person import PRESENT_COLUMN, output_column, per_person_name, places
 from goe_lake.release import (
     PRESENT,
@@ -46,10 +47,7 @@ MOST_DECIMALS: Final = 9
 def derive(release: Release, session: Session) -> Reading:
     """*release* as read at *session*, with the tables of its sub-aggregates made."""
     for part in release.relation.derived:
-        name = per_person_name(part)
-        if name not in session.derived:
-            session.derived[name] = _Maker(part, session, name).make()
-        session.derived.move_to_end(name)
+        _made(part, session)
     wanted = {per_person_name(part) for part in release.relation.derived}
     for name in list(session.derived)[: max(0, len(session.derived) - MOST_KEPT)]:
         if name not in wanted:
@@ -57,11 +55,69 @@ def derive(release: Release, session: Session) -> Reading:
     return Reading(_with_choices(Reading(release, session)), session)
 
 
+def _made(part: PerPerson, session: Session) -> str:
+    """The name of the table of *part*, made where it is not there."""
+    name = per_person_name(part)
+    if name not in session.derived:
+        session.derived[name] = _made_of_whole(part, name, session) or _Maker(part, session, name).make()
+    session.derived.move_to_end(name)
+    return name
+
+
+def _made_of_whole(part: PerPerson, name: str, session: Session) -> Derived | None:
+    """Make *name* of the table of *part* with more of its parts; None where that cannot be."""
+    if not isinstance(part, Reduced):
+        return None
+    if part.constant:
+        return _made_constant(part.constant, _made(replace(part, constant=()), session), name, session)
+    if part.listed_only:
+        whole = session.derived.get(_made(replace(part, listed_only=False), session))
+        if whole is not None and whole.listed:
+            table = identifier(per_person_name(replace(part, listed_only=False)))
+            session.connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS FROM {table}")
+            return whole
+    return None
+
+
+def _made_constant(columns: tuple[str, ...], whole: str, name: str, session: Session) -> Derived:
+    """Make *name* of the table *whole*, with the commonest value for whoever has one in *columns*.
+
+    A missing value stays missing; NULL that was chosen is a value like any other.
+    """
+    known = dict(session.derived[whole].columns)
+    there = session.connection.sql(f"SELECT * FROM {identifier(whole)} LIMIT 0").columns
+    replaced = []
+    for column in columns:
+        own = [part for part in (column, "q$" + column) if part in there]
+        kept = f"{column} IS NOT NULL" if known[column].technical else "TRUE"
+        listed = ", ".join(identifier(part) for part in own)
+        commonest = (
+            f"SELECT {listed} FROM {identifier(whole)} WHERE {kept} "
+            f"GROUP BY {listed} ORDER BY count(*) DESC, {listed} LIMIT 1"
+        )
+        replaced += [
+            f"CASE WHEN {kept} THEN (SELECT {identifier(part)} FROM ({commonest})) END AS {identifier(part)}"
+            for part in own
+        ]
+        # it tells nobody apart
+        known[column] = DerivedColumn(known[column].column, True, few_valued=True)
+    session.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS "
+        f"SELECT * REPLACE ({', '.join(replaced)}) FROM {identifier(whole)}"
+    )
+    return Derived(known, session.derived[whole].listed)
+
+
 def _drop(session: Session, name: str) -> None:
-    carriers = [known.carriers for known in session.derived.pop(name).columns.values()]
-    for table in (name, *carriers):
-        if table is not None:
-            session.connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
+    carriers = _carriers_of(session.derived.pop(name))
+    # a sub-aggregate without some of its parts may share them
+    kept = {table for other in session.derived.values() for table in _carriers_of(other)}
+    for table in (name, *(carriers - kept)):
+        session.connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
+
+
+def _carriers_of(derived: Derived) -> set[str]:
+    return {known.carriers for known in derived.columns.values() if known.carriers is not None}
 
 
 def _with_choices(reading: Reading) -> Release:
@@ -78,8 +134,27 @@ def _with_choice(reading: Reading, measure: Measure) -> Measure:
     there = [Call("not", (Call("is_null", (column,)),)) for column, known in read if not known.technical]
     if not there:
         return measure
-    parts = (*(conjuncts(measure.where) if measure.where is not None else ()), *there)
+    parts = tuple(dict.fromkeys([*(conjuncts(measure.where) if measure.where is not None else ()), *there]))
     return replace(measure, where=parts[0] if len(parts) == 1 else Call("and", parts))
+
+
+def rows_beneath(part: PerPerson, session: Session) -> Reading:
+    """The rows that *part* aggregates, read as a release of their own would be."""
+    measures = [Measure("m0", MeasureFunction.ROWS)]
+    for output in part.outputs:
+        function = MeasureFunction.ROWS if output.argument is not None else MeasureFunction.PERSONS
+        factors = (output.argument,) if output.argument is not None else ()
+        measures.append(Measure(f"m{len(measures)}", function, factors, output.where))
+    # sites are alike that agree in all that is read of them: what weights read is named here
+    read = dict.fromkeys(
+        column
+        for output in part.outputs
+        for weight in output.weights
+        if weight.where is not None
+        for column in columns_in(weight.where)
+    )
+    keys = (Key(f"k{place}", Call("is_null", (column,)), KeyDomain.OPEN) for place, column in enumerate(read))
+    return Reading(Release(part.relation, part.conditions, tuple(keys), tuple(measures)), session)
 
 
 @dataclass(frozen=True)
@@ -92,26 +167,12 @@ class _Maker:
 
     @cached_property
     def reading(self) -> Reading:
-        """The rows beneath, read as a release of their own would be."""
-        measures = [Measure("m0", MeasureFunction.ROWS)]
-        for output in self.part.outputs:
-            function = MeasureFunction.ROWS if output.argument is not None else MeasureFunction.PERSONS
-            factors = (output.argument,) if output.argument is not None else ()
-            measures.append(Measure(f"m{len(measures)}", function, factors, output.where))
-        # sites are alike that agree in all that is read of them: what weights read is named here
-        read = dict.fromkeys(
-            column
-            for output in self.part.outputs
-            for weight in output.weights
-            if weight.where is not None
-            for column in columns_in(weight.where)
-        )
-        keys = (
-            Key(f"k{place}", Call("is_null", (column,)), KeyDomain.OPEN) for place, column in enumerate(read)
-        )
-        return Reading(
-            Release(self.part.relation, self.part.conditions, tuple(keys), tuple(measures)), self.session
-        )
+        """The rows beneath."""
+        return rows_beneath(self.part, self.session)
+
+    @property
+    def _without_unlisted(self) -> bool:
+        return isinstance(self.part, Reduced) and self.part.listed_only
 
     @cached_property
     def on_genotypes(self) -> bool:
@@ -128,6 +189,8 @@ class _Maker:
         listed_only = True
         if self.on_genotypes:
             sites = select_sites(self.reading)
+            if self._without_unlisted:
+                sites = sites.only(sites.listed)
             listed_only = bool(sites.listed.all())
             load_alike(self.session, sites)
             self._weigh_sites()
@@ -148,7 +211,7 @@ class _Maker:
         for output in self.part.outputs:
             column = output_column(output, self.session.snapshot.catalog, self.reading.tables)
             known[output.name] = self._known(column, output, listed_only)
-        return Derived(known)
+        return Derived(known, listed_only)
 
     # SQL ---------------------------------------------------------------------------------------------
 
@@ -300,6 +363,7 @@ class _Maker:
     def _sites_of(self, output: Output | None) -> int:
         """At how many sites the column is read."""
         selected = [self._holds(part) for part in self.reading.site_conditions]
+        selected += ["v.listed"] if self._without_unlisted else []
         where = " AND ".join([*selected, self._at_site(output) if output is not None else "TRUE"])
         (sites,) = one_row(self.session.connection, f"SELECT count(*) FROM sites v WHERE {where}")
         return int(sites)

@@ -52,10 +52,7 @@ def gather(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
             ),
         ),
         [_family(blueprint, kinds, connection) for kinds in blueprint.kinds],
-        [
-            ClassEvidence(_counts(connection.sql(blueprint.classes_sql(place)).to_arrow_table(), "smallest"))
-            for place in range(len(blueprint.classes))
-        ],
+        [_classes(blueprint, place) for place in range(len(blueprint.classes))],
     )
     if blueprint.reading.session.audited:
         evidence = replace(evidence, behind=rows_behind(blueprint), places=np.arange(len(cells)))
@@ -145,6 +142,13 @@ def _family(blueprint: Blueprint, kinds: Kinds, connection: duckdb.DuckDBPyConne
         kind=kind,
         persons=_counts(table, "n"),
     )
+
+
+def _classes(blueprint: Blueprint, place: int) -> ClassEvidence:
+    kind = blueprint.classes[place]
+    sizes = blueprint.reading.session.connection.sql(blueprint.classes_sql(place)).to_arrow_table()
+    by_keys = bool(kind.aside) and kind.carriers is None
+    return ClassEvidence(_counts(sizes, "smallest"), _counts(sizes, "others") if by_keys else None)
 
 
 def _counts(table: pa.Table, name: str) -> Counts:

@@ -43,18 +43,20 @@ PASSES_NULL: Final = frozenset(COMPARED) | {
 class Filters:
     """The trees of a release: its conditions, then each of its filters in the order of `Reading.filters`.
 
-    *leaves* are the conditions that the leaves' columns stand for.
+    *leaves* are the conditions that the leaves' columns stand for. *anywhere* is the part of the conditions
+    that says that a site may be listed or not, None where that is not asked.
     """
 
     reading: Reading
     roots: tuple[Junction, ...]
     leaves: tuple[Expr, ...]
+    anywhere: Junction | None = None
 
     def without(self, state: tuple[LeftOut, ...]) -> Release:
         """The release without the parts that *state* leaves out."""
         release, reading = self.reading.release, self.reading
         kept = [*reading.site_conditions, *reading.public_conditions]
-        rest = [self._rest(root, left_out) for root, left_out in zip(self.roots, state, strict=True)]
+        rest = [self.rest(root, left_out) for root, left_out in zip(self.roots, state, strict=True)]
         conditions = tuple(part for part in rest[0] if part != TRUTHS[True])
         filters = dict(zip(reading.filters, (joined("and", parts) for parts in rest[1:]), strict=True))
         measures = []
@@ -71,8 +73,15 @@ class Filters:
             for measure in self.reading.release.measures
         )
 
-    def _rest(self, root: Junction, without: LeftOut) -> list[Expr]:
-        return [self._part(part, without, (number,), every=True) for number, part in enumerate(ordered(root))]
+    def rest(self, root: Junction, without: LeftOut) -> list[Expr]:
+        """The parts of *root*, without those that are left out."""
+        parts = [(part, (number,)) for number, part in enumerate(ordered(root))]
+        return [
+            self._part(part, without, path, every=True)
+            for part, path in parts
+            # where nothing of it is left out it says nothing
+            if part != self.anywhere or any(gone[:1] == path for gone in without)
+        ]
 
     def _part(self, part: Part, without: LeftOut, path: Path, *, every: bool) -> Expr:
         if path in without:
@@ -128,15 +137,16 @@ def filters_of(reading: Reading) -> Filters | None:
 
     Raises ReleaseRefused where a condition has too many parts.
     """
-    grower = _Grower(reading)
+    grower = Grower(reading)
     conditions = (*reading.person_conditions, *reading.genotype_conditions)
-    roots = [grower.root(conditions), *(grower.root((part,)) for part in reading.filters)]
+    anywhere = grower.anywhere()
+    roots = [grower.root(conditions, anywhere), *(grower.root((part,)) for part in reading.filters)]
     if not any(True for root in roots for _ in paths(root)):
         return None
-    return Filters(reading, tuple(roots), tuple(grower.leaves))
+    return Filters(reading, tuple(roots), tuple(grower.leaves), anywhere)
 
 
-class _Grower:
+class Grower:
     """Grows the trees of one release, which share their leaves."""
 
     def __init__(self, reading: Reading) -> None:
@@ -144,9 +154,18 @@ class _Grower:
         self.leaves: dict[Expr, int] = {}
         self.steps = 0
 
-    def root(self, conditions: tuple[Expr, ...]) -> Junction:
+    def anywhere(self) -> Junction | None:
+        """The choice of listed sites and others, of which the others may be left out; None for no choice."""
+        listed = self.reading.listed
+        if listed is None:
+            return None
+        unlisted = replace(self._leaf(Call("not", (listed,))), tried=True)
+        return Junction(False, (self._leaf(listed, tried=False), unlisted), whole=False)
+
+    def root(self, conditions: tuple[Expr, ...], *further: Junction | None) -> Junction:
         """The conjunction of *conditions*."""
-        part = self._junction(True, [self.grow(condition) for condition in conditions])
+        known = [part for part in further if part is not None]
+        part = self._junction(True, [*(self.grow(condition) for condition in conditions), *known])
         if isinstance(part, Junction) and part.every:
             return part
         return Junction(True, (part if not isinstance(part, bool) else self._leaf(TRUTHS[part]),))

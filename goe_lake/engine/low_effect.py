@@ -43,6 +43,20 @@ class Part:
         """The same cells, marked all over where *everything* was computed without a condition."""
         return replace(self, approximate=(True,) * len(self.approximate)) if everything else self
 
+    def marked_where(self, approximate: tuple[bool, ...]) -> Part:
+        """The same cells, with the measures marked that *approximate* says."""
+        marks = tuple(one or other for one, other in zip(self.approximate, approximate, strict=True))
+        return replace(self, approximate=marks)
+
+    def of_keys(self, own: pa.Table) -> Part:
+        """Those of the cells whose keys are among *own*."""
+        keys = [name for name in own.column_names if name in self.cells.column_names]
+        if not keys:
+            return self
+        number = numbered([self.cells.select(keys), own.select(keys)])
+        chosen: Mask = np.isin(number[: len(self.cells)], number[len(self.cells) :])
+        return replace(self, cells=self.cells.filter(pa.array(chosen)), evidence=self.evidence.only(chosen))
+
 
 def gather_parts(blueprint: Blueprint, policy: Policy, least: int) -> list[Part]:
     """The cells of *blueprint*, without what changes fewer than *least* persons of a cell.
@@ -78,26 +92,15 @@ def parts_of(
 ) -> list[Part]:
     """The cells of each of *states* (what is left out, and the keys of the cells of which it is)."""
     reading = filters.reading
-    named = {key.name for key in reading.release.keys}
     parts = []
     for state, own in states:
-        keys = [name for name in own.column_names if name in named]
-        for cells, evidence in compute(state, own):
-            here = (cells, evidence) if len(states) == 1 else _of_keys(cells, evidence, own, keys)
-            parts.append(Part(*here, filters.approximate(state)))
-    return _grouped(parts, list(reading.public_keys), reading.release.margins) if len(states) > 1 else parts
+        for computed in compute(state, own):
+            part = Part(*computed, filters.approximate(state))
+            parts.append(part if len(states) == 1 else part.of_keys(own))
+    return grouped(parts, list(reading.public_keys), reading.release.margins) if len(states) > 1 else parts
 
 
-def _of_keys(cells: pa.Table, evidence: Evidence, own: pa.Table, keys: list[str]) -> Computed:
-    """The cells whose keys are among *own*."""
-    if not keys:
-        return cells, evidence
-    number = numbered([cells.select(keys), own.select(keys)])
-    chosen: Mask = np.isin(number[: len(cells)], number[len(cells) :])
-    return cells.filter(pa.array(chosen)), evidence.only(chosen)
-
-
-def _grouped(parts: list[Part], keys: list[str], margins: tuple[tuple[str, ...], ...]) -> list[Part]:
+def grouped(parts: list[Part], keys: list[str], margins: tuple[tuple[str, ...], ...]) -> list[Part]:
     """The same with groups, by the keys that are public, and margins numbered alike over all parts."""
     lengths = [len(part.cells) for part in parts]
     ends = np.cumsum(lengths)[:-1]

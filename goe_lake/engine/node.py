@@ -25,7 +25,7 @@ from goe_lake.engine.filters import filters_of
 from goe_lake.engine.genotype_rows import load_alike, load_genotypes
 from goe_lake.engine.genotypes import blocks
 from goe_lake.engine.key_effects import without_rare_keys
-from goe_lake.engine.low_effect import Part, gather_parts, whole
+from goe_lake.engine.low_effect import Part, gather_parts, grouped, whole
 from goe_lake.engine.public_domain import PublicDomain, PublicSessions
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.sealed import Shape, shape_of
@@ -34,6 +34,7 @@ from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session, open_session
 from goe_lake.engine.sites import SiteList, offered_sites
 from goe_lake.engine.strata import SessionStrata, session_strata
+from goe_lake.engine.sub_aggregate_effects import variants
 from goe_lake.engine.words import Words, basis_of
 from goe_lake.errors import LedgerError, NodeFailed, ReleaseRefused
 from goe_lake.lake import Snapshot
@@ -176,14 +177,12 @@ class NodeEngine:
 
     def _run(self, session: Session, strata: SessionStrata | None, release: Release) -> Draft:
         asked = derive(release, session)
-        reading, rare_keys = without_rare_keys(asked, least_effect(self.policy))
         claims, tables, reasons = self._claims(asked), list[Told](), Reasons()
-        for parts in _parts(reading, strata, self.policy):
+        for parts in _reduced(asked, strata, self.policy):
             # some parts are computed without a statement that could be stopped
             if self._interrupted.is_set():
                 raise InterruptedError
-            marked = [part.marked(rare_keys) for part in parts]
-            tables += controlled(marked, release, self.policy, reasons, claims, len(tables))
+            tables += controlled(parts, release, self.policy, reasons, claims, len(tables))
         if claims is not None and session.last_selection is not None:
             claims.selection = session.last_selection[1]
         return Draft(release, tables, claims, reasons)
@@ -198,6 +197,29 @@ class NodeEngine:
         at_sites = reading.scans("genotypes")
         words = Words(reading, basis, self._site_list.digest if at_sites else None)
         return Claims(reading, words, session.site_keys if at_sites else None, session.persons_of_samples)
+
+
+def _reduced(asked: Reading, strata: SessionStrata | None, policy: Policy) -> Iterator[list[Part]]:
+    """The cells and their evidence, without what changes too few persons in keys and sub-aggregates."""
+    least, session = least_effect(policy), asked.session
+    reading, rare_keys = without_rare_keys(asked, least)
+    if not asked.release.relation.derived:
+        for computed in _parts(reading, strata, policy):
+            yield [part.marked(rare_keys) for part in computed]
+        return
+    parts: list[Part] = []
+    for variant in variants(reading, least):
+        here, rarer_keys = without_rare_keys(derive(variant.release, session), least)
+        for computed in _parts(here, strata, policy):
+            marked = [
+                part.marked_where(variant.approximate).marked(rare_keys or rarer_keys) for part in computed
+            ]
+            if variant.own is None:
+                yield marked
+            else:
+                parts += [part.of_keys(variant.own) for part in marked]
+    if parts:
+        yield grouped(parts, list(reading.public_keys), reading.release.margins)
 
 
 def _parts(reading: Reading, strata: SessionStrata | None, policy: Policy) -> Iterator[list[Part]]:
@@ -225,6 +247,8 @@ def _by_class(
     reading: Reading, sites: Selection, strata: SessionStrata | None, least: int
 ) -> Iterator[list[Part]] | None:
     filters = filters_of(reading) if least > 1 else None
+    if filters is not None and filters.anywhere is not None:
+        return None
     if filters is not None:
         return reduced_by_class(filters, sites, strata, least)
     found = parts_by_class(reading, sites, strata)

@@ -62,6 +62,8 @@ MOST_WEIGHTS: Final = 5_000
 # the ends of the interval that a person is counted in, and what they are called in `intervals`
 BINS: Final = ("bin_first", "bin_last")
 BIN_COLUMNS: Final = ("$first", "$last")
+# whether a site is listed: a column of genotypes that no release can name
+LISTED: Final = "$listed"
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
 # AN of a listed site is public for a node, a population and a sex
 ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
@@ -111,6 +113,8 @@ def check_per_person(part: PerPerson, catalog: Catalog) -> Table:
                 raise ReleaseRefused("R211", "a weight depends on the site alone")
         if output.function is OutputFunction.SUM:
             _check_number(output, joined, catalog)
+        if output.function in (OutputFunction.MIN, OutputFunction.MAX):
+            _check_extreme(output, part, joined)
     return per_person_table(part, catalog)
 
 
@@ -119,6 +123,15 @@ def _check_number(output: Output, joined: dict[str, str], catalog: Catalog) -> N
     column = catalog.tables[joined[output.argument.table]].by_name.get(output.argument.column)
     if column is not None and column.type not in (*SCALED, ColumnType.BOOLEAN):
         raise ReleaseRefused("R206", f"{column.name} is not a number")
+
+
+def _check_extreme(output: Output, part: PerPerson, joined: dict[str, str]) -> None:
+    """The first or last of several sites at which a person carries would tell single sites apart."""
+    assert output.argument is not None
+    table, column = joined[output.argument.table], output.argument.column
+    of_sites = table in ("genotypes", "variants") and is_public(table, column)
+    if of_sites and not is_site_key(fixed_columns(part.conditions)):
+        raise ReleaseRefused("R211", "a place is not aggregated by person: choose sites by conditions")
 
 
 def _check_relation(relation: Relation, catalog: Catalog) -> dict[str, str]:
@@ -232,7 +245,9 @@ class Reading:
 
     def is_public(self, expression: Expr) -> bool:
         """Whether *expression* reads columns that select no persons."""
-        return all(is_public(table, column) for table, column in self.where_from(expression))
+        return all(
+            is_public(table, column) or column == LISTED for table, column in self.where_from(expression)
+        )
 
     def is_public_condition(self, condition: Expr) -> bool:
         """The same of a condition, or that it asks only whether a person has a score at all."""
@@ -243,7 +258,7 @@ class Reading:
     def reads_site(self, expression: Expr) -> bool:
         """Whether *expression* reads columns of the site only."""
         return all(
-            table in ("genotypes", "variants") and is_public(table, column)
+            table in ("genotypes", "variants") and (is_public(table, column) or column == LISTED)
             for table, column in self.where_from(expression)
         )
 
@@ -302,6 +317,23 @@ class Reading:
     def at_a_named_site(self) -> bool:
         """Whether the conditions name one site."""
         return is_site_key(fixed_columns(self.site_conditions))
+
+    @cached_property
+    def listed(self) -> ColumnRef | None:
+        """Whether a row's site is listed, where rows at sites of few carriers may be counted among others.
+
+        That follows from what is asked alone: rows are counted, of genotypes at more than one place.
+        """
+        alias = next((alias for alias, table in self.tables.items() if table == "genotypes"), None)
+        places = fixed_columns(self.site_conditions) | {c.column for c in self._site_columns.values()}
+        counted = any(
+            measure.function is MeasureFunction.ROWS
+            or any(factor.column == "called_alleles" for factor in measure.factors)
+            for measure in self.release.measures
+        )
+        if alias is None or not counted or places & {"pos", "variant_id"}:
+            return None
+        return ColumnRef(alias, LISTED)
 
     @cached_property
     def site_keys(self) -> tuple[Key, ...]:
@@ -379,6 +411,8 @@ class Reading:
             return f"i.{BINS[BIN_COLUMNS.index(column.column)]}"
         if table in self.session.derived:
             return f"{derived_alias(column.table)}.{identifier(column.column)}"
+        if column.column == LISTED:
+            return "v.listed"
         if table == "variants" or (table == "genotypes" and column.column in PUBLIC_COLUMNS["genotypes"]):
             return f"v.{identifier(column.column)}"
         if table == "genotypes":
@@ -487,6 +521,7 @@ class Reading:
             return "v.site AS alike"
         parts = self._parts_beside_sites(self.release.keys)
         read = sorted(set().union(*(self.read_of_sites(part) for part in parts)))
+        read += ["listed"] if self.listed is not None else []
         order = ", ".join(f"v.{identifier(name)}" for name in read)
         return f"dense_rank() OVER (ORDER BY {order}) AS alike" if read else "0 AS alike"
 

@@ -54,9 +54,13 @@ class DerivedColumn:
 
 @dataclass(frozen=True)
 class Derived:
-    """A sub-aggregate as a table of the session: s, `present`, its columns, and `q$…` as whole numbers."""
+    """A sub-aggregate as a table of the session: s, `present`, its columns, and `q$…` as whole numbers.
+
+    *listed* says that every site that is read is a listed one.
+    """
 
     columns: Mapping[str, DerivedColumn]
+    listed: bool = True
 
 
 @dataclass

@@ -294,12 +294,16 @@ class _Tally:
         number_of = self._numbered([name for name in self.person_keys if name not in told])
         given, values = self.kinds.given(f"c{place}"), self.kinds.numbers(f"c{place}")
         numbers = int(number_of.max(initial=0)) + 1
-        smallest = np.zeros((numbers, len(self.sites)), dtype=np.int64)
+        smallest, largest, total = (np.zeros((numbers, len(self.sites)), dtype=np.int64) for _ in "abc")
         for value in np.unique(values[given]):
             size = self._by(number_of, numbers, (given & (values == value)).astype(np.int64))
             fewer = (size > 0) & ((smallest == 0) | (size < smallest))
             smallest[fewer] = size[fewer]
-        return ClassEvidence(self.pick(smallest[self._of_combinations(number_of)]))
+            np.maximum(largest, size, out=largest)
+            total += size
+        combination = self._of_combinations(number_of)
+        others = self.pick((total - largest)[combination]) if self.blueprint.classes[place].aside else None
+        return ClassEvidence(self.pick(smallest[combination]), others)
 
     def _groups(self) -> Groups:
         """The group of each cell and its persons; each person is in one cell of it only."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, Column, Table, is_public
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, Column, Table, is_public, is_site_key
 from goe_lake.errors import ReleaseRefused
 from goe_lake.per_person import per_person_table
 from goe_lake.query.aggregates import finish
@@ -36,6 +36,7 @@ from goe_lake.release import (
     OutputFunction,
     PerPerson,
     Weight,
+    fixed_columns,
 )
 
 #: What the columns of a sub-aggregate are called until it is read under a name.
@@ -86,7 +87,7 @@ def aggregated_by_person(query: exp.Select, catalog: Catalog) -> PersonQuery:
     tables = {table.alias_or_name: table.name for table in query.find_all(exp.Table)}
     _check_quality(query, tables)
     relation, conditions = plan_relation(query, catalog, tables)
-    outputs = Outputs(catalog, tables)
+    outputs = Outputs(catalog, tables, is_site_key(fixed_columns(conditions)))
     columns: dict[str, exp.Expr | None] = {}
     for item in query.expressions:
         value = item.unalias()
@@ -147,10 +148,11 @@ def _check_quality(query: exp.Select, tables: dict[str, str]) -> None:
 
 @dataclass
 class Outputs:
-    """The columns of one sub-aggregate, each asked for once."""
+    """The columns of one sub-aggregate, each asked for once; *one_site* says that it reads one site."""
 
     catalog: Catalog
     tables: dict[str, str]
+    one_site: bool = False
     found: list[Output] = field(default_factory=list)
 
     def expression(self, node: exp.Expr) -> exp.Expr:
@@ -230,6 +232,10 @@ class Outputs:
         if not isinstance(argument, exp.Column) or is_person(argument):
             hint = "write max(column), or max(CASE WHEN … THEN column END)"
             raise refusal(Code.ARGUMENT_FORM, node, f"{node.key} by person is taken of a column", hint)
+        of_sites = self._of_site(argument) and self.tables[argument.table] in ("genotypes", "variants")
+        if of_sites and not self.one_site:
+            hint = "choose sites by conditions: max(CASE WHEN pos = … THEN dosage END)"
+            raise refusal(Code.ARGUMENT_FORM, node, f"{node.key} by person is taken of a place", hint)
         reference = ColumnRef(argument.table, argument.name)
         kept = both(where, chosen)
         value = self.column(Output("o0", function, reference, kept))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from goe_lake.federation import Federation
-from tests.attacks.worlds import assert_answered_alike
+from tests.attacks.worlds import assert_answered_alike, observed
 
 RARE = "variant_id = 'chr1-5000-G-T'"
 DIGITS = "CASE WHEN variant_id = 'chr1-1000-A-C' THEN 1 WHEN variant_id = 'chr1-5000-G-T' THEN 1000 WHEN contig = 'chrX' THEN 0.001 END"
@@ -58,23 +58,20 @@ ATTACKS = {
         "SELECT v.w, sum(dosage) FROM genotypes g JOIN (VALUES ('chr1-5000-G-T', 1), ('chr1-1000-A-C', 1000)) AS v(variant_id, w) USING (variant_id) GROUP BY v.w",
     ),
 }  # fmt: skip
-LOW_EFFECT = "a condition that keeps out nobody is answered, and one that keeps out a few is withheld"
-EMPTY = "which genotype classes are empty is public"
-KNOWN = {
-    **{ATTACKS["presence"][place]: LOW_EFFECT for place in (2, 5)},
-    **{ATTACKS["null_by_choice"][place]: LOW_EFFECT for place in (0, 3)},
-    ATTACKS["digits"][2]: LOW_EFFECT,
-    ATTACKS["one_person_is_not_zero"][4]: EMPTY,
+#: Answered as if the condition were not there, her own values included: what may be asked of everybody.
+WITHOUT_THE_RARE_SITE = DIGITS.replace(" WHEN variant_id = 'chr1-5000-G-T' THEN 1000", "")
+AS_WITHOUT = {
+    ATTACKS["presence"][2]: "SELECT count(*), sum(bmi) FROM samples",
+    ATTACKS["presence"][5]: "SELECT count(*), avg(ldl) FROM samples",
+    ATTACKS["null_by_choice"][1]: "SELECT sum(bmi) FROM samples",
+    ATTACKS["null_by_choice"][3]: "SELECT ldl > 99 AS k, count(*), avg(ldl) FROM samples GROUP BY k",
+    ATTACKS["digits"][0]: f"SELECT sum(x) FROM {PERSON_TOTALS.replace(DIGITS, WITHOUT_THE_RARE_SITE)} b",
 }
 
 
-def marked(kind: str, text: str) -> object:
-    """One case; those that are known to fail say why."""
-    marks = [pytest.mark.xfail(reason=KNOWN[text], strict=True)] if text in KNOWN else []
-    return pytest.param(kind, text, marks=marks)
-
-
-STATEMENTS = [marked(kind, text) for kind, texts in ATTACKS.items() for text in texts]
+STATEMENTS = [
+    pytest.param(kind, text) for kind, texts in ATTACKS.items() for text in texts if text not in AS_WITHOUT
+]
 
 
 @pytest.mark.parametrize(("kind", "text"), STATEMENTS)
@@ -83,3 +80,17 @@ def test_the_secret_of_one_person_shows_nowhere(
 ) -> None:
     """Rows, their number and order, statuses, bounds, refusals and envelope are the same in both worlds."""
     assert_answered_alike(both, text)
+
+
+@pytest.mark.parametrize(("text", "plain"), AS_WITHOUT.items())
+def test_a_condition_on_few_is_answered_as_if_it_were_not_there(
+    text: str, plain: str, both: tuple[Federation, Federation]
+) -> None:
+    """The values are those of the question without it, in either world, and are marked as such."""
+    asked, told = ([observed(federation, statement) for federation in both] for statement in (text, plain))
+    assert [list(map(tuple, map(dict.values, one["rows"]))) for one in asked] == [
+        list(map(tuple, map(dict.values, one["rows"]))) for one in told
+    ]
+    first, second = (one["status"] for one in asked)
+    assert first == second
+    assert all("approx" in row.values() for row in first)

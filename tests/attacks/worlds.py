@@ -54,25 +54,32 @@ resolution = 0.01
 """
 
 
-def open_world(folder: Path, secret: dict[str, str]) -> Federation:
+def open_world(folder: Path, secret: dict[str, str], *, listed: bool = False) -> Federation:
     """A federation of three countries with 40 persons each, among them the target with *secret*."""
-    return open_federation(build_world(folder, secret), project="demo")
+    return open_federation(build_world(folder, secret, listed=listed), project="demo")
 
 
-def build_world(folder: Path, secret: dict[str, str], persons: int = 40, policy: str = POLICY) -> list[Path]:
-    """Three ingested countries with *persons* each; the target with *secret* lives in the first."""
+def build_world(
+    folder: Path, secret: dict[str, str], persons: int = 40, policy: str = POLICY, *, listed: bool = False
+) -> list[Path]:
+    """Three ingested countries with *persons* each; the target with *secret* lives in the first.
+
+    Where *listed*, the rare site is common in the other countries, so that it is a listed one.
+    """
     tomls = []
     for number, country in enumerate(("EE", "FI", "LV")):
         node = folder / country
         node.mkdir(parents=True)
-        _write_node(node, number, country, secret, persons)
+        _write_node(node, number, country, secret, persons, listed=listed and number > 0)
         (node / "policy.toml").write_text(policy)
         ingest(read_node(node / "node.toml"), min_label_persons=1, progress=None)
         tomls.append(node / "node.toml")
     return tomls
 
 
-def _write_node(folder: Path, number: int, country: str, secret: dict[str, str], persons: int) -> None:
+def _write_node(
+    folder: Path, number: int, country: str, secret: dict[str, str], persons: int, *, listed: bool
+) -> None:
     chance = random.Random(number)
     ids = [f"N{number}P{place:02d}" for place in range(persons)]
     samples, scores, calls = [], [], {site: [] for site in SITES}
@@ -88,7 +95,8 @@ def _write_node(folder: Path, number: int, country: str, secret: dict[str, str],
             "t2d": chance.choice(("true", "false")),
         }
         score = f"{chance.gauss(0, 1):.2f}"
-        genotypes = ["/".join(sorted(str(int(chance.random() < site[4])) for _ in "ab")) for site in SITES]
+        shares = [0.3 if listed else site[4] for site in SITES]
+        genotypes = ["/".join(sorted(str(int(chance.random() < share)) for _ in "ab")) for share in shares]
         if name == TARGET:
             values |= KNOWN | {key: secret[key] for key in ("bmi", "ldl", "t2d")}
             score, genotypes = secret["score"], [genotypes[0], secret["rare"], secret["common"]]

@@ -168,6 +168,30 @@ def cells(parts: list[range], family: str) -> list[Claim]:
     ]
 
 
+def test_missing_values_alone_tell_nothing_beside_the_number_of_persons() -> None:
+    """Groups of everybody with a value stand beside the node's own number; groups that lack others do not."""
+    everybody = dict.fromkeys(range(100), 1)
+    known = selection(dict.fromkeys(range(97), 1))
+    memory = Memory()
+    memory.add(0, Record(COUNT, selection(everybody), 100, "all"))
+
+    def fates(last: int, of: Selection | None) -> list[Fate]:
+        groups = (range(40), range(40, last))
+        claims = [
+            count(dict.fromkeys(who, 1), f"group {place}", family=0, keys=(place,), known=of)
+            for place, who in enumerate(groups)
+        ]
+        return [verdict.fate for verdict in judge(claims, [memory], 10, selection(everybody)).verdicts]
+
+    assert fates(97, known) == [Fate.COMPUTED, Fate.COMPUTED]
+    assert fates(97, None) == [Fate.WITHHELD, Fate.COMPUTED]
+    # two more are left out, of whom nothing is missing
+    assert fates(95, known) == [Fate.WITHHELD, Fate.COMPUTED]
+    # beside another number of the project the same three are few
+    memory.add(1, Record(COUNT, selection(dict.fromkeys(range(98), 1)), 98, "others"))
+    assert fates(97, known) == [Fate.WITHHELD, Fate.COMPUTED]
+
+
 def test_unions_are_numbers_too() -> None:
     """Cells that leave out two of those counted before: the smallest is withheld; later sums meet them."""
     memory = Memory()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -27,16 +28,21 @@ from tests.oracle.conditions import (
     is_there,
     leaves_of,
     put,
+    text_of,
 )
+from tests.oracle.pooled import LISTED
 from tests.oracle.rows import (
     Row,
     by_person,
+    carriers_by_weight,
     chosen_in,
     columns_in,
+    every_column,
     is_public,
     presence_is_chosen,
     rows_beneath,
     safe,
+    scans_of,
 )
 
 # NULL wherever an operand is, and where DuckDB fails
@@ -51,11 +57,105 @@ Said = tuple[bool | None, ...]
 Persons = Counter[frozenset[Said]]
 
 
+class Less:
+    """What is left of trees of conditions without some of their parts."""
+
+    #: Parts that say nothing where nothing of them is left out.
+    anywhere: Sequence[Tree] = ()
+
+    def technical(self, part: Any) -> bool:
+        """Whether NULL is a missing value in what *part* reads, and not what a sub-aggregate chose."""
+        return True
+
+    def rest(self, root: list[Tree], gone: Gone) -> list[Any]:
+        """What is left of a conjunction, as conditions."""
+        parts = [
+            self._rest(part, gone, (place,), "and")
+            for place, part in enumerate(root)
+            if part not in self.anywhere or any(one[:1] == (place,) for one in gone)
+        ]
+        return [part for part in parts if part != TRUE]
+
+    def _rest(self, part: Tree, gone: Gone, path: tuple[int, ...], kind: str) -> Any:
+        if path in gone:
+            return self.known(part) if kind == "and" else FALSE
+        if part[0] == "leaf":
+            return part[1]
+        neutral, deciding = (TRUE, FALSE) if part[0] == "and" else (FALSE, TRUE)
+        kept = [self._rest(inner, gone, (*path, place), part[0]) for place, inner in enumerate(part[1])]
+        kept = [one for one in kept if one != neutral]
+        if deciding in kept:
+            return deciding
+        if not kept:
+            return neutral
+        return kept[0] if len(kept) == 1 else call(part[0], *kept)
+
+    def known(self, part: Tree) -> Any:
+        """True for whoever *part* says something of, NULL for others."""
+        told = [leaf for leaf in leaves_of(part) if self.one_value(leaf) and leaf.get("op") not in NEVER_NULL]
+        if not told:
+            return TRUE
+        if part[0] == "leaf" and passes_null(part[1]):
+            return call("not", call("is_null", *columns_in(*told)))
+        return call("case", call("not", call("is_null", self.strictly(part))), TRUE)
+
+    def strictly(self, part: Tree) -> Any:
+        """*part* with leaves that are NULL only where their one column is missing."""
+        if part[0] != "leaf":
+            return call(part[0], *(self.strictly(inner) for inner in part[1]))
+        leaf = part[1]
+        otherwise = call("coalesce", leaf, FALSE)
+        if not self.one_value(leaf):
+            return otherwise
+        if is_there(leaf):
+            return call("case", leaf, TRUE)
+        return call("case", call("is_null", *columns_in(leaf)), leaf, otherwise)
+
+    def one_value(self, leaf: Any) -> bool:
+        """Whether a condition reads one column, of which NULL is a missing value."""
+        return len(columns_in(leaf)) == 1 and self.technical(leaf)
+
+
 class Reduced:
-    """What stands for *release* at node number *node* under the threshold *k*."""
+    """What stands for *release* at node number *node* under the threshold *k*.
+
+    Keys first, then the sub-aggregates cell by cell, then what their form leaves of keys and conditions.
+    """
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, node: int, release: dict[str, Any], k: int
+    ) -> None:
+        first = Outside(connection, node, release, k, keys_only=True)
+        self.release, marked = first.release, first.rare_keys
+        self.inside = Inside(connection, node, first.release, k)
+        self.outside = [
+            (self.inside.outside(variant), [marked or one for one in variant.marked])
+            for variant in self.inside.variants
+        ]
+
+    def of_cell(self, key: Key) -> tuple[dict[str, Any], list[bool]]:
+        """The release whose cell *key* is answered, and which measures are marked."""
+        outside, marked = self.outside[self.inside.place_of(key)]
+        release, further = outside.of_cell(key)
+        return release, [one or other for one, other in zip(marked, further, strict=True)]
+
+    def value(self, key: Key, place: int) -> int:
+        """Measure number *place* of the cell *key*: in steps of its resolution, rows or samples."""
+        return self.outside[self.inside.place_of(key)][0].value(key, place)
+
+
+class Outside(Less):
+    """The same for keys, conditions and filters; the sub-aggregates are as they are."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        node: int,
+        release: dict[str, Any],
+        k: int,
+        *,
+        keys_only: bool = False,
+        reduce_keys: bool = True,
     ) -> None:
         self.connection, self.node, self.k = connection, node, k
         self.rows: dict[str, list[Row]] = {}
@@ -67,22 +167,56 @@ class Reduced:
             (part["alias"], name) for part in derived for name in chosen_by(connection, node, part)
         )
         self.asked = [key["expression"] for key in release["keys"]]
-        grower = Trees(connection, self.tables, self.chosen)
-        self.tried, self.technical = grower.tried, grower.technical
+        grower = self.grower = Trees(connection, self.tables, self.chosen)
+        self.anywhere: list[Tree] = []
         self.public = [
             part for part in release["conditions"] if is_public(part, self.tables) or grower.is_presence(part)
         ]
-        self.release = {**release, "keys": [self.key(key) for key in release["keys"]]}
+        keys = [self.key(key) for key in release["keys"]] if reduce_keys else release["keys"]
+        self.release = {**release, "keys": keys}
         self.rare_keys = self.release["keys"] != release["keys"]
+        if keys_only:
+            return
         asked = [part for part in release["conditions"] if part not in self.public]
         wheres = [measure["where"] for measure in release["measures"]]
-        self.roots = [grower.conjunction(asked)]
+        self.anywhere = self.listed_or_not(release)
+        self.roots = [sorted([*grower.conjunction(asked), *self.anywhere], key=text_of)]
         self.roots += [grower.conjunction([where] if where else []) for where in wheres]
         leaves = (leaf for root in self.roots for part in root for leaf in leaves_of(part))
         self.leaves = {json.dumps(leaf): leaf for leaf in leaves}
         self.columns = {text: place for place, text in enumerate(self.leaves)}
         reducible = any(self.tried(part) for root in self.roots for _, part in places_of(root))
         self.persons = self.persons_of_cells() if reducible else {}
+
+    def technical(self, part: Any) -> bool:
+        """Whether NULL is a missing value in what *part* reads."""
+        return self.grower.technical(part)
+
+    def tried(self, part: Tree) -> bool:
+        """Whether *part* may be left out: rows at sites that are not listed may, the choice of both not."""
+        if part in self.anywhere:
+            return False
+        return any(part == choice[1][1] for choice in self.anywhere) or self.grower.tried(part)
+
+    def listed_or_not(self, release: dict[str, Any]) -> list[Tree]:
+        """That a site may be listed or not, where rows are counted of genotypes at more than one place."""
+        alias = {table: name for name, table in self.tables.items()}.get("genotypes")
+        measures = release["measures"]
+        counted = any(
+            m["function"] == "rows" or any(f["column"][1] == "called_alleles" for f in m["factors"])
+            for m in measures
+        )
+        keys = [key["expression"] for key in release["keys"] if "column" in key["expression"]]
+        sites = {"genotypes", "variants"}
+        places = {key["column"][1] for key in keys if self.tables[key["column"][0]] in sites}
+        public = [part for part in release["conditions"] if is_public(part, self.tables)]
+        places |= fixed_in(
+            [p for p in public if {self.tables[c["column"][0]] for c in columns_in(p)} <= sites]
+        )
+        if alias is None or not counted or places & {"pos", "variant_id"}:
+            return []
+        listed = {"column": [alias, LISTED]}
+        return [("or", [("leaf", listed), ("leaf", call("not", listed))])]
 
     def of_cell(self, key: Key) -> tuple[dict[str, Any], list[bool]]:
         """The release whose cell *key* is answered, and which measures are marked."""
@@ -231,50 +365,6 @@ class Reduced:
             return decides
         return None if None in told else not decides
 
-    def rest(self, root: list[Tree], gone: Gone) -> list[Any]:
-        """What is left of a conjunction, as conditions."""
-        parts = [self._rest(part, gone, (place,), "and") for place, part in enumerate(root)]
-        return [part for part in parts if part != TRUE]
-
-    def _rest(self, part: Tree, gone: Gone, path: tuple[int, ...], kind: str) -> Any:
-        if path in gone:
-            return self.known(part) if kind == "and" else FALSE
-        if part[0] == "leaf":
-            return part[1]
-        neutral, deciding = (TRUE, FALSE) if part[0] == "and" else (FALSE, TRUE)
-        kept = [self._rest(inner, gone, (*path, place), part[0]) for place, inner in enumerate(part[1])]
-        kept = [one for one in kept if one != neutral]
-        if deciding in kept:
-            return deciding
-        if not kept:
-            return neutral
-        return kept[0] if len(kept) == 1 else call(part[0], *kept)
-
-    def known(self, part: Tree) -> Any:
-        """True for whoever *part* says something of, NULL for others."""
-        told = [leaf for leaf in leaves_of(part) if self.one_value(leaf) and leaf.get("op") not in NEVER_NULL]
-        if not told:
-            return TRUE
-        if part[0] == "leaf" and passes_null(part[1]):
-            return call("not", call("is_null", *columns_in(*told)))
-        return call("case", call("not", call("is_null", self.strictly(part))), TRUE)
-
-    def strictly(self, part: Tree) -> Any:
-        """*part* with leaves that are NULL only where their one column is missing."""
-        if part[0] != "leaf":
-            return call(part[0], *(self.strictly(inner) for inner in part[1]))
-        leaf = part[1]
-        otherwise = call("coalesce", leaf, FALSE)
-        if not self.one_value(leaf):
-            return otherwise
-        if is_there(leaf):
-            return call("case", leaf, TRUE)
-        return call("case", call("is_null", *columns_in(leaf)), leaf, otherwise)
-
-    def one_value(self, leaf: Any) -> bool:
-        """Whether a condition reads one column, of which NULL is a missing value."""
-        return len(columns_in(leaf)) == 1 and self.technical(leaf)
-
     def public_of_persons(self) -> list[Any]:
         """The conditions on nothing but country and pgs_id."""
         about = {"samples", "scores"}
@@ -319,3 +409,257 @@ def with_depth(part: Any, depth: int = 0) -> Iterator[tuple[int, Any]]:
     yield depth, part
     for arg in part.get("args", ()):
         yield from with_depth(arg, depth + 1)
+
+
+# Sub-aggregates ----------------------------------------------------------------------------------------
+
+#: One part of a sub-aggregate: what kind, and which.
+Step = tuple[Any, ...]
+Steps = frozenset[Step]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A release with parts of its sub-aggregates left out, and which measures read these."""
+
+    release: dict[str, Any]
+    marked: list[bool]
+
+
+class Insides(Less):
+    """The parts of one sub-aggregate, and what it is without some of them."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        node: int,
+        part: dict[str, Any],
+        deciding: set[str],
+        k: int,
+    ) -> None:
+        self.part, self.connection, self.node = part, connection, node
+        self.tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
+        grower = Trees(connection, self.tables)
+        private = [one for one in part["conditions"] if not is_public(one, self.tables)]
+        self.wheres: list[Any] = []
+        for output in part["outputs"]:
+            if self.private(output["where"]) and output["where"] not in self.wheres:
+                self.wheres.append(output["where"])
+        self.roots = [grower.conjunction(private)]
+        self.roots += [grower.conjunction(self.private(where)) for where in self.wheres]
+        self.few: dict[str, set[float]] = {}
+        steps: list[Step] = [("column", o["name"]) for o in part["outputs"] if o["name"] in deciding]
+        for output in part["outputs"]:
+            weights = {float(factor) for _, factor in output["weights"]}
+            found = carriers_by_weight(connection, node, part, output) if len(weights) > 1 else None
+            if found is not None:
+                of = {float(weight): {who for who, carries in persons.items() if carries}
+                      for weight, persons in found.items()}  # fmt: skip
+                few = {weight for weight in weights if weight and len(of.get(weight, set())) < k}
+                if few and len(set().union(*(of.get(weight, set()) for weight in few))) < k:
+                    self.few[output["name"]] = few
+                    steps.append(("weights", output["name"]))
+        if self.several_sites():
+            steps.append(("unlisted",))
+        steps += [
+            ("part", tree, path)
+            for tree, root in enumerate(self.roots)
+            for path, one in places_of(root)
+            if grower.tried(one)
+        ]
+        self.steps = steps
+
+    def private(self, where: Any) -> list[Any]:
+        """The parts of a filter that are about persons."""
+        return [one for one in parts_of(where) if not is_public(one, self.tables)] if where else []
+
+    def several_sites(self) -> bool:
+        """Whether a column may be read at several sites."""
+        sites = {"genotypes", "variants"}
+
+        def of_sites(parts: list[Any]) -> list[Any]:
+            public = [one for one in parts if is_public(one, self.tables)]
+            return [one for one in public if {self.tables[c["column"][0]] for c in columns_in(one)} <= sites]
+
+        if "genotypes" not in self.tables.values() or names_site(of_sites(self.part["conditions"])):
+            return False
+        outputs = [of_sites(parts_of(o["where"])) if o["where"] else [] for o in self.part["outputs"]]
+        return not outputs or not all(names_site(parts) for parts in outputs)
+
+    def without(self, gone: Steps) -> dict[str, Any]:
+        """The sub-aggregate without the parts in *gone*."""
+        trees: dict[int, Gone] = {}
+        for step in gone:
+            if step[0] == "part":
+                trees[step[1]] = trees.get(step[1], frozenset()) | {step[2]}
+        part = {**self.part, "outputs": [self.output(output, gone, trees) for output in self.part["outputs"]]}
+        if 0 in trees:
+            public = [one for one in part["conditions"] if is_public(one, self.tables)]
+            part["conditions"] = [*public, *self.rest(self.roots[0], trees[0])]
+        part["listed_only"] = ("unlisted",) in gone
+        chosen = presence_is_chosen(self.connection, self.node, part)
+        constant = [step[1] for step in gone if step[0] == "column"]
+        return {**part, "chosen": chosen, "constant": sorted(constant)}
+
+    def output(self, output: dict[str, Any], gone: Steps, trees: dict[int, Gone]) -> dict[str, Any]:
+        """One of its columns, without these."""
+        if ("weights", output["name"]) in gone:
+            few = self.few[output["name"]]
+            weights = [[where, "0" if float(w) in few else w] for where, w in output["weights"]]
+            output = {**output, "weights": weights}
+        tree = self.wheres.index(output["where"]) + 1 if output["where"] in self.wheres else -1
+        if tree in trees:
+            public = [one for one in parts_of(output["where"]) if is_public(one, self.tables)]
+            rest = [*public, *self.rest(self.roots[tree], trees[tree])]
+            output = {
+                **output,
+                "where": None if not rest else rest[0] if len(rest) == 1 else call("and", *rest),
+            }
+        return output
+
+
+class Inside:
+    """What the cells of a release are answered without inside its sub-aggregates."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, node: int, release: dict[str, Any], k: int
+    ) -> None:
+        self.connection, self.node, self.release, self.k = connection, node, release, k
+        derived = release["relation"]["derived"]
+        measures, keys = release["measures"], [key["expression"] for key in release["keys"]]
+        deciding = [*release["conditions"], *keys, *(measure["where"] for measure in measures)]
+        self.parts = []
+        for part in derived:
+            read = {c["column"][1] for c in columns_in(*deciding) if c["column"][0] == part["alias"]}
+            self.parts.append(Insides(connection, node, part, read, k))
+        names = {part["alias"] for part in derived}
+        self.on_genotypes = "genotypes" in {scan["table"] for scan in scans_of(release)}
+        margins = [set(margin) for margin in release.get("margins", [])]
+        self.places = [
+            place for place, key in enumerate(release["keys"])
+            if all(key["name"] in margin for margin in margins)
+            and not {c["column"][0] for c in columns_in(key["expression"])} & names
+            and not self.on_genotypes
+        ]  # fmt: skip
+        self.counted: dict[str, dict[str, Counter[Any]]] = {}
+        states = self.states() if any(part.steps for part in self.parts) else {}
+        self.of = {cell: place for place, cells in enumerate(states.values()) for cell in cells}
+        self.variants = [self.variant(state) for state in states] or [
+            Variant(release, [False] * len(measures))
+        ]
+
+    def outside(self, variant: Variant) -> Outside:
+        """What is left of keys and conditions; keys follow from what is left of the sub-aggregates."""
+        return Outside(self.connection, self.node, variant.release, self.k, reduce_keys=bool(self.parts))
+
+    def place_of(self, key: Key) -> int:
+        """The number of the variant that answers the cell *key*."""
+        return self.of.get(self.judged(key), 0)
+
+    def judged(self, key: Key) -> Key:
+        return tuple(key[place] for place in self.places)
+
+    def states(self) -> dict[tuple[Steps, ...], set[Key]]:
+        """The cells by what is left out of each sub-aggregate."""
+        nothing: tuple[Steps, ...] = tuple(frozenset() for _ in self.parts)
+        cells = (
+            {key for persons in self.said(nothing).values() for key, *_ in persons} if self.places else {()}
+        )
+        settled: dict[tuple[Steps, ...], set[Key]] = defaultdict(set)
+        for cell in cells:
+            before, state = None, nothing
+            while before != state:
+                before = state
+                for place, part in enumerate(self.parts):
+                    for step in part.steps:
+                        state = self.tried(cell, state, place, step)
+            settled[state].add(cell)
+        return dict(settled)
+
+    def tried(self, cell: Key, state: tuple[Steps, ...], place: int, step: Step) -> tuple[Steps, ...]:
+        """*state*, without *step* where that changes few persons of *cell*."""
+
+        def within(inner: Step, outer: Step) -> bool:
+            if inner[0] == outer[0] == "part":
+                return inner[1] == outer[1] and inner[2][: len(outer[2])] == outer[2]
+            return inner == outer
+
+        if any(within(step, outer) for outer in state[place]):
+            return state
+        less = frozenset(inner for inner in state[place] if not within(inner, step)) | {step}
+        then = (*state[:place], less, *state[place + 1 :])
+        alias = self.parts[place].part["alias"]
+        now_said, then_said = self.said(state, alias), self.said(then, alias)
+        everybody = now_said.keys() | then_said.keys()
+        changed = [
+            who for who in everybody
+            if self.of_cell(now_said.get(who), cell) != self.of_cell(then_said.get(who), cell)
+        ]  # fmt: skip
+        return then if len(changed) < self.k else state
+
+    def of_cell(self, said: Counter[Any] | None, cell: Key) -> dict[Any, int]:
+        return {what: times for what, times in (said or {}).items() if what[0] == cell}
+
+    def said(self, state: tuple[Steps, ...], alias: str = "") -> dict[str, Counter[Any]]:
+        """What each person's rows add to which cells; of a release over genotypes, what is said of them."""
+        release = self.without(state)
+        text = json.dumps(release) + (alias if self.on_genotypes else "")
+        if text not in self.counted:
+            found: dict[str, Counter[Any]] = defaultdict(Counter)
+            if self.on_genotypes:
+                part = next(one for one in release["relation"]["derived"] if one["alias"] == alias)
+                read = [c["column"][1] for c in every_column(release) if c["column"][0] == alias]
+                shown = ", ".join(sorted(set(read)))
+                each = f"({by_person(part, self.node)}) JOIN all_samples USING (sample_id)"
+                for who, *values in self.connection.execute(f"SELECT person, {shown} FROM {each}").fetchall():
+                    found[who][((), *map(repr, values))] += 1
+            else:
+                for row in rows_beneath(self.connection, self.node, release):
+                    added = [
+                        (value is None, factors) if inside is True else ()
+                        for inside, value, factors in zip(row.filters, row.values, row.factors, strict=True)
+                    ]
+                    what = (row.key, *added) if row.kept is True else ()
+                    found[row.person][(self.judged(row.key), what)] += 1
+            self.counted[text] = found
+        return self.counted[text]
+
+    def without(self, state: tuple[Steps, ...]) -> dict[str, Any]:
+        derived = [
+            part.without(gone) if gone else part.part for part, gone in zip(self.parts, state, strict=True)
+        ]
+        return {**self.release, "relation": {**self.release["relation"], "derived": derived}}
+
+    def variant(self, state: tuple[Steps, ...]) -> Variant:
+        """The release in *state*."""
+        less = {part.part["alias"] for part, gone in zip(self.parts, state, strict=True) if gone}
+
+        def reads(*parts: Any) -> bool:
+            return any(column["column"][0] in less for column in columns_in(*parts))
+
+        whole = reads(*self.release["conditions"], *(key["expression"] for key in self.release["keys"]))
+        marked = [whole or reads(m["where"], *m["factors"]) for m in self.release["measures"]]
+        return Variant(self.without(state), marked)
+
+
+def parts_of(condition: Any) -> list[Any]:
+    """The parts of a conjunction."""
+    if condition.get("op") == "and":
+        return [part for arg in condition["args"] for part in parts_of(arg)]
+    return [condition]
+
+
+def names_site(parts: list[Any]) -> bool:
+    """Whether conditions fix one site."""
+    fixed = fixed_in(parts)
+    return "variant_id" in fixed or fixed >= {"contig", "pos", "ref", "alt"}
+
+
+def fixed_in(parts: list[Any]) -> set[str]:
+    """The columns that conditions say to equal a constant."""
+    fixed = set()
+    for asked in parts:
+        part = asked["args"][0] if asked.get("op") == "is_true" else asked
+        if part.get("op") == "eq" and any("literal" in arg for arg in part["args"]):
+            fixed |= {arg["column"][1] for arg in part["args"] if "column" in arg}
+    return fixed

@@ -42,6 +42,8 @@ VARIANT_TYPES = {
     "gene": "VARCHAR",
     "consequence": "VARCHAR", "filter": "VARCHAR",
 }  # fmt: skip
+#: Whether the site of a row is listed: a column that nodes know by this name, and no analyst.
+LISTED = "$listed"
 HIDDEN = {"node": "INTEGER", "person": "VARCHAR"}
 PAR = {
     "chrX": ((10_001, 2_781_479), (155_701_383, 156_030_895)),
@@ -65,8 +67,8 @@ class Pooled:
     """The pooled tables in one DuckDB.
 
     Each table stands twice: as analysts see it, and as `all_<table>` with the columns *node* (a
-    place among the nodes) and *person*. `all_unlisted` has a row for each person and each site of the node
-    that is not listed, whoever carries.
+    place among the nodes) and *person*, of genotypes whether the site is listed too. `all_unlisted` has a
+    row for each person and each site of the node that is not listed, whoever carries.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -108,6 +110,10 @@ def pool(nodes: Sequence[NodeFiles], listed: Iterable[Site]) -> Pooled:
         connection.execute(f"CREATE TABLE {name} AS SELECT * EXCLUDE (node, person) FROM all_{name}")
     _load(connection, "variants", VARIANT_TYPES, variants)
     _load(connection, "all_unlisted", GENOTYPE_TYPES | HIDDEN, tables["unlisted"])
+    listed = "variant_id NOT IN (SELECT variant_id FROM all_unlisted)"
+    connection.execute(
+        f'CREATE OR REPLACE TABLE all_genotypes AS SELECT *, {listed} AS "{LISTED}" FROM all_genotypes'
+    )
     return Pooled(connection)
 
 

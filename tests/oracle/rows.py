@@ -14,6 +14,8 @@ from typing import Any
 
 import duckdb
 
+from tests.oracle.pooled import LISTED
+
 INFIX = {
     "and": "AND", "or": "OR", "eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
     "like": "LIKE",
@@ -147,7 +149,7 @@ def _numbers(factors: list[str | None]) -> tuple[Fraction, ...]:
 
 def is_public(part: Any, tables: dict[str, str]) -> bool:
     """Whether an expression reads only what says where or what a row is about, and never who."""
-    site = {"contig", "pos", "ref", "alt", "variant_id"}
+    site = {"contig", "pos", "ref", "alt", "variant_id", LISTED}
     public = {"samples": {"country"}, "scores": {"pgs_id"}, "genotypes": site, "derived": set()}
     return all(
         tables[table] == "variants" or name in public[tables[table]]
@@ -216,6 +218,7 @@ def by_person(part: dict[str, Any], node: int) -> str:
     tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
     source, where = joined(part["relation"], node)
     where += [f"({safe(condition)})" for condition in part["conditions"] if is_public(condition, tables)]
+    where += listed(part)
     kept = f"coalesce({every(part['conditions'])}, FALSE)"
     person = f"{part['relation']['first']['alias']}.sample_id"
     outputs = ", ".join(
@@ -229,10 +232,38 @@ def by_person(part: dict[str, Any], node: int) -> str:
     absent = "NULL"
     if "genotypes" in tables.values():  # whoever was genotyped has no row only because of what they have
         absent = "CASE WHEN sample_id IN (SELECT sample_id FROM all_genotypes) THEN FALSE END"
-    return (
+    whole = (
         f"SELECT * REPLACE (coalesce(present, {absent}) AS present) FROM "
         f"(SELECT sample_id FROM all_samples WHERE node = {node}) LEFT JOIN ({grouped}) USING (sample_id)"
     )
+    return whole if not part.get("constant") else constant(part, whole, tables)
+
+
+def constant(part: dict[str, Any], whole: str, tables: dict[str, str]) -> str:
+    """The same with the commonest value in some columns, for whoever has one.
+
+    A missing value stays missing: that is NULL which neither a condition on persons nor a site of carriers
+    makes (`chosen`).
+    """
+    shown = []
+    for name in part["constant"]:
+        output = next(one for one in part["outputs"] if one["name"] == name)
+        there = "TRUE" if part["chosen"] or chooses(output, tables) else f"{name} IS NOT NULL"
+        grouped = f"SELECT {name} FROM ({whole}) WHERE {there} GROUP BY {name}"
+        commonest = f"{grouped} ORDER BY count(*) DESC, {name} LIMIT 1"
+        shown.append(f"CASE WHEN {there} THEN ({commonest}) END AS {name}")
+    return f"SELECT * REPLACE ({', '.join(shown)}) FROM ({whole})"
+
+
+def chooses(output: dict[str, Any], tables: dict[str, str]) -> bool:
+    """Whether the filter of a column is about persons, so that it may make NULL of one."""
+    return output["function"] != "rows" and bool(output["where"]) and not is_public(output["where"], tables)
+
+
+def listed(part: dict[str, Any]) -> list[str]:
+    """The condition that sites are listed, where the part reads no others."""
+    genotypes = [scan["alias"] for scan in scans_of(part) if scan["table"] == "genotypes"]
+    return [f'{alias}."{LISTED}"' for alias in genotypes if part.get("listed_only")]
 
 
 def aggregate(output: dict[str, Any], kept: str) -> str:
@@ -259,9 +290,11 @@ def scans_of(part: dict[str, Any]) -> list[dict[str, str]]:
 def chosen_in(connection: duckdb.DuckDBPyConnection, node: int, part: dict[str, Any]) -> list[str]:
     """The columns of a sub-aggregate that conditions on persons, or sites of few, make NULL."""
     tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
+    known = part.get("constant", ())
     if presence_is_chosen(connection, node, part):
-        return [output["name"] for output in part["outputs"]]
-    return [o["name"] for o in part["outputs"] if o["where"] and not is_public(o["where"], tables)]
+        return [output["name"] for output in part["outputs"] if output["name"] not in known]
+    chosen = [o["name"] for o in part["outputs"] if o["where"] and not is_public(o["where"], tables)]
+    return [name for name in chosen if name not in known]
 
 
 def presence_is_chosen(connection: duckdb.DuckDBPyConnection, node: int, part: dict[str, Any]) -> bool:
@@ -269,7 +302,7 @@ def presence_is_chosen(connection: duckdb.DuckDBPyConnection, node: int, part: d
     tables = {scan["alias"]: scan["table"] for scan in scans_of(part)}
     if not all(is_public(one, tables) for one in part["conditions"]):
         return True
-    if "genotypes" not in tables.values():
+    if "genotypes" not in tables.values() or part.get("listed_only"):
         return False
     source, where = joined(part["relation"], node)
     where += [f"({safe(condition)})" for condition in part["conditions"]]
@@ -289,8 +322,15 @@ def carriers_by_weight(
     read = columns_in(output["argument"])
     if output["function"] != "sum" or tables[read[0]["column"][0]] != "genotypes":
         return None
+    if output["name"] in part.get("constant", ()):
+        return None
     source, where = joined(part["relation"], node)
-    kept = [*where, f"({every(part['conditions'])})", *([safe(output["where"])] if output["where"] else [])]
+    kept = [
+        *where,
+        *listed(part),
+        f"({every(part['conditions'])})",
+        *([safe(output["where"])] if output["where"] else []),
+    ]
     weight = weight_of(output) if output["weights"] else "1"
     value = f"abs({sql(output['argument'])})" if output["argument"] and output["function"] == "sum" else "1"
     person = f"{part['relation']['first']['alias']}.person"
