@@ -48,6 +48,11 @@ class GenotypeDelivery:
     callable: Path | None = None
     min_block_gq: int = 1
 
+    @property
+    def kept_fields(self) -> tuple[str, ...]:
+        """The *format_fields*, in the order in which they are kept."""
+        return tuple(field for field in ("GQ", "DP") if field in self.format_fields)
+
 
 @dataclass(frozen=True)
 class Annotation:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,6 +23,7 @@ from goe_lake.lake_console import (
 from goe_lake.options import Exit, errors
 
 if TYPE_CHECKING:
+    from goe_lake.config import NodeConfig
     from goe_lake.lake import IngestReport
 
 lake_commands = typer.Typer(
@@ -59,23 +62,41 @@ def ingest(
 def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport:
     """Ingest *node*: with bars on a terminal, with plain lines elsewhere, in silence without a console."""
     from goe_lake.config import read_node
-    from goe_lake.vcf.ahead import scan_ahead
 
     config = read_node(node)
-    if not config.lake.exists():
-        # nothing remembers these files yet
-        scan_ahead([path for delivery in config.genotypes for path in delivery.files])
-    from goe_lake.engine.policy import read_policy
-    from goe_lake.lake import ingest as ingest_node
-    from goe_lake.vcf.lean import all_loaded
+    with ExitStack() as stack:
+        if not config.lake.exists():
+            # nothing remembers these files yet
+            stack.enter_context(_ahead(config))
+        from goe_lake.engine.policy import read_policy
+        from goe_lake.lake import ingest as ingest_node
+        from goe_lake.vcf.lean import all_loaded
 
-    all_loaded()
-    policy = read_policy(config.policy)
-    least = policy.min_persons if policy.protects else 1
-    if console is None:
-        return ingest_node(config, min_label_persons=least, workers=workers)
-    with IngestProgress(console) if console.is_terminal else IngestLog(console) as progress:
+        all_loaded()
+        policy = read_policy(config.policy)
+        least = policy.min_persons if policy.protects else 1
+        if console is None:
+            return ingest_node(config, min_label_persons=least, workers=workers)
+        progress = IngestProgress(console) if console.is_terminal else IngestLog(console)
+        stack.enter_context(progress)
         return ingest_node(config, min_label_persons=least, progress=progress, workers=workers)
+
+
+def _ahead(config: NodeConfig) -> AbstractContextManager[None]:
+    """Begin to read the genotypes of *config*."""
+    from goe_lake.vcf.ahead import Wish, ahead
+
+    def apart(path: Path, function: Callable[..., Any], *arguments: object) -> Any:
+        from goe_lake.lake.worker import call_in_worker
+
+        return call_in_worker(path, function, *arguments)
+
+    wishes = [
+        Wish(path, config.assembly, delivery.kept_fields, delivery.min_block_gq)
+        for delivery in config.genotypes
+        for path in delivery.files
+    ]
+    return ahead(wishes, apart)
 
 
 @lake_commands.command("snapshots")

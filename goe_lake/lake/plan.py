@@ -277,7 +277,7 @@ def _batch(
         owners,
         {contig: _contents(digest, scans, deciding, found) for contig, found in pieces.items()},
         delivery.absent_sites,
-        tuple(field for field in ("GQ", "DP") if field in delivery.format_fields),
+        delivery.kept_fields,
         {contig: _by_place(pieces[contig]) for contig in sorted(pieces, key=CONTIG_ORDER.__getitem__)},
         regions,
     )

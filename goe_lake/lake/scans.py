@@ -24,7 +24,7 @@ from goe_lake.vcf.scan import Run, Scan
 
 #: The folder of the notes, beneath staging.
 SCANS: Final = "scans"
-SCAN_VERSION: Final = "scan4"
+SCAN_VERSION: Final = "scan5"
 READERS: Final = 2
 
 

@@ -12,18 +12,21 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol
 
-import deflate
+import numpy as np
+import numpy.typing as npt
 from isal import isal_zlib
 
 from goe_lake.errors import InputError
 
 Container = Literal["plain", "gzip", "bgzf"]
 Place = tuple[int, int]
+Bytes = npt.NDArray[np.uint8]
 
 CHUNK: Final = 1 << 20
 BGZF_END: Final = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
@@ -32,6 +35,12 @@ BLOCK_TEXT: Final = 0xFF00
 MOST_TEXT: Final = 1 << 16
 #: Groups of blocks that are unpacked at the same time, ahead of the reader.
 AHEAD: Final = 2
+#: Bytes of a BGZF block before its deflated text.
+BLOCK_HEAD: Final = 18
+#: The least bytes of a block: its end says what its text sums to.
+BLOCK_LEAST: Final = 26
+#: What is free before a chunk's text: room for the end of the chunk before, a line that goes on in this one.
+ROOM: Final = 1 << 20
 RECOPY: Final = "copy it again from where it came from, or make it anew"
 
 
@@ -42,16 +51,41 @@ _BAD: Final[type[Exception]] = isal_zlib.error  # type: ignore[assignment]
 class Digest(Protocol):
     """What `hashlib` objects do."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in more bytes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
-    """A piece of a file's text; *marks* pair an offset in *text* with the place that begins there."""
+    """A piece of a file's text; *marks* pair an offset in the text with the place that begins there.
 
-    text: bytes
+    *raw* is the end of *room*, the beginning of which is free; None where there is no room.
+    """
+
+    raw: Bytes
     marks: tuple[tuple[int, Place], ...]
+    room: Bytes | None = None
+
+    @classmethod
+    def of(cls, text: bytes, marks: tuple[tuple[int, Place], ...]) -> Chunk:
+        """A chunk of *text*."""
+        return cls(np.frombuffer(text, np.uint8), marks)
+
+    @cached_property
+    def text(self) -> bytes:
+        """A copy of the text."""
+        return self.raw.tobytes()
+
+    def starts_with(self, text: bytes) -> bool:
+        """Whether it begins with *text*."""
+        return self.raw[: len(text)].tobytes() == text
+
+    def last_line_end(self) -> int:
+        """The offset behind the last newline, 0 where there is none."""
+        size = 1 << 12
+        while not (found := self.raw[-size:].tobytes().rfind(b"\n") + 1) and size < len(self.raw):
+            size *= 8
+        return found and max(0, len(self.raw) - size) + found
 
     def place(self, offset: int) -> Place:
         """The place of *offset* in the text."""
@@ -61,13 +95,17 @@ class Chunk:
     def keep_from(self, offset: int) -> Chunk:
         """The rest of the chunk from *offset* on."""
         first = bisect_right(self.marks, offset, key=_start) - 1
-        return Chunk(
-            self.text[offset:], tuple((start - offset, place) for start, place in self.marks[first:])
-        )
+        return Chunk(self.raw[offset:], tuple((start - offset, place) for start, place in self.marks[first:]))
 
     def __add__(self, other: Chunk) -> Chunk:
-        moved = tuple((start + len(self.text), place) for start, place in other.marks)
-        return Chunk(self.text + other.text, self.marks + moved)
+        """Both, one after the other; the *room* of the other one is used up."""
+        size = len(self.raw)
+        marks = self.marks + tuple((start + size, place) for start, place in other.marks)
+        start = -1 if other.room is None else len(other.room) - len(other.raw) - size
+        if other.room is None or start < 0:
+            return Chunk(np.concatenate([self.raw, other.raw]), marks)
+        other.room[start : start + size] = self.raw
+        return Chunk(other.room[start:], marks, other.room)
 
 
 def _start(mark: tuple[int, Place]) -> int:
@@ -83,41 +121,48 @@ def container_of(path: Path) -> Container:
     return "bgzf" if len(head) == 18 and head[3] & 4 and head[12:14] == b"BC" else "gzip"
 
 
-def read_chunks(path: Path, container: Container, digest: Digest | None = None) -> Iterator[Chunk]:
-    """The text of the file at *path*, piece by piece; *digest* is fed with the raw bytes.
+def read_chunks(
+    path: Path, container: Container, digest: Digest | None = None, size: int | None = None
+) -> Iterator[Chunk]:
+    """The text of the file at *path*, about *size* bytes at a time, or CHUNK; *digest* gets the raw bytes.
 
     Raises InputError where the file is cut off or damaged.
     """
-    readers: dict[Container, Callable[[Path, BinaryIO, Digest | None], Iterator[Chunk]]] = {
+    readers: dict[Container, Callable[[Path, BufferedReader, Digest | None, int], Iterator[Chunk]]] = {
         "plain": _plain,
         "gzip": _gzip,
         "bgzf": _bgzf,
     }
     with path.open("rb") as file:
-        yield from readers[container](path, file, digest)
+        yield from readers[container](path, file, digest, size or CHUNK)
 
 
-def _plain(_path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
+def _plain(_path: Path, file: BufferedReader, digest: Digest | None, size: int) -> Iterator[Chunk]:
     offset = 0
-    while text := file.read(CHUNK):
+    while True:
+        room = np.empty(ROOM + size, np.uint8)
+        length = file.readinto(room.data[ROOM:])
+        if not length:
+            return
+        raw = room[ROOM : ROOM + length]
         if digest is not None:
-            digest.update(text)
-        yield Chunk(text, ((0, (offset, 0)),))
-        offset += len(text)
+            digest.update(raw.data)
+        yield Chunk(raw, ((0, (offset, 0)),), room[: ROOM + length])
+        offset += length
 
 
-def _gzip(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
+def _gzip(path: Path, file: BufferedReader, digest: Digest | None, size: int) -> Iterator[Chunk]:
     offset, unpack, inside = 0, isal_zlib.decompressobj(31), True
     while packed := file.read(CHUNK // 4):
         if digest is not None:
             digest.update(packed)
         while packed:
             try:
-                text = unpack.decompress(packed, CHUNK)
+                text = unpack.decompress(packed, size)
             except _BAD as error:
                 raise InputError(path, f"its gzip stream is damaged: {error}", RECOPY) from None
             if text:
-                yield Chunk(text, ((0, (offset, 0)),))
+                yield Chunk.of(text, ((0, (offset, 0)),))
                 offset += len(text)
             inside = not unpack.eof
             packed = unpack.unconsumed_tail if inside else unpack.unused_data
@@ -127,9 +172,9 @@ def _gzip(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
         raise InputError(path, "is cut off inside its gzip stream", RECOPY)
 
 
-def _bgzf(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
-    """The blocks of a BGZF file, about CHUNK bytes of text at a time."""
-    groups = _groups(path, file, digest)
+def _bgzf(path: Path, file: BufferedReader, digest: Digest | None, size: int) -> Iterator[Chunk]:
+    """The blocks of a BGZF file, about *size* bytes of text at a time."""
+    groups = _groups(path, file, digest, size)
     waiting: deque[Future[Chunk]] = deque()
     problem: InputError | None = None
     with ThreadPoolExecutor(AHEAD) as pool:
@@ -150,33 +195,70 @@ def _bgzf(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[Chunk]:
         raise problem
 
 
-def _groups(path: Path, file: BinaryIO, digest: Digest | None) -> Iterator[list[tuple[int, bytes]]]:
-    """The blocks of a BGZF file as they lie there, so many together that they hold CHUNK bytes of text."""
-    group: list[tuple[int, bytes]] = []
-    length, raw = 0, b""
-    for offset, raw in _raw_blocks(path, file):
-        if digest is not None:
-            digest.update(raw)
-        group.append((offset, raw))
-        length += _text_size(raw)
-        if length >= CHUNK:
-            yield group
-            group, length = [], 0
-    if length:
-        yield group
-    if raw != BGZF_END:
+@dataclass(frozen=True)
+class _Group:
+    """Blocks of a BGZF file that follow each other from *offset* on; for each where it begins, and its text.
+
+    *blocks* are offsets in *packed*, and the bytes of text that the block's end says it holds.
+    """
+
+    offset: int
+    packed: bytes
+    blocks: tuple[tuple[int, int], ...]
+
+    @property
+    def length(self) -> int:
+        """The bytes of text."""
+        return sum(text for _, text in self.blocks)
+
+    def marks(self) -> Iterator[tuple[int, Place]]:
+        """See Chunk."""
+        length = 0
+        for start, text in self.blocks:
+            yield length, (self.offset + start, 0)
+            length += text
+
+
+def _groups(path: Path, file: BufferedReader, digest: Digest | None, size: int) -> Iterator[_Group]:
+    """The blocks of a BGZF file as they lie there, so many together that they hold *size* bytes of text."""
+    held, offset, at, length = b"", 0, 0, 0
+    blocks: list[tuple[int, int]] = []
+    last = b""
+    while True:
+        end = _block_end(path, held, at, offset)
+        if end > len(held):
+            more = file.read(CHUNK)
+            if not more:
+                break
+            if digest is not None:
+                digest.update(more)
+            held += more
+            continue
+        last = held[at:end]
+        blocks.append((at, _text_size(last)))
+        length, at = length + blocks[-1][1], end
+        if length >= size:
+            yield _Group(offset, held[:at], tuple(blocks))
+            held, offset, at, length, blocks = held[at:], offset + at, 0, 0, []
+    if at < len(held):
+        where = "inside the block" if len(held) - at >= BLOCK_HEAD else "or damaged"
+        raise InputError(path, f"is cut off {where} at byte {offset + at}", RECOPY)
+    if blocks:
+        yield _Group(offset, held, tuple(blocks))
+    if last != BGZF_END:
         raise InputError(path, "is cut off: the end-of-file block of bgzip is absent", RECOPY)
 
 
-def _unpacked(path: Path, group: list[tuple[int, bytes]]) -> Chunk:
-    marks: list[tuple[int, Place]] = []
-    texts: list[bytes | bytearray] = []
-    length = 0
-    for offset, raw in group:
-        marks.append((length, (offset, 0)))
-        texts.append(_inflate(path, offset, raw))
-        length += len(texts[-1])
-    return Chunk(b"".join(texts), tuple(marks))
+def _block_end(path: Path, packed: bytes, at: int, offset: int) -> int:
+    """Where the block at *at* ends, perhaps behind all of *packed*, which lies at *offset* in the file."""
+    if at + BLOCK_HEAD > len(packed):
+        return at + BLOCK_HEAD
+    # the size minus one follows the subfield name BC, which bgzip always puts first
+    size: int = struct.unpack_from("<H", packed, at + 16)[0] + 1
+    named = packed[at : at + 4] == b"\x1f\x8b\x08\x04" and packed[at + 12 : at + 14] == b"BC"
+    if not named or size < BLOCK_LEAST:
+        raise InputError(path, f"is cut off or damaged at byte {offset + at}", RECOPY)
+    return at + size
 
 
 def _text_size(raw: bytes) -> int:
@@ -185,7 +267,45 @@ def _text_size(raw: bytes) -> int:
     return size
 
 
-def read_between(path: Path, container: Literal["plain", "bgzf"], start: Place, end: Place) -> bytes:
+def _unpacked(path: Path, group: _Group) -> Chunk:
+    """The text of *group*, with ROOM before it."""
+    usual = all(text <= MOST_TEXT for _, text in group.blocks)
+    room = np.empty(ROOM + group.length if usual else 0, np.uint8)
+    if usual and _unpack_into(group.packed, room[ROOM:]):
+        return Chunk(room[ROOM:], tuple(group.marks()), room)
+    return Chunk(_unpacked_slowly(path, group), tuple(group.marks()))
+
+
+def _unpack_into(packed: bytes, target: Bytes) -> bool:
+    """Unpack gzip members, as many as there are; False where they are damaged or do not fill *target*.
+
+    One call unpacks all of them without the interpreter's lock. `isal.igzip.decompress` is this and a copy.
+    """
+    # it takes bytes as well as files, whatever its stub says
+    reader = isal_zlib._GzipReader(packed, len(packed))  # type: ignore[arg-type]
+    done = 0
+    try:
+        while done < len(target):
+            length = reader.readinto(target.data[done:])
+            if not length:
+                return False
+            done += length
+        return not reader.read(1)
+    except (_BAD, OSError, EOFError):
+        return False
+
+
+def _unpacked_slowly(path: Path, group: _Group) -> Bytes:
+    """The same block by block by zlib, which says what is wrong, and where."""
+    ends = [*(start for start, _ in group.blocks[1:]), len(group.packed)]
+    texts = [
+        _inflate(path, group.offset + start, group.packed[start:end])
+        for (start, _), end in zip(group.blocks, ends, strict=True)
+    ]
+    return np.frombuffer(b"".join(texts), np.uint8)
+
+
+def read_between(path: Path, container: Literal["plain", "bgzf"], start: Place, end: Place) -> Bytes:
     """The text of the file at *path* from *start* up to *end*, the place of the byte after the last.
 
     Raises InputError where the file is damaged or became shorter.
@@ -195,24 +315,27 @@ def read_between(path: Path, container: Literal["plain", "bgzf"], start: Place, 
             file.seek(sum(start))
             text = file.read(sum(end) - sum(start))
             _check_length(path, len(text), sum(end) - sum(start))
-            return text
+            return np.frombuffer(text, np.uint8)
         file.seek(start[0])
         packed = file.read(end[0] - start[0])
         _check_length(path, len(packed), end[0] - start[0])
-        texts, offset = list[bytes | bytearray](), 0
-        while offset < len(packed):
-            size = struct.unpack_from("<H", packed, offset + 16)[0] + 1
-            texts.append(_inflate(path, start[0] + offset, packed[offset : offset + size]))
-            offset += size
         if end[1]:
-            head = file.read(18)
-            _check_length(path, len(head), 18)
-            size = struct.unpack_from("<H", head, 16)[0] + 1
-            texts.append(_inflate(path, end[0], head + file.read(size - 18))[: end[1]])
-    if texts:
-        # both places may lie in one block, and then the text was cut at its end first
-        texts[0] = texts[0][start[1] :]
-    return b"".join(texts)
+            head = file.read(BLOCK_HEAD)
+            _check_length(path, len(head), BLOCK_HEAD)
+            packed += head + file.read(_block_end(path, head, 0, end[0]) - BLOCK_HEAD)
+    group = _Group(start[0], packed, tuple(_blocks_in(path, packed, start[0])))
+    before = sum(text for at, text in group.blocks if start[0] + at < end[0])
+    return _unpacked(path, group).raw[start[1] : before + end[1]]
+
+
+def _blocks_in(path: Path, packed: bytes, offset: int) -> Iterator[tuple[int, int]]:
+    """See _Group."""
+    at = 0
+    while at < len(packed):
+        end = _block_end(path, packed, at, offset)
+        _check_length(path, len(packed), end)
+        yield at, _text_size(packed[at:end])
+        at = end
 
 
 def read_in_order(path: Path, stretches: Sequence[tuple[Place, Place]]) -> Iterator[bytes]:
@@ -238,33 +361,7 @@ def _check_length(path: Path, found: int, wanted: int) -> None:
         raise InputError(path, "became shorter while it was read", "run the ingest again")
 
 
-def _raw_blocks(path: Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Each block of a BGZF file as it lies there, with its offset."""
-    offset = 0
-    while head := file.read(18):
-        # the size minus one follows the subfield name BC, which bgzip always puts first
-        if len(head) < 18 or head[:4] != b"\x1f\x8b\x08\x04" or head[12:14] != b"BC":
-            raise InputError(path, f"is cut off or damaged at byte {offset}", RECOPY)
-        size = struct.unpack_from("<H", head, 16)[0] + 1
-        raw = head + file.read(size - 18)
-        if len(raw) < size:
-            raise InputError(path, f"is cut off inside the block at byte {offset}", RECOPY)
-        yield offset, raw
-        offset += size
-
-
-def _inflate(path: Path, offset: int, raw: bytes) -> bytes | bytearray:
-    size = _text_size(raw)
-    if 0 < size <= MOST_TEXT:
-        with suppress(deflate.DeflateError):
-            text: bytes | bytearray = deflate.gzip_decompress(raw, size)
-            if len(text) == size:
-                return text
-    # zlib says more exactly what is wrong, and knows empty blocks
-    return _inflate_slowly(path, offset, raw)
-
-
-def _inflate_slowly(path: Path, offset: int, raw: bytes) -> bytes:
+def _inflate(path: Path, offset: int, raw: bytes) -> bytes:
     try:
         return zlib.decompress(raw, 31)
     except zlib.error as error:
@@ -327,7 +424,7 @@ class Cutter:
             raise InputError(self._path, "became shorter while it was read", "run the ingest again")
         size = struct.unpack_from("<H", head, 16)[0] + 1
         if self._block[0] != offset:
-            self._block = (offset, bytes(_inflate(self._path, offset, head + file.read(size - 18))))
+            self._block = (offset, _inflate(self._path, offset, head + file.read(size - 18)))
         file.seek(offset + size)
         return self._block[1]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,12 +20,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.genome import Assembly
+from goe_lake.vcf.ahead import Source, units_ahead
 from goe_lake.vcf.blocks import Blocks, joined_blocks
 from goe_lake.vcf.chunk import EncodedChunk
 from goe_lake.vcf.container import Place, read_between, read_in_order
 from goe_lake.vcf.encode import KEY, encode
-from goe_lake.vcf.fast_table import Unit, blocks_of, table_of
-from goe_lake.vcf.fast_text import NO_ALT, ODD, START, STATE, Limits
+from goe_lake.vcf.fast_table import blocks_of, table_of
+from goe_lake.vcf.fast_text import NO_ALT, ODD, START, STATE, Limits, Text
 from goe_lake.vcf.fast_units import RecordUnits, TextUnits, Units
 from goe_lake.vcf.header import parse_header
 from goe_lake.vcf.odd import Apart, OddLines, read_odd
@@ -44,15 +45,92 @@ class _Task:
 
     first: int
     records: int
-    text: Callable[[], bytes]
+    text: Callable[[], Text]
 
 
-@dataclass
-class Decoder:
-    """What all units of a piece have in common.
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A unit of *records* records, the first of which is number *first*: all but its odd records.
 
-    *head* are the bytes before the first record; *apart* calls what uses cyvcf2.
+    *table*, *values* and *outside* are those of an EncodedChunk. *without* are the lines, from 0, of
+    records without an alternate allele, whose *blocks* follow each other; *odd* are lines and their text.
     """
+
+    first: int
+    records: int
+    table: pa.Table
+    values: Mapping[str, int]
+    outside: Mapping[str, int]
+    without: npt.NDArray[np.int64]
+    blocks: Blocks
+    odd: tuple[tuple[int, bytes], ...]
+
+    @property
+    def bytes(self) -> int:
+        """About the memory it takes."""
+        rows = int(self.table.nbytes) + sum(len(text) for _, text in self.odd)
+        return rows + len(self.blocks) * (9 + 5 * (self.blocks.called.shape[1] if len(self.blocks) else 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """What decodes units of one contig; *order* is that of a Piece."""
+
+    units: Units
+    limits: Limits
+    order: tuple[int, ...] | None
+
+    def decode(self, first: int, records: int, raw: Text) -> Decoded:
+        """Read the unit *raw*."""
+        unit = table_of(self.units.parse(first, records, raw, self.limits), self.limits)
+        state, starts = unit.lines.facts[:, STATE], np.append(unit.lines.facts[:, START], len(unit.raw))
+        odd = ((line, unit.raw[starts[line] : starts[line + 1]]) for line in np.flatnonzero(state == ODD))
+        assert unit.table is not None
+        return Decoded(
+            first,
+            records,
+            unit.table,
+            unit.values,
+            unit.outside,
+            np.flatnonzero(state == NO_ALT),
+            blocks_of(unit, self.order),
+            tuple((int(line), bytes(text)) for line, text in odd),
+        )
+
+
+def decoder(
+    source: Source,
+    contig: str,
+    order: tuple[int, ...] | None,
+    scratch: Path,
+    apart: Apart,
+) -> Decoder:
+    """What decodes the units of *contig* in a file; for *order* see Piece.
+
+    *scratch* is a file that may be written, *apart* calls what uses cyvcf2.
+    """
+    persons = len(source.header.samples)
+    index = np.empty(persons, np.uint32)
+    index[np.arange(persons) if order is None else np.array(order)] = np.arange(persons)
+    units: Units
+    if source.format == "bcf":
+        units = RecordUnits(source.path, source.header, source.fields, index)
+    else:
+        units = TextUnits(source.path, source.header, source.fields, index, scratch, apart)
+    limits = Limits(
+        last_pos=source.assembly.lengths[contig],
+        persons=persons,
+        min_block_gq=source.min_block_gq,
+        end_readable=units.end_readable,
+        keep_gq="GQ" in source.fields,
+        keep_dp="DP" in source.fields,
+    )
+    return Decoder(units, limits, order)
+
+
+@dataclass(frozen=True)
+class _Odd:
+    """What reads the odd records of a piece: the arguments of `read_fast`, and its *head*."""
 
     piece: Piece
     head: bytes
@@ -60,35 +138,20 @@ class Decoder:
     assembly: Assembly
     fields: tuple[str, ...]
     scratch: Path
-    units: Units
-    limits: Limits
     apart: Apart
 
-    def decode(self, task: _Task) -> Unit:
-        """Parse a unit and make its table."""
-        unit = self.units.parse(task.first, task.records, task.text(), self.limits)
-        return table_of(unit, self.limits)
-
-    def finish(self, unit: Unit) -> EncodedChunk:
+    def finish(self, unit: Decoded) -> EncodedChunk:
         """The chunk of a unit, its odd records read by cyvcf2."""
-        state = unit.lines.facts[:, STATE]
-        blocks = blocks_of(unit, self.piece.order)
-        odd = np.flatnonzero(state == ODD)
-        assert unit.table is not None
-        if not len(odd):
-            without = int(np.count_nonzero(state == NO_ALT))
-            found = [blocks] if len(blocks) else []
-            return EncodedChunk(unit.table, unit.values, unit.outside, [], found, len(state), without, 0)
-        return self._with_odd(unit, odd, blocks)
-
-    def _with_odd(self, unit: Unit, odd: npt.NDArray[Any], blocks: Blocks) -> EncodedChunk:
-        """Read the lines *odd* by cyvcf2 and merge what they hold."""
-        starts = np.append(unit.lines.facts[:, START], len(unit.raw))
+        if not unit.odd:
+            found = [unit.blocks] if len(unit.blocks) else []
+            return EncodedChunk(
+                unit.table, unit.values, unit.outside, [], found, unit.records, len(unit.without), 0
+            )
         with self.scratch.open("wb") as file:
             file.write(self.head)
-            for line in odd:
-                file.write(bytes(unit.raw[starts[line] : starts[line + 1]]))
-        numbers = tuple(unit.first + int(line) for line in odd)
+            for _, text in unit.odd:
+                file.write(text)
+        numbers = tuple(unit.first + line for line, _ in unit.odd)
         asked = OddLines(
             self.piece, self.scratch, numbers, unit.first, self.contig, self.assembly, self.fields
         )
@@ -96,18 +159,16 @@ class Decoder:
             chunk, others = self.apart(self.piece.path, read_odd, asked)
         finally:
             self.scratch.unlink(missing_ok=True)
-        assert unit.table is not None
         read = encode(chunk, 0)
         rows = pa.concat_tables([unit.table, read.table.drop_columns("source")])
-        lines = np.flatnonzero(unit.lines.facts[:, STATE] == NO_ALT)
         return EncodedChunk(
             rows.sort_by(list(SORTED_BY)) if len(read.table) else rows,
             {name: count + read.values[name] for name, count in unit.values.items()},
             {name: count + read.outside[name] for name, count in unit.outside.items()},
             chunk.quarantined,
-            _merged(blocks, lines, others),
-            len(starts) - 1,
-            len(lines) + chunk.without_alt,
+            _merged(unit.blocks, unit.without, others),
+            unit.records,
+            len(unit.without) + chunk.without_alt,
             chunk.likelihoods_only,
         )
 
@@ -126,49 +187,37 @@ def read_fast(
 ) -> Iterator[EncodedChunk]:
     """The records of *piece*, decoded and encoded; see `reader.read_piece`."""
     head = _head(piece)
-    index = np.empty(piece.persons, np.uint32)
-    index[np.arange(piece.persons) if piece.order is None else np.array(piece.order)] = np.arange(
-        piece.persons
+    text = head[BCF_HEADER:].rstrip(b"\0") if piece.format == "bcf" else head
+    source = Source(
+        piece.path, piece.format, parse_header(piece.path, text), assembly, fields, piece.min_block_gq
     )
-    units = _units(piece, head, fields, index, scratch, apart)
-    limits = Limits(
-        last_pos=assembly.lengths[contig],
-        persons=piece.persons,
-        min_block_gq=piece.min_block_gq,
-        end_readable=units.end_readable,
-        keep_gq="GQ" in fields,
-        keep_dp="DP" in fields,
-    )
-    decoder = Decoder(piece, head, contig, assembly, fields, scratch, units, limits, apart)
+    beside = scratch.with_name(scratch.name + ".filter")
+    decodes = decoder(source, contig, piece.order, beside, apart)
+    odd = _Odd(piece, head, contig, assembly, fields, scratch, apart)
+    begun = units_ahead(piece, source, contig)
     threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))
-    waiting: deque[Future[Unit]] = deque()
+    waiting: deque[Future[Decoded]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for task in _tasks(piece):
-            waiting.append(pool.submit(decoder.decode, task))
+            ahead = begun.pop((task.first, task.records), None)
+            waiting.append(pool.submit(_decode, decodes, task, ahead))
             if len(waiting) >= threads + UNITS_AHEAD:
-                yield decoder.finish(waiting.popleft().result())
+                yield odd.finish(waiting.popleft().result())
         while waiting:
-            yield decoder.finish(waiting.popleft().result())
+            yield odd.finish(waiting.popleft().result())
+
+
+def _decode(decoder: Decoder, task: _Task, ahead: Future[Decoded] | None) -> Decoded:
+    """The unit of *task*, perhaps decoded *ahead*; what went wrong then goes wrong again."""
+    if ahead is not None and ahead.exception() is None:
+        return ahead.result()
+    return decoder.decode(task.first, task.records, task.text())
 
 
 def _head(piece: Piece) -> bytes:
     if piece.container == "gzip":
         return next(read_in_order(piece.path, [((0, 0), piece.body)]))
-    return read_between(piece.path, piece.container, (0, 0), piece.body)
-
-
-def _units(
-    piece: Piece,
-    head: bytes,
-    fields: tuple[str, ...],
-    index: npt.NDArray[np.uint32],
-    scratch: Path,
-    apart: Apart,
-) -> Units:
-    if piece.format == "bcf":
-        return RecordUnits(piece, parse_header(piece.path, head[BCF_HEADER:].rstrip(b"\0")), fields, index)
-    beside = scratch.with_name(scratch.name + ".filter")
-    return TextUnits(piece, parse_header(piece.path, head), fields, index, beside, apart)
+    return read_between(piece.path, piece.container, (0, 0), piece.body).tobytes()
 
 
 def _tasks(piece: Piece) -> Iterator[_Task]:
@@ -182,10 +231,10 @@ def _tasks(piece: Piece) -> Iterator[_Task]:
         yield _Task(first, records, partial(_read, piece, start, end))
 
 
-def _given(text: bytes) -> bytes:
-    return text
+def _given(text: bytes) -> Text:
+    return np.frombuffer(text, np.uint8)
 
 
-def _read(piece: Piece, start: Place, end: Place) -> bytes:
+def _read(piece: Piece, start: Place, end: Place) -> Text:
     assert piece.container != "gzip"
     return read_between(piece.path, piece.container, start, end)

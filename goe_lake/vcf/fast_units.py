@@ -24,11 +24,11 @@ from goe_lake.vcf.fast_text import (
     STATE,
     Limits,
     Lines,
+    Text,
     parse_lines,
 )
 from goe_lake.vcf.header import Header
 from goe_lake.vcf.odd import Apart
-from goe_lake.vcf.reader import Piece
 from goe_lake.vcf.scan_text import count_lines
 
 #: Bytes that a record's ID and alleles may need beyond those of what the record shares.
@@ -42,8 +42,8 @@ class Units(Protocol):
     def end_readable(self) -> bool:
         """See above."""
 
-    def parse(self, first: int, records: int, content: bytes, limits: Limits) -> Unit:
-        """The unit of *content*, whose first record is number *first*; it has no table yet."""
+    def parse(self, first: int, records: int, raw: Text, limits: Limits) -> Unit:
+        """The unit of the bytes *raw*, whose first record is number *first*; it has no table yet."""
 
 
 class TextUnits:
@@ -51,24 +51,24 @@ class TextUnits:
 
     def __init__(
         self,
-        piece: Piece,
+        path: Path,
         header: Header,
         fields: tuple[str, ...],
         index: npt.NDArray[np.uint32],
         scratch: Path,
         apart: Apart,
     ) -> None:
-        self._path, self._index = piece.path, index
-        self._known = KnownTexts(piece.path, header, fields, scratch, apart)
+        self._path, self._index = path, index
+        self._known = KnownTexts(path, header, fields, scratch, apart)
 
     @property
     def end_readable(self) -> bool:
         """See Units."""
         return self._known.end_readable
 
-    def parse(self, first: int, records: int, content: bytes, limits: Limits) -> Unit:
+    def parse(self, first: int, records: int, raw: Text, limits: Limits) -> Unit:
         """See Units."""
-        text = np.frombuffer(content if content.endswith(b"\n") else content + b"\n", np.uint8)
+        text = raw if len(raw) and raw[-1] == ord("\n") else np.append(raw, np.uint8(ord("\n")))
         if count_lines(text) != records:
             raise _changed(self._path)
         lines = lines_for(records, len(text), limits)
@@ -88,9 +88,9 @@ class RecordUnits:
     """Units of a BCF."""
 
     def __init__(
-        self, piece: Piece, header: Header, fields: tuple[str, ...], index: npt.NDArray[np.uint32]
+        self, path: Path, header: Header, fields: tuple[str, ...], index: npt.NDArray[np.uint32]
     ) -> None:
-        self._path, self._index = piece.path, index
+        self._path, self._index = path, index
         self._known = KnownVectors(header, fields)
 
     @property
@@ -98,9 +98,8 @@ class RecordUnits:
         """See Units."""
         return self._known.end_readable
 
-    def parse(self, first: int, records: int, content: bytes, limits: Limits) -> Unit:
+    def parse(self, first: int, records: int, raw: Text, limits: Limits) -> Unit:
         """See Units."""
-        raw = np.frombuffer(content, np.uint8)
         found, shared = measure_records(raw)
         if found != records:
             raise _changed(self._path)

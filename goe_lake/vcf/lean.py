@@ -8,11 +8,18 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from goe_lake.vcf.memory import keep_freed_memory
+
 #: Packages that our own libraries load where they are installed, which takes a second of a processor.
 UNUSED: Final = frozenset({"cffi", "dateutil", "pandas", "scipy", "yaml"})
-#: One thread for numpy's products of matrices, whose others would wait by running in circles; and Arrow's
-#: memory from glibc, see `memory.keep_freed_arrays`. Read when numpy and pyarrow are loaded.
-SETTINGS: Final[Mapping[str, str]] = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+#: Read when numpy and pyarrow are loaded: one thread for products of matrices, whose others would wait by
+#: running in circles; no pages of 2 MB for arrays that are filled to a small part, since all of a page has to
+#: be cleared; and Arrow's memory from glibc, see `memory.keep_freed_arrays`.
+SETTINGS: Final[Mapping[str, str]] = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMPY_MADVISE_HUGEPAGE": "0",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
 
 
 class _Absent:
@@ -26,12 +33,13 @@ class _Absent:
 
 
 def begin_lean() -> None:
-    """Let this process do without UNUSED; to be called before numpy, pyarrow or numba is imported.
+    """Let this process do without UNUSED; to be called before numpy, pyarrow or numba, and before threads.
 
     Garbage is not collected until `all_loaded`: modules hold none, and looking through them again and
     again takes a tenth of a second of a processor.
     """
     sys.meta_path.insert(0, _Absent())
+    keep_freed_memory()
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     gc.disable()

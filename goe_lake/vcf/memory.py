@@ -10,8 +10,9 @@ from typing import Final
 #: Numbers of glibc's `mallopt`, and how much is kept.
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
 KEPT_BLOCK: Final = 64 << 20
-KEPT_TOTAL: Final = 128 << 20
+KEPT_TOTAL: Final = 512 << 20
 
 
 @cache
@@ -23,6 +24,8 @@ def keep_freed_memory() -> None:
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
+        # each thread has memory of its own otherwise, in pieces of 64 MB that are given back one by one
+        library.mallopt(_ARENA_MAX, 1)
         library.mallopt(_MMAP_THRESHOLD, KEPT_BLOCK)
         library.mallopt(_TRIM_THRESHOLD, KEPT_TOTAL)
 

@@ -13,17 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from goe_lake.errors import InputError
-from goe_lake.vcf.container import RECOPY, Chunk, Container, Place, container_of, read_chunks
+from goe_lake.vcf.container import RECOPY, Bytes, Chunk, Container, Place, container_of, read_chunks
 from goe_lake.vcf.header import Header, parse_header
 from goe_lake.vcf.memory import keep_freed_memory
 
-Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
 #: Bytes of text that are decoded together.
@@ -48,7 +47,7 @@ class Run:
     *first* is the number of the first record: its line in a VCF, its count from 1 in a BCF.
     *start* and *end* are the places of its first byte and of the byte after its last. Positions are
     1-based; *ordered* says that they never fall. *cuts* are places at which the run can be cut into
-    units of about UNIT bytes of text, each with the number of the run's records before it.
+    units, mostly of about UNIT bytes of text, each with the number of the run's records before it.
     """
 
     contig: str
@@ -90,6 +89,19 @@ class Scan:
         return sum(run.records for run in self.runs)
 
 
+class Watch(Protocol):
+    """Sees the text of a file while it is scanned."""
+
+    def begin(self, found: Scan) -> None:
+        """Hear of the file before its records; *found* has neither runs nor a digest yet."""
+
+    def unit(self, contig: str, first: int, records: int, text: Bytes) -> None:
+        """See records of one contig, spelt as in the file: mostly a unit of a run.
+
+        *first* is the number of the first record, and *text* is that of all *records*.
+        """
+
+
 def worth_loops(size: int) -> bool:
     """Whether a file of *size* bytes on disk is read by compiled loops.
 
@@ -99,48 +111,47 @@ def worth_loops(size: int) -> bool:
     return wanted != "cyvcf2" and (size >= FAST_FROM or wanted == "fast")
 
 
-def scan(path: Path) -> Scan:
-    """Read the file at *path* once.
+def scan(path: Path, watch: Watch | None = None) -> Scan:
+    """Read the file at *path* once; *watch* sees what the compiled loops read.
 
     Raises InputError where it cannot be read, is not a VCF or BCF, is cut off or damaged, or has a
     malformed line.
     """
     try:
-        return _scan(path)
+        return _scan(path, watch)
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror}", "check the path and its rights") from None
 
 
-def _scan(path: Path) -> Scan:
+def _scan(path: Path, watch: Watch | None) -> Scan:
     state = path.stat()
     keep_freed_memory()
     container = container_of(path)
     digest = hashlib.sha256()
-    chunks = read_chunks(path, container, digest)
+    chunks = read_chunks(path, container, digest, UNIT if worth_loops(state.st_size) else None)
     first = next(chunks, None)
     if first is None:
         raise InputError(path, "is empty", RECOPY)
-    runs = _Runs(path)
-    kind: Literal["vcf", "bcf"] = "bcf" if first.text.startswith(BCF_MAGIC) else "vcf"
+    runs = _Runs(path, watch)
+    kind: Literal["vcf", "bcf"] = "bcf" if first.starts_with(BCF_MAGIC) else "vcf"
     if kind == "bcf":
-        header = _scan_bcf(path, first, chunks, runs, _places_loop(state.st_size))
-    elif first.text.startswith(VCF_MAGIC):
-        header = _scan_text(path, first, chunks, runs, _loop(state.st_size))
+        header, chunk = _bcf_header(path, first, chunks)
+    elif first.starts_with(VCF_MAGIC):
+        header, chunk = _text_header(path, first, chunks)
     else:
         raise InputError(
             path,
             f"is not a VCF: it does not begin with {VCF_MAGIC.decode()}",
             "give a VCF (plain or bgzip) or a BCF",
         )
-    return Scan(
-        sha256=digest.hexdigest(),
-        bytes=state.st_size,
-        changed=state.st_mtime_ns,
-        container=container,
-        format=kind,
-        header=header,
-        runs=runs.done(),
-    )
+    found = Scan("", state.st_size, state.st_mtime_ns, container, kind, header, ())
+    if watch is not None:
+        watch.begin(found)
+    if kind == "bcf":
+        _scan_bcf(path, header, chunk, chunks, runs, _places_loop(state.st_size))
+    else:
+        _scan_text(path, header, chunk, chunks, runs, _loop(state.st_size))
+    return replace(found, sha256=digest.hexdigest(), runs=runs.done())
 
 
 def _loop(size: int) -> Any:
@@ -168,8 +179,8 @@ def _places_loop(size: int) -> Any:
 class _Runs:
     """Collects runs; a run that goes on in the next chunk is joined."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, watch: Watch | None) -> None:
+        self._path, self._watch = path, watch
         self._runs: list[Run] = []
         self._cuts: list[tuple[Place, int]] = []
         self._size = 0
@@ -182,7 +193,7 @@ class _Runs:
         low, high = int(positions[0]), int(positions.max())
         last = self._runs[-1] if self._runs else None
         if last is not None and last.contig == contig:
-            cut = self._size >= UNIT
+            cut = max(self._size, size) >= UNIT // 2
             self._size = size if cut else self._size + size
             if cut:
                 self._cuts.append((places[0], last.records))
@@ -200,6 +211,11 @@ class _Runs:
             self._runs.append(Run(contig, len(positions), first, *places, low, high, ordered))
             self._size = size
 
+    def show(self, contig: str, first: int, records: int, text: Bytes) -> None:
+        """Let whoever watches see the *text* of so many *records*."""
+        if self._watch is not None:
+            self._watch.unit(contig, first, records, text)
+
     def _close(self) -> None:
         if self._runs:
             self._runs[-1] = replace(self._runs[-1], cuts=tuple(self._cuts))
@@ -210,10 +226,12 @@ class _Runs:
         return tuple(self._runs)
 
 
-def _scan_text(path: Path, first: Chunk, rest: Iterator[Chunk], runs: _Runs, loop: Any) -> Header:
-    header, lines, chunk = _text_header(path, first, rest)
+def _scan_text(
+    path: Path, header: Header, chunk: Chunk, rest: Iterator[Chunk], runs: _Runs, loop: Any
+) -> None:
+    lines = header.text.count("\n")
     while True:
-        cut = chunk.text.rfind(b"\n") + 1
+        cut = chunk.last_line_end()
         if cut:
             found = _read_quickly(loop, header, chunk, cut, lines, runs) if loop is not None else 0
             lines += found or _scan_lines(path, header, chunk, cut, lines, runs)
@@ -222,15 +240,14 @@ def _scan_text(path: Path, first: Chunk, rest: Iterator[Chunk], runs: _Runs, loo
         if more is None:
             break
         chunk += more
-    if chunk.text:
+    if len(chunk.raw):
         # the last line may lack its newline
-        ended = replace(chunk, text=chunk.text + b"\n")
-        _scan_lines(path, header, ended, len(ended.text), lines, runs, missing_newline=True)
-    return header
+        ended = Chunk.of(chunk.text + b"\n", chunk.marks)
+        _scan_lines(path, header, ended, len(ended.raw), lines, runs, missing_newline=True)
 
 
-def _text_header(path: Path, chunk: Chunk, rest: Iterator[Chunk]) -> tuple[Header, int, Chunk]:
-    """The header, its number of lines, and the chunk from the first record on."""
+def _text_header(path: Path, chunk: Chunk, rest: Iterator[Chunk]) -> tuple[Header, Chunk]:
+    """The header, and the chunk from the first record on."""
     offset, lines = 0, 0
     while True:
         end = chunk.text.find(b"\n", offset)
@@ -252,14 +269,14 @@ def _text_header(path: Path, chunk: Chunk, rest: Iterator[Chunk]) -> tuple[Heade
             )
         offset, lines = end + 1, lines + 1
         if not line.startswith(b"##"):
-            return parse_header(path, chunk.text[:offset]), lines, chunk.keep_from(offset)
+            return parse_header(path, chunk.text[:offset]), chunk.keep_from(offset)
 
 
 def _read_quickly(loop: Any, header: Header, chunk: Chunk, cut: int, before: int, runs: _Runs) -> int:
     """As `_scan_lines`, by the compiled *loop*; 0, and nothing done, where any line is unusual."""
     wanted = len(header.columns) - 1
     most = cut // (wanted + 1) + 1
-    text = np.frombuffer(chunk.text, np.uint8)
+    text = chunk.raw
     starts, tabs, positions = (np.empty(most, np.int64) for _ in range(3))
     same = np.empty(most, np.bool_)
     # lines of fewer columns may be more than the arrays hold
@@ -270,10 +287,19 @@ def _read_quickly(loop: Any, header: Header, chunk: Chunk, cut: int, before: int
     cuts = [0, *(np.flatnonzero(~same[1:lines]) + 1).tolist(), lines]
     for first, end in pairwise(cuts):
         start, after = int(starts[first]), int(starts[end]) if end < lines else cut
-        name = chunk.text[start : chunk.text.index(b"\t", start)].decode("utf-8", "replace")
+        name = _first_column(text, start).decode("utf-8", "replace")
         places = chunk.place(start), chunk.place(after)
         runs.add(name, before + first + 1, places, positions[first:end], after - 1 - start)
+        runs.show(name, before + first + 1, end - first, text[start:after])
     return lines
+
+
+def _first_column(text: Bytes, start: int) -> bytes:
+    """What stands before the first tab of the line at *start*, which has one."""
+    size = 64
+    while b"\t" not in (found := text[start : start + size].tobytes()):
+        size *= 8
+    return found.partition(b"\t")[0]
 
 
 def _scan_lines(
@@ -290,7 +316,7 @@ def _scan_lines(
 
     *before* lines of the file lie before the chunk.
     """
-    text = np.frombuffer(chunk.text, np.uint8, cut)
+    text = chunk.raw[:cut]
     ends = np.flatnonzero(text == ord("\n"))
     starts = np.concatenate(([0], ends[:-1] + 1))
     _check_lines(path, header, text, starts, ends, before)
@@ -378,12 +404,18 @@ def _positions(path: Path, text: bytes, starts: Numbers, before: int) -> Numbers
     return positions
 
 
-def _scan_bcf(path: Path, chunk: Chunk, rest: Iterator[Chunk], runs: _Runs, loop: Any) -> Header:
+def _bcf_header(path: Path, chunk: Chunk, rest: Iterator[Chunk]) -> tuple[Header, Chunk]:
+    """The header, and the chunk from the first record on."""
     chunk = _at_least(path, chunk, rest, BCF_HEADER)
-    end = BCF_HEADER + struct.unpack_from("<I", chunk.text, 5)[0]
+    end = BCF_HEADER + struct.unpack_from("<I", chunk.raw.data, 5)[0]
     chunk = _at_least(path, chunk, rest, end)
-    header = parse_header(path, chunk.text[BCF_HEADER:end].rstrip(b"\0"))
-    chunk, done = chunk.keep_from(end), 0
+    return parse_header(path, chunk.raw[BCF_HEADER:end].tobytes().rstrip(b"\0")), chunk.keep_from(end)
+
+
+def _scan_bcf(
+    path: Path, header: Header, chunk: Chunk, rest: Iterator[Chunk], runs: _Runs, loop: Any
+) -> None:
+    done = 0
     while True:
         found = _read_places(loop, header, chunk, done, runs) if loop is not None else None
         used, records = found or _scan_records(path, header, chunk, done, runs)
@@ -392,13 +424,12 @@ def _scan_bcf(path: Path, chunk: Chunk, rest: Iterator[Chunk], runs: _Runs, loop
         if more is None:
             break
         chunk += more
-    if chunk.text:
+    if len(chunk.raw):
         raise InputError(path, "is cut off inside a record", RECOPY, f"record {done + 1}")
-    return header
 
 
 def _at_least(path: Path, chunk: Chunk, rest: Iterator[Chunk], length: int) -> Chunk:
-    while len(chunk.text) < length:
+    while len(chunk.raw) < length:
         more = next(rest, None)
         if more is None:
             raise InputError(path, "is cut off inside its header", RECOPY)
@@ -408,9 +439,10 @@ def _at_least(path: Path, chunk: Chunk, rest: Iterator[Chunk], length: int) -> C
 
 def _read_places(loop: Any, header: Header, chunk: Chunk, before: int, runs: _Runs) -> tuple[int, int] | None:
     """As `_scan_records`, by the compiled *loop*; None, and nothing done, where a record is malformed."""
-    most = len(chunk.text) // BCF_LEAST + 1
+    most = len(chunk.raw) // BCF_LEAST + 1
     starts, contigs, positions = (np.empty(most, np.int64) for _ in range(3))
-    records, used = map(int, loop(np.frombuffer(chunk.text, np.uint8), starts, contigs, positions))
+    raw = chunk.raw
+    records, used = map(int, loop(raw, starts, contigs, positions))
     if records < 0:
         return None
     changes = np.flatnonzero(contigs[1:records] != contigs[: max(0, records - 1)]) + 1
@@ -419,6 +451,7 @@ def _read_places(loop: Any, header: Header, chunk: Chunk, before: int, runs: _Ru
         name = header.contig_numbers.get(int(contigs[first]), "")
         places = chunk.place(start), chunk.place(after)
         runs.add(name, before + first + 1, places, positions[first:end], after - start)
+        runs.show(name, before + first + 1, end - first, raw[start:after])
     return used, records
 
 

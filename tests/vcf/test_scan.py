@@ -169,7 +169,7 @@ def test_stretches_cut_out_of_any_container_hold_the_same_text(texts: list[str],
             path = Path(name) / "x"
             path.write_bytes(packed)
             container = container_of(path)
-            chunk = Chunk(b"", ((0, (0, 0)),))
+            chunk = Chunk.of(b"", ((0, (0, 0)),))
             for piece in read_chunks(path, container):
                 chunk += piece
             assert chunk.text == text
