@@ -22,6 +22,18 @@ from goe_lake.query.beside import (
     value_of,
     windows_by_group,
 )
+from goe_lake.query.branches import (
+    Branch,
+    check_branches,
+    groups_apart,
+    has_columns,
+    in_own_names,
+    in_scope,
+    literals,
+    literals_of,
+    of_branch,
+    rows_of_columns,
+)
 from goe_lake.query.checks import check_joins, check_limit, group_keys, is_person
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
@@ -154,6 +166,8 @@ class Builder:
         node = right_as_left(node)
         written = node.copy()
         sources = self._sources(node, scope)
+        for alias in [alias for alias, rows in sources.items() if rows.several]:
+            check_branches(node, alias, sources)
         if kept_list(node, sources) is None:
             self._outer(node, sources)
         self._semi(node, sources)
@@ -163,6 +177,8 @@ class Builder:
             sources |= self._group_values(node, written, scope)
         sources |= self._of_rows(node, scope, sources, grouped=bool(persons) and not is_row_wise(node))
         self._nested(node, scope, sources)
+        if any(rows.several for rows in sources.values()):
+            return self._in_branches(node, sources)
         if persons:
             kept = kept_list(node, sources)
             if kept is not None:
@@ -171,22 +187,74 @@ class Builder:
                 node = joined_columns(qualify_in(expand_all(node), _schema(sources)))
                 with_names(node, names)
                 inner, outer = split_at_list(node, kept, sources)
-                built = {
-                    alias: Cte(exp.CTE(), {}, recursive=False, built=rows) for alias, rows in sources.items()
-                }
+                built = _built(sources)
                 groups = self.select(inner, built)
                 rows = sources[kept]
                 if not rows.listed:
                     rows = self._over_released(kept_rows(node, kept, rows.name_in_from(kept)), {kept: rows})
-                    built[kept] = Cte(exp.CTE(), {}, recursive=False, built=rows)
-                return self.select(
-                    outer, {**built, GROUPS: Cte(exp.CTE(), {}, recursive=False, built=groups)}
-                )
+                    built |= _built({kept: rows})
+                return self.select(outer, {**built, **_built({GROUPS: groups})})
             node, sources = self._take_lookups(node, sources)
             node, sources = self._take_lists(node, sources)
             node, sources = self._take_constants(node, sources)
             return self._over_persons(*self._written_out(node, sources))
         return self._over_released(node, sources)
+
+    def _in_branches(self, node: exp.Select, sources: Mapping[str, Rows]) -> Rows:
+        """A SELECT over rows of persons in several branches: one for each, and the union of their groups."""
+        alias = next(alias for alias, rows in sources.items() if rows.several)
+        if groups_by_person(node) or has_sets(node):
+            hint = "aggregate in each part by itself, and join or UNION ALL the groups"
+            message = "rows of persons in branches are grouped by a label or constant"
+            raise refusal(Code.ROWS_OF_PERSONS, next(iter(node.expressions)), message, hint)
+        names = unique(output_names(node))
+        check_joins(node, self.catalog, _by_person(sources))
+        node = joined_columns(qualify_in(expand_all(distinct_as_groups(node)), _schema(sources)))
+        with_names(node, names)
+        branches = self._branches(node, alias, sources)
+        if is_row_wise(node):
+            made = [self._of_branch(branch.of(node), branch) for branch in branches]
+            return replace(made[0], persons=None, branches=tuple(part for its in made for part in its.parts))
+        groups = groups_apart(node, alias, [branch.known for branch in branches])
+        rows: Rows | None = None
+        for branch in branches:
+            of_one = self._of_branch(branch.of(of_branch(groups, alias, branch.known)), branch)
+            rows = of_one if rows is None else self._under(rows, of_one)
+        assert rows is not None
+        node.set("from_", exp.From(this=named_table(str(rows.step), "_g")))
+        return self._over_released(node, {"_g": rows})
+
+    def _branches(self, node: exp.Select, alias: str, sources: Mapping[str, Rows]) -> list[Branch]:
+        """What the rows of *alias* are in each branch."""
+        rows = sources[alias]
+        rest = {name: its for name, its in sources.items() if name != alias}
+        if not rows.choices:
+            parts = [replace(rows, branches=(), persons=part) for part in rows.branches]
+            return [
+                Branch(literals(part), {**rest, alias: its})
+                for part, its in zip(rows.branches, parts, strict=True)
+            ]
+        found = []
+        for row in rows.choices:
+            own = qualify_in(in_own_names(row, node, alias), _schema(rest))
+            values = tuple(item.unalias() for item in own.expressions)
+            found.append(Branch(literals_of(rows.columns, values), rest, (alias, rows.columns, values)))
+        return found
+
+    def _of_branch(self, select: exp.Select, branch: Branch) -> Rows:
+        tables = {name: rows.table for name, rows in branch.sources.items() if rows.table is not None}
+        scope = {
+            name: Cte(exp.CTE(), {}, recursive=False, built=rows) for name, rows in branch.sources.items()
+        }
+        return self.select(in_scope(select, tables), scope)
+
+    def _under(self, upper: Rows, lower: Rows) -> Rows:
+        """The rows of *lower* under those of *upper*."""
+        assert upper.step is not None
+        assert lower.step is not None
+        return self.add(
+            SetStep(self._name(), "UNION", False, upper.step, lower.step, upper.columns, upper.units)
+        )
 
     def add(self, step: Step) -> Rows:
         """Take *step*, and return its rows."""
@@ -233,11 +301,14 @@ class Builder:
         if rows.by_person is not None:
             query = renamed(self.persons[rows.by_person], columns)
             return Rows(columns, rows.units, by_person=self._named_query(query))
-        if rows.persons is not None:
-            select = rows.persons.copy()
-            for item, name in zip(select.expressions, columns, strict=True):
-                item.set("alias", exp.to_identifier(name, quoted=True))
-            return Rows(columns, rows.units, persons=select)
+        if rows.parts:
+            parts = [part.copy() for part in rows.parts]
+            for part in parts:
+                for item, name in zip(part.expressions, columns, strict=True):
+                    item.set("alias", exp.to_identifier(name, quoted=True))
+            if rows.persons is not None:
+                return Rows(columns, rows.units, persons=parts[0])
+            return Rows(columns, rows.units, branches=tuple(parts))
         shown = [
             exp.alias_(exp.column(exp.to_identifier(old, quoted=True), table="_r"), new, quoted=True)
             for old, new in zip(rows.columns, columns, strict=True)
@@ -269,6 +340,10 @@ class Builder:
         if pivots:
             return self._pivot(item, pivots, scope)
         columns = _alias_columns(item)
+        if isinstance(item, exp.Values) and has_columns(item):
+            choices = rows_of_columns(item)
+            names = (*columns, *(f"col{place}" for place in range(len(columns), len(choices[0]))))
+            return Rows(names, tuple("" for _ in names), choices=choices)
         if isinstance(item, exp.Values) or (
             isinstance(item, exp.Table) and isinstance(item.this, exp.GenerateSeries)
         ):
@@ -305,12 +380,12 @@ class Builder:
         rows = self._source(bare, scope)
         if len(pivots) != 1:
             raise refusal(Code.NOT_IN_SUBSET, item, "there are two PIVOTs", "write one in a nested query")
-        if rows.personal:
-            hint = "count or average by the columns first, then PIVOT the groups"
-            raise refusal(Code.ROWS_OF_PERSONS, item, "PIVOT stands over rows about persons", hint)
-        assert rows.step is not None
+        if rows.personal and not (pivots[0].args.get("unpivot") or pivots[0].args.get("group")):
+            hint = "name what stays: PIVOT (… FOR sex IN ('F', 'M') GROUP BY country)"
+            raise refusal(Code.ROWS_OF_PERSONS, item, "PIVOT without GROUP BY has a row a person", hint)
+        name = rows.table or "_pivot"
         source = Cte(exp.CTE(this=exp.select("*")), {}, recursive=False, built=rows)
-        return self.query(pivoted(pivots[0], rows.columns, "_pivot"), {"_pivot": source})
+        return self.query(pivoted(pivots[0], rows.columns, name), {name: source})
 
     # ------------------------------------------------------------------ nested queries in expressions
 
@@ -385,6 +460,9 @@ class Builder:
         if not any(source.personal for source in sources.values()):
             hint = "ask for persons in a SELECT of its own"
             raise refusal(Code.NESTED_QUERY, at, "released rows are compared with rows about persons", hint)
+        if rows.several:
+            hint = "ask of each part: sample_id IN (…) OR sample_id IN (…)"
+            raise refusal(Code.NESTED_QUERY, at, "a nested query has rows of persons in branches", hint)
         query = self._as_query(rows, at)
         if None not in query.columns.values():
             hint = "write sample_id IN (SELECT sample_id FROM …)"
@@ -604,10 +682,7 @@ class Builder:
             if rows is None:
                 rows = made
                 continue
-            assert rows.step is not None
-            assert made.step is not None
-            step = SetStep(self._name(), "UNION", False, rows.step, made.step, rows.columns, rows.units)
-            rows = self.add(step)
+            rows = self._under(rows, made)
         assert rows is not None
         return self._above_sets(node, rows, order, further)
 
@@ -831,14 +906,17 @@ class Builder:
                 Code.NOT_IN_SUBSET, node, f"{node.key} ALL is not answered", f"write {node.key.upper()}"
             )
         parts = [self.query(part, scope) for part in (node.this, node.expression)]
-        for rows, part in zip(parts, (node.this, node.expression), strict=True):
-            if rows.personal:
-                hint = "aggregate in each part"
-                raise refusal(Code.ROWS_OF_PERSONS, part, f"{node.key} of rows about persons", hint)
         left, right = parts
         if len(left.columns) != len(right.columns):
             message = f"the parts have {len(left.columns)} and {len(right.columns)} columns"
             raise refusal(Code.TYPES, node, message, "give both the same columns")
+        if left.parts and right.parts and isinstance(node, exp.Union) and not distinct:
+            lower = self._renamed(right, left.columns, node)
+            return replace(left, persons=None, branches=(*left.parts, *lower.parts))
+        for rows, part in zip(parts, (node.this, node.expression), strict=True):
+            if rows.personal:
+                hint = "aggregate in each part; UNION ALL may stand over plain columns of persons"
+                raise refusal(Code.ROWS_OF_PERSONS, part, f"{node.key} of rows about persons", hint)
         assert left.step is not None
         assert right.step is not None
         for rows in parts:
@@ -875,6 +953,11 @@ class Builder:
         own = exp.to_identifier(name, quoted=True).sql(DIALECT)
         text = f"WITH RECURSIVE {own}({listed}) AS ({body.sql(DIALECT)}) SELECT * FROM {own}"
         return self.add(PlainStep(self._name(), text, frozenset(reads), names, tuple("" for _ in names)))
+
+
+def _built(sources: Mapping[str, Rows]) -> dict[str, Cte]:
+    """*sources* as WITH queries that are there already."""
+    return {alias: Cte(exp.CTE(), {}, recursive=False, built=rows) for alias, rows in sources.items()}
 
 
 def _is_lookup(rows: Rows) -> bool:

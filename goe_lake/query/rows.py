@@ -19,7 +19,8 @@ class Rows:
     *persons* is a SELECT in full names that projects and filters rows about persons; *table* is the
     table of the contract that the name stands for; *by_person* names a query of one row a person, and
     *single* tells that there is exactly one row. *listed* are the rows themselves where they are constants;
-    *looked_up* tells that they are what an earlier round releases, and perhaps none.
+    *looked_up* tells that they are what an earlier round releases, and perhaps none. *branches* are SELECTs
+    as *persons* is one, of rows of persons under each other, and *choices* rows of columns of persons.
     """
 
     columns: tuple[str, ...]
@@ -30,11 +31,23 @@ class Rows:
     single: bool = False
     by_person: str | None = None
     listed: tuple[Row, ...] = ()
+    branches: tuple[exp.Select, ...] = ()
+    choices: tuple[Row, ...] = ()
     looked_up: bool = False
 
     def name_in_from(self, alias: str) -> str:
         """What a FROM that reads the rows as *alias* calls them."""
         return self.table or self.step or self.by_person or f"p_{alias}"
+
+    @property
+    def several(self) -> bool:
+        """Whether a person may have a row in each of several branches."""
+        return bool(self.branches or self.choices)
+
+    @property
+    def parts(self) -> tuple[exp.Select, ...]:
+        """The plain rows about persons, branch by branch."""
+        return self.branches or ((self.persons,) if self.persons is not None else ())
 
     @property
     def personal(self) -> bool:

@@ -120,6 +120,25 @@ def _any(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _of_several(node: exp.Expr) -> exp.Expr:
+    """`sample_id IN (a UNION b)` as `sample_id IN (a) OR sample_id IN (b)`; INTERSECT and EXCEPT likewise."""
+    query = node.args.get("query")
+    inner = query.this if isinstance(query, exp.Subquery) else query
+    person = isinstance(node.this, exp.Column) and node.this.name.lower() == "sample_id"
+    if not person or not isinstance(inner, exp.SetOperation):
+        return node
+    if any(inner.args.get(name) for name in ("order", "limit", "offset", "with_")):
+        return node
+    one, other = (
+        _of_several(exp.In(this=node.this.copy(), query=exp.Subquery(this=part.copy())))
+        for part in (inner.this.unnest(), inner.expression.unnest())
+    )
+    if isinstance(inner, exp.Union):
+        return exp.Paren(this=exp.Or(this=one, expression=other))
+    second = other if isinstance(inner, exp.Intersect) else exp.Not(this=other)
+    return exp.Paren(this=exp.And(this=one, expression=second))
+
+
 def _contains(node: exp.Expr) -> exp.Expr:
     """`list_contains([a, b], x)` of constants as `x IN (a, b)`."""
     listed, value = node.this, node.expression
@@ -127,6 +146,16 @@ def _contains(node: exp.Expr) -> exp.Expr:
     if constant and all(isinstance(item, exp.Literal) for item in listed.expressions):
         return exp.In(this=value.copy(), expressions=[item.copy() for item in listed.expressions])
     return node
+
+
+def _lateral(node: exp.Expr) -> exp.Expr:
+    """`LATERAL (VALUES (s.a), (s.b)) v(x)` as VALUES, which read the tables beside it without the word."""
+    inner = node.this.this if isinstance(node.this, exp.Subquery) else None
+    if not isinstance(inner, exp.Values) or node.args.get("outer") or node.args.get("view"):
+        return node
+    values = inner.copy()
+    values.set("alias", node.args["alias"].copy())
+    return values
 
 
 def _bins(node: exp.Expr) -> exp.Expr:
@@ -194,8 +223,10 @@ def _explode(node: exp.Expr) -> exp.Expr:
 
 _RULES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]] = {
     exp.EQ: _any,
+    exp.In: _of_several,
     exp.ArrayContains: _contains,
     exp.Anonymous: _bins,
+    exp.Lateral: _lateral,
     exp.Left: lambda node: exp.Substring(
         this=node.this.copy(), start=exp.Literal.number(1), length=node.expression.copy()
     ),

@@ -35,6 +35,13 @@ ATTACKS = {
         f"SELECT s.sex, count(g.sample_id), sum(g.dosage) FROM samples s LEFT JOIN genotypes g ON g.sample_id = s.sample_id AND g.variant_id = '{RARE}' GROUP BY s.sex",
         f"SELECT g.dosage, count(*) FROM samples s LEFT JOIN genotypes g ON g.sample_id = s.sample_id AND g.variant_id = '{COMMON}' WHERE s.{PERSON} GROUP BY g.dosage",
     ),
+    "branches": (
+        f"SELECT v.name, sum(v.value), count(*) FROM samples s, (VALUES ('bmi', s.bmi), ('ldl', s.ldl)) v(name, value) WHERE s.{PERSON} GROUP BY v.name",
+        "SELECT v.name, count(*) FROM samples s, (VALUES ('bmi', s.bmi), ('ldl', s.ldl)) v(name, value) WHERE v.value > 60 GROUP BY v.name",
+        f"WITH u AS (SELECT 'all' AS who, ldl FROM samples WHERE ldl > 9 UNION ALL SELECT 'others', ldl FROM samples WHERE ldl > 9 AND NOT {PERSON}) SELECT who, count(*) FROM u GROUP BY who",
+        "FROM samples PIVOT (count(*) FOR birth_year IN (1903, 1950) GROUP BY country)",
+        f"SELECT count(*) FROM samples WHERE sample_id IN (SELECT sample_id FROM samples WHERE {PERSON} AND bmi > 60 UNION SELECT sample_id FROM scores WHERE score > 4)",
+    ),
     "another_spelling": (
         "SELECT histogram(bmi, [61, 62]) FROM samples",
         f"SELECT sex, histogram(ldl, range(0, 12, 1)) FILTER ({PERSON}) FROM samples GROUP BY sex",
