@@ -15,10 +15,10 @@ quantile: cells.q2 continuous 3/4 of cells2
 final: SELECT ([q0, q1, q2])[2] AS "m" FROM cells
 ---
 -- title: an element that is chosen by a column
-SELECT l[n] AS x FROM (SELECT list(n) AS l, count(*) AS n FROM (SELECT country, count(*) AS n FROM samples GROUP BY country) AS c) AS d
+SELECT l[n] AS x FROM (SELECT list(n ORDER BY n) AS l, count(*) AS n FROM (SELECT country, count(*) AS n FROM samples GROUP BY country) AS c) AS d
 -- =>
 release: rows (samples) keys (samples.country: labels) measures (rows as m0)
-final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT ARRAY_AGG(c.n) AS "l", COUNT(*) AS "n" FROM s1 AS c) SELECT LIST_EXTRACT(d.l, d.n) AS "x" FROM s2 AS d
+final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT ARRAY_AGG(c.n ORDER BY c.n) AS "l", COUNT(*) AS "n" FROM s1 AS c) SELECT LIST_EXTRACT(d.l, d.n) AS "x" FROM s2 AS d
 ---
 -- title: = ANY and list_contains are IN
 SELECT count(*) AS n FROM samples WHERE country = ANY(['EE', 'FI']) AND list_contains(['F'], sex)
