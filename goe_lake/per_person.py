@@ -66,6 +66,6 @@ def _summed(output: Output, column: Column) -> Column:
 
 
 def places(number: Decimal) -> int:
-    """The decimal places of *number*."""
-    exponent = number.normalize().as_tuple().exponent
+    """The decimal places of *number*; of 0 those that it is written with."""
+    exponent = (number.normalize() if number else number).as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0

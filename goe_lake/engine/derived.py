@@ -38,8 +38,8 @@ from goe_lake.release import (
     conjuncts,
 )
 
-#: How many sub-aggregates a session keeps.
-MOST_KEPT: Final = 16
+#: How many sub-aggregates a session keeps, each with less of its parts counted too.
+MOST_KEPT: Final = 64
 #: Decimal places that a DECIMAL of 38 digits has room for beside the digits of a sum.
 MOST_DECIMALS: Final = 9
 
@@ -71,11 +71,11 @@ def _made_of_whole(part: PerPerson, name: str, session: Session) -> Derived | No
     if part.constant:
         return _made_constant(part.constant, _made(replace(part, constant=()), session), name, session)
     if part.listed_only:
-        whole = session.derived.get(_made(replace(part, listed_only=False), session))
-        if whole is not None and whole.listed:
-            table = identifier(per_person_name(replace(part, listed_only=False)))
-            session.connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS FROM {table}")
-            return whole
+        whole = _made(replace(part, listed_only=False), session)
+        if session.derived[whole].listed:
+            copied = f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS FROM {identifier(whole)}"
+            session.connection.execute(copied)
+            return session.derived[whole]
     return None
 
 
@@ -312,7 +312,7 @@ class _Maker:
             return whole, f"{word}(a{place}) FILTER ({kept})"
         added = f"q{place}::HUGEINT * n"
         if output.weights:
-            step = min(Decimal(1).scaleb(-places(factor)) for factor in _factors(output))
+            step = min(Decimal(1).scaleb(-places(weight.factor)) for weight in output.weights)
             factors = ", ".join(f"({int(factor / step)})::HUGEINT" for factor in _factors(output))
             added = f"{added} * ([{factors}])[i{place} + 1]"
         total = f"sum({added}) FILTER ({kept})" if numeric else "NULL::HUGEINT"

@@ -17,6 +17,7 @@ from goe_lake.disclosure.effects import LeftOut, Path, paths
 from goe_lake.engine.filters import Filters, Grower
 from goe_lake.engine.folding import TRUTHS, joined
 from goe_lake.engine.relation import Reading
+from goe_lake.per_person import places
 from goe_lake.release import Call, Expr, Output, PerPerson, Weight, conjuncts, digest_of, fixed_columns
 
 #: The kinds of parts: a column that is nearly the same for everybody, weights that few carry, a part of a
@@ -136,8 +137,11 @@ class Parts:
     def _output(self, output: Output, trees: Mapping[int, LeftOut], state: State) -> Output:
         if Step(WEIGHTS, output.name) in state:
             few = self.few[output.name]
+            # with as many places as before, so that the column keeps its type
             weights = (
-                Weight(weight.where, Decimal(0)) if weight.factor in few else weight
+                Weight(weight.where, Decimal(0).scaleb(-places(weight.factor)))
+                if weight.factor in few
+                else weight
                 for weight in output.weights
             )
             output = replace(output, weights=tuple(weights))

@@ -83,7 +83,12 @@ def _release(plan: Plan, place: int, why_open: str | None) -> Iterator[str]:
 
 
 def _has_conditions(release: Release) -> bool:
-    """Whether a condition, a filter or a computed key of it reads what is not public, and may be left out."""
+    """Whether a condition, a filter or a computed key of it reads what is not public, and may be left out.
+
+    So may parts of a query of one row a person.
+    """
+    if release.relation.derived:
+        return True
     tables = {scan.alias: scan.table for scan in release.relation.scans}
     keys = [key.expression for key in release.keys if not isinstance(key.expression, ColumnRef)]
     filters = [measure.where for measure in release.measures if measure.where is not None]

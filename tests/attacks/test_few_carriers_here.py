@@ -25,6 +25,7 @@ ATTACKS = (
     f"SELECT country, count_if(x > 0), count_if(x = 0), count(*) FROM samples JOIN (SELECT sample_id, max(dosage) AS x FROM genotypes WHERE {RARE} GROUP BY 1) b USING (sample_id) GROUP BY ALL",
     f"SELECT country, a.dosage, b.dosage, count(*) FROM samples JOIN genotypes a USING (sample_id) JOIN genotypes b USING (sample_id) WHERE a.variant_id = 'chr1-1000-A-C' AND b.{RARE} GROUP BY ALL",
     f"SELECT country, floor(x / 1000) AS k, count(*) FROM samples JOIN (SELECT sample_id, sum({DIGITS}) AS x FROM genotypes GROUP BY 1) b USING (sample_id) GROUP BY ALL",
+    f"SELECT country, x, count(*) FROM samples JOIN (SELECT sample_id, sum(dosage * CASE WHEN {RARE} THEN 0.001 ELSE 0 END) AS x FROM genotypes GROUP BY 1) b USING (sample_id) GROUP BY ALL",
     f"SELECT country, count_if(x IN (1, 2)), count_if(y IN (1, 2)) FROM samples JOIN (SELECT sample_id, sum({DIGITS}) AS x, sum(dosage) FILTER (variant_id = 'chr1-1000-A-C') AS y FROM genotypes GROUP BY 1) b USING (sample_id) GROUP BY country",
     f"SELECT country, count_if(a + 10 * b IN (1, 2)), count_if(a > 0) FROM samples JOIN (SELECT sample_id, max(dosage) FILTER (variant_id = 'chr1-1000-A-C') AS a, max(dosage) FILTER ({RARE}) AS b FROM genotypes GROUP BY 1) x USING (sample_id) GROUP BY country",
     f"SELECT country, sex, count(*) FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM genotypes WHERE {RARE} AND dosage > 0) GROUP BY ALL",
