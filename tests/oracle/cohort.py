@@ -14,17 +14,21 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 PURPOSE = "demo"
-COUNTRIES = ("EE", "FI", "FI", "LV")
+COUNTRIES = ("EE", "FI", "FI", "LV", "SE")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One cohort: *k* is the threshold of its nodes, None where protection is off."""
+    """One cohort: *k* is the threshold of its nodes, None where protection is off.
+
+    *weights* are how persons are spread over nodes; they follow from the seed where there are none.
+    """
 
     seed: int
     k: int | None = None
     persons: int = 30
     nodes: int = 2
+    weights: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,19 @@ def shapes(k: st.SearchStrategy[int | None], pool: int) -> st.SearchStrategy[Sha
     return st.builds(shape_of, st.integers(0, pool - 1), k)
 
 
+@st.composite
+def spread_shapes(draw: st.DrawFn, k: int | None, nodes: tuple[int, int], persons: tuple[int, int]) -> Shape:
+    """Shapes of any cohort, of which persons are spread over nodes in any proportion."""
+    count = draw(st.integers(*nodes))
+    weights = draw(st.lists(st.integers(1, 6), min_size=count, max_size=count))
+    return Shape(draw(st.integers(0, 10**6)), k, draw(st.integers(*persons)), count, tuple(weights))
+
+
+def has_one_sample_a_person(shape: Shape) -> bool:
+    """Whether nobody of the cohort has several samples."""
+    return not _Writer(shape, Path()).twins
+
+
 def shape_of(seed: int, k: int | None) -> Shape:
     """The shape number *seed*: all numbers of nodes occur among any four in a row."""
     chance = random.Random(f"shape {seed}")
@@ -139,6 +156,7 @@ class _Writer:
         persons = [self.person(number) for number in range(self.shape.persons)]
         # how persons are spread over nodes: even, or most of them at one
         weights = [self.chance.choice((1, 1, 1, 4)) for _ in range(self.shape.nodes)]
+        weights = list(self.shape.weights) or weights
         spread: list[list[Person]] = [[] for _ in weights]
         for place, person in enumerate(persons):
             spread[

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, TypeAlias
 
 from hypothesis import HealthCheck, given, settings
@@ -14,9 +15,16 @@ from hypothesis import strategies as st
 import goe_lake
 from goe_lake.engine.sites import KEY
 from goe_lake.federation import Federation
-from tests.oracle.cohort import PURPOSE, NodeFiles, shape_of, write_cohort
+from tests.oracle.cohort import (
+    PURPOSE,
+    NodeFiles,
+    Shape,
+    has_one_sample_a_person,
+    spread_shapes,
+    write_cohort,
+)
 from tests.oracle.pooled import Site, pool
-from tests.properties.worlds import World, Worlds, build
+from tests.properties.worlds import World, build
 
 K = 3
 #: More alleles reach this in all nodes together, and in none of them.
@@ -26,9 +34,17 @@ JOINED = "genotypes g JOIN samples s ON g.sample_id = s.sample_id"
 Key: TypeAlias = tuple[Any, ...]
 
 
-#: Seeds of cohorts over three and four nodes.
-SEEDS = (2, 3, 6, 7, 10, 11)
-calm = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+#: Cohorts are built, so that there are fewer of them than of other examples; each is asked several times.
+COHORTS = max(3, settings.default.max_examples // 6)
+QUESTIONS = 6
+calm = settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=COHORTS
+)
+
+
+def cohorts(k: int) -> st.SearchStrategy[Shape]:
+    """Any small cohort over three to five nodes; several samples of a person are not sealed."""
+    return spread_shapes(k, (3, 5), (40, 120)).filter(has_one_sample_a_person)
 
 
 @dataclass(frozen=True)
@@ -105,18 +121,19 @@ def remainder(own: Mapping[Key, Key], behind: Mapping[Key, Key], cell: Key, plac
     return hiding, contributors
 
 
-def test_sealed_sums_are_the_pooled_ones_and_leave_nothing_small(worlds: Worlds):
+def test_sealed_sums_are_the_pooled_ones_and_leave_nothing_small(tmp_path: Path):
     """What is told equals the pooled rows and rests on k; and so does what open cells leave of it."""
     told = rescued = 0
 
     @calm
-    @given(data=st.data(), seed=st.sampled_from(SEEDS))
-    def laws(data: st.DataObject, seed: int) -> None:
+    @given(data=st.data(), shape=cohorts(K))
+    def laws(data: st.DataObject, shape: Shape) -> None:
         nonlocal told, rescued
-        world = worlds.world(shape_of(seed, K))
+        world = build(write_cohort(shape, Path(mkdtemp(dir=tmp_path))))
         federation = goe_lake.open_federation([node.toml for node in world.nodes], project=PURPOSE)
-        told_here, rescued_here = check(world, federation, data.draw(questions(world)))
-        told, rescued = told + told_here, rescued + rescued_here
+        for _ in range(QUESTIONS):
+            told_here, rescued_here = check(world, federation, data.draw(questions(world)))
+            told, rescued = told + told_here, rescued + rescued_here
 
     laws()
     # some cells are told although a country withholds its part
@@ -138,8 +155,12 @@ def carriers(nodes: tuple[NodeFiles, ...]) -> dict[Site, int]:
 def test_a_round_lists_what_the_files_hold(tmp_path: Path):
     """Exactly the alleles that k persons of all files carry; and both laws hold at them too."""
     found = told = 0
-    for seed in SEEDS:
-        nodes = write_cohort(shape_of(seed, K_OF_ROUNDS), tmp_path / str(seed))
+
+    @calm
+    @given(shape=cohorts(K_OF_ROUNDS))
+    def law(shape: Shape) -> None:
+        nonlocal found, told
+        nodes = write_cohort(shape, Path(mkdtemp(dir=tmp_path)))
         before = build(nodes)
         federation = goe_lake.open_federation([node.toml for node in nodes], project=PURPOSE)
         expected = {site for site, count in carriers(nodes).items() if count >= K_OF_ROUNDS}
@@ -151,6 +172,8 @@ def test_a_round_lists_what_the_files_hold(tmp_path: Path):
         world = World(nodes, federation, pool(nodes, now))
         by_site = Question(tuple(f"g.{name}" for name in SITE), JOINED, ALLELES)
         told += check(world, federation, by_site, K_OF_ROUNDS)[0]
+
+    law()
     assert found > 3
     assert told > 10
 
