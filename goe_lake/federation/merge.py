@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -24,6 +24,9 @@ from goe_lake.release import (
     lower_column,
     withheld_column,
 )
+
+#: Nodes in one word of a set; the sign is left out.
+BITS: Final = 63
 
 
 @dataclass(frozen=True)
@@ -51,32 +54,107 @@ def merge(
     combinations of *domain* have a row even where no node named them. Rows are in the order of the keys.
     """
     keys = [key.name for key in release.keys]
-    _load(release, parts, connection)
+    _load(parts, connection)
     groups = f"SELECT DISTINCT {', '.join(keys)} FROM answered" if keys else "SELECT 1 AS one"
     if keys and domain:
         connection.register("domain", combinations_table(keys, domain))
         groups = f"{groups} UNION SELECT * FROM domain"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE groups AS {groups}")
-    _load_expected(keys, parts, connection)
-    join = " AND ".join([*(f"a.{key} IS NOT DISTINCT FROM e.{key}" for key in keys), "a.node = e.node"])
-    columns = [f"e.{key}" for key in keys]
+    labels = sorted({key for part in parts for key in part.domain.keys if key in keys})
+    _load_possible(labels, parts, connection)
+    nodes = Nodes.of(parts)
     one_sample = all(part.description.one_sample_a_person for part in parts)
+    told, columns = list[str](), [f"g.{key}" for key in keys]
     for measure in release.measures:
-        bounded_above = at_most_one_a_person(measure, release, one_sample=one_sample)
-        told = _in_all(parts, lower_column(measure.name))
-        marked = _in_all(parts, approx_column(measure.name))
-        bounded_below = never_negative(measure, release, catalog)
-        columns += _measure_columns(measure, bounded_below, bounded_above, told, marked)
-    columns.append("coalesce(bool_or(a.node IS NOT NULL), FALSE) AS shown" if keys else "TRUE AS shown")
-    group = f" GROUP BY {', '.join(f'e.{key}' for key in keys)}" if keys else ""
-    order = f" ORDER BY {', '.join(f'{key} NULLS LAST' for key in keys)}" if keys else ""
+        bounds = Bounds(
+            never_negative(measure, release, catalog),
+            at_most_one_a_person(measure, release, one_sample=one_sample),
+            _in_all(parts, lower_column(measure.name)),
+        )
+        approx = _in_all(parts, approx_column(measure.name))
+        told += _told_columns(measure, bounds, approx)
+        columns += _measure_columns(measure, bounds, nodes)
+    columns.append("t.one IS NOT NULL AS shown" if keys else "TRUE AS shown")
+    group = f" GROUP BY {', '.join(f'a.{key}' for key in keys)}" if keys else ""
+    order = f" ORDER BY {', '.join(f'g.{key} NULLS LAST' for key in keys)}" if keys else ""
+    named = [f"a.{key}" for key in keys]
+    # what a node that cannot have the group says of it is not heard
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE merged AS SELECT {', '.join(columns)} "
-        f"FROM expected e LEFT JOIN answered a ON {join}{group}{order}"
+        f"CREATE OR REPLACE TEMP TABLE told AS "
+        f"SELECT {', '.join([*named, '1 AS one', *nodes.masks('a.node', 'telling'), *told])} "
+        f"FROM answered a JOIN possible p ON {_same(labels, 'a', 'p', 'a.node = p.node')}{group}"
+    )
+    possible = ", ".join([*labels, *nodes.masks("node", "hiding", "hidden > 0")])
+    by = f" GROUP BY {', '.join(labels)}" if labels else ""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE merged AS SELECT {', '.join(columns)} FROM groups g "
+        # a node that can have no row counts as an empty part, so that the one row stays
+        f"{'JOIN' if keys else 'LEFT JOIN'} (SELECT {possible} FROM possible{by}) h "
+        f"ON {_same(labels, 'g', 'h')} LEFT JOIN told t ON {_same(keys, 'g', 't')}{order}"
     )
 
 
-def _load(release: Release, parts: Sequence[Part], connection: duckdb.DuckDBPyConnection) -> None:
+@dataclass(frozen=True)
+class Nodes:
+    """Sets of nodes as SQL, in words of 63 bits; *hidden* is how many persons each may hide in a group."""
+
+    hidden: tuple[int, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Nodes:
+        """The nodes of *parts*."""
+        return cls(tuple(_hidden(part) for part in parts))
+
+    @property
+    def words(self) -> range:
+        """The numbers of the words."""
+        return range(-(-len(self.hidden) // BITS))
+
+    def masks(self, node: str, name: str, condition: str = "TRUE") -> list[str]:
+        """Aggregates of the set *name* of the nodes numbered *node*, of rows for which *condition* holds."""
+        return [
+            f"bit_or(CASE WHEN {condition} AND {node} // {BITS} = {word} "
+            f"THEN 1::BIGINT << ({node} % {BITS}) ELSE 0 END) AS {name}{word}"
+            for word in self.words
+        ]
+
+    def missing(self, word: int) -> str:
+        """SQL of the nodes that may hide persons in a group, and do not name it."""
+        return f"(coalesce(h.hiding{word}, 0) & ~coalesce(t.telling{word}, 0))"
+
+    @property
+    def some_missing(self) -> str:
+        """SQL of whether there are such nodes."""
+        return f"({' OR '.join(f'{self.missing(word)} <> 0' for word in self.words)})"
+
+    @property
+    def most_hidden(self) -> str:
+        """SQL of how many persons these may hide together."""
+        each = (
+            f"{hidden} * (({self.missing(place // BITS)} >> {place % BITS}) & 1)"
+            for place, hidden in enumerate(self.hidden)
+            if hidden
+        )
+        return f"({' + '.join(['0', *each])})::HUGEINT"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is known of a measure's parts: that none is *below* 0, that a person adds at most 1 (*above*).
+
+    *told* is the column of opened cells with a lower bound.
+    """
+
+    below: bool
+    above: bool
+    told: str | None
+
+
+def _hidden(part: Part) -> int:
+    return part.description.min_persons - 1 if part.description.protects else 0
+
+
+def _load(parts: Sequence[Part], connection: duckdb.DuckDBPyConnection) -> None:
     """Fill `answered`: every node's cells, numbered by node."""
     tables = [
         part.answer.cells.append_column(
@@ -90,19 +168,27 @@ def _load(release: Release, parts: Sequence[Part], connection: duckdb.DuckDBPyCo
     connection.unregister("incoming")
 
 
-def _load_expected(keys: list[str], parts: Sequence[Part], connection: duckdb.DuckDBPyConnection) -> None:
-    """Fill `expected`: each group with each node that can have it, and how many persons it may hide there."""
-    pieces = []
-    for place, part in enumerate(parts):
-        hidden = part.description.min_persons - 1 if part.description.protects else 0
-        columns = ", ".join([*(f"g.{key}" for key in keys), f"{place} AS node", f"{hidden} AS hidden"])
-        pieces.append(f"SELECT {columns} FROM groups g WHERE {_possible(place, part.domain, connection)}")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE expected AS {' UNION ALL '.join(pieces)}")
-    if not keys:
-        # a node that can have no row counts as an empty part, so that the one row stays
-        connection.execute(
-            "INSERT INTO expected SELECT -1 AS node, 0 AS hidden WHERE NOT EXISTS (SELECT 1 FROM expected)"
-        )
+def _load_possible(
+    labels: Sequence[str], parts: Sequence[Part], connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Fill `possible`: which node can have which combination of *labels*, and how many persons it may hide.
+
+    Keys whose values nobody lists are left out: sites are many, and any node can have each.
+    """
+    named = ", ".join(labels)
+    source = f"(SELECT DISTINCT {named} FROM groups)" if labels else "(SELECT 1)"
+    pieces = [
+        f"SELECT {', '.join([*labels, f'{place} AS node', f'{_hidden(part)} AS hidden'])} "
+        f"FROM {source} g WHERE {_possible(place, part.domain, connection)}"
+        for place, part in enumerate(parts)
+    ]
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE possible AS {' UNION ALL '.join(pieces)}")
+
+
+def _same(keys: Sequence[str], one: str, other: str, *further: str) -> str:
+    """SQL of whether two rows have the same *keys*."""
+    same = [f"{one}.{key} IS NOT DISTINCT FROM {other}.{key}" for key in keys]
+    return " AND ".join([*same, *further]) or "TRUE"
 
 
 def _possible(place: int, domain: Domain, connection: duckdb.DuckDBPyConnection) -> str:
@@ -116,8 +202,7 @@ def _possible(place: int, domain: Domain, connection: duckdb.DuckDBPyConnection)
     connection.register("listed", combinations_table(domain.keys, domain.combinations))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE domain{place} AS SELECT * FROM listed")
     connection.unregister("listed")
-    on = " AND ".join(f"d.{key} IS NOT DISTINCT FROM g.{key}" for key in domain.keys)
-    return f"EXISTS (SELECT 1 FROM domain{place} d WHERE {on})"
+    return f"EXISTS (SELECT 1 FROM domain{place} d WHERE {_same(domain.keys, 'd', 'g')})"
 
 
 def combinations_table(keys: Sequence[str], combinations: Iterable[Combination]) -> pa.Table:
@@ -135,29 +220,30 @@ def _in_all(parts: Sequence[Part], name: str) -> str | None:
     return name if all(name in part.answer.cells.column_names for part in parts) else None
 
 
-def _measure_columns(
-    measure: Measure, bounded_below: bool, bounded_above: bool, told: str | None, marked: str | None
-) -> list[str]:
+def _told_columns(measure: Measure, bounds: Bounds, marked: str | None) -> list[str]:
+    """SQL of what the nodes that name a group tell of one measure; *marked* says where a part is `≈`."""
+    name = measure.name
+    return [
+        f"sum(a.{name})::HUGEINT AS {name}",
+        f"sum(a.{bounds.told})::HUGEINT AS {name}_told" if bounds.told else f"NULL::HUGEINT AS {name}_told",
+        f"coalesce(bool_or(a.{withheld_column(name)}), false) AS {name}_withheld",
+        f"coalesce(bool_or(a.{marked}), false) AS {name}_marked" if marked else f"false AS {name}_marked",
+    ]
+
+
+def _measure_columns(measure: Measure, bounds: Bounds, nodes: Nodes) -> list[str]:
     """SQL of one merged measure over the parts of a group.
 
-    A node without a row hides 0..k-1 persons; one whose value is withheld hides any number. *told* is the
-    column of opened cells with a lower bound, *marked* that of open ones that says where `≈` is.
+    A node without a row hides 0..k-1 persons; one whose value is withheld hides any number.
     """
     name = measure.name
-    missing = "a.node IS NULL AND e.hidden > 0"
-    withheld = f"coalesce(a.{withheld_column(name)}, false)"
-    held = f"coalesce(bool_or(({missing}) OR {withheld}), false)"
-    released = f"sum(a.{name})::HUGEINT"
-    value = f"coalesce({released}, 0)" if measure.function is not MeasureFunction.SUM else released
-    bound = f"{released}, sum(a.{told})::HUGEINT" if told is not None else released
-    lower = f"coalesce({bound}, 0)" if bounded_below else "NULL::HUGEINT"
+    withheld, approx = (f"coalesce(t.{name}_{what}, false)" for what in ("withheld", "marked"))
+    held = f"({nodes.some_missing} OR {withheld})"
+    value = f"coalesce(t.{name}, 0)" if measure.function is not MeasureFunction.SUM else f"t.{name}"
+    lower = f"coalesce(t.{name}, t.{name}_told, 0)" if bounds.below else "NULL::HUGEINT"
     upper = "NULL::HUGEINT"
-    if bounded_above:
-        hidden = f"coalesce(sum(e.hidden) FILTER ({missing}), 0)::HUGEINT"
-        upper = (
-            f"CASE WHEN NOT coalesce(bool_or({withheld}), false) THEN coalesce({released}, 0) + {hidden} END"
-        )
-    approx = f"coalesce(bool_or(a.{marked}), false)" if marked is not None else "false"
+    if bounds.above:
+        upper = f"CASE WHEN NOT {withheld} THEN coalesce(t.{name}, 0) + {nodes.most_hidden} END"
     # what was computed without a condition bounds nothing
     return [
         f"CASE WHEN NOT {held} THEN {value} END AS {name}",
