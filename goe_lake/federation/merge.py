@@ -89,7 +89,7 @@ def merge(
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE merged AS SELECT {', '.join(columns)} FROM groups g "
         # a node that can have no row counts as an empty part, so that the one row stays
-        f"{'JOIN' if keys else 'LEFT JOIN'} (SELECT {possible} FROM possible{by}) h "
+        f"{'JOIN' if keys else 'LEFT JOIN'} (SELECT {possible} FROM possible{by} HAVING count(*) > 0) h "
         f"ON {_same(labels, 'g', 'h')} LEFT JOIN told t ON {_same(keys, 'g', 't')}{order}"
     )
 
