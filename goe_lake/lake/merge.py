@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,7 +57,7 @@ class _Stream:
     """The rows of one batch on one contig, in order; *waiting* are those read and not yet taken."""
 
     def __init__(self, part: tuple[Path, Path] | None, height: int) -> None:
-        self._tables = _rows_of(*part, height) if part is not None else iter(())
+        self._tables = _one_ahead(_rows_of(*part, height)) if part is not None else iter(())
         self.waiting: pa.Table | None = None
         self._next = next(self._tables, None)
         self.fill()
@@ -89,6 +90,15 @@ class _Stream:
         taken = self.waiting.slice(0, count)
         self.waiting = self.waiting.slice(count) if count < len(self.waiting) else None
         return taken
+
+
+def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """*tables*, the next of which a thread reads while the last one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, tables, None)
+        while (table := following.result()) is not None:
+            following = thread.submit(next, tables, None)
+            yield table
 
 
 def _rows_of(calls: Path, sites: Path, height: int) -> Iterator[pa.Table]:

@@ -81,7 +81,7 @@ class Decoder:
     order: tuple[int, ...] | None
 
     def decode(self, first: int, records: int, raw: Text) -> Decoded:
-        """Read the unit *raw*."""
+        """Read the unit *raw*, surely so many *records*."""
         unit = table_of(self.units.parse(first, records, raw, self.limits), self.limits)
         state, starts = unit.lines.facts[:, STATE], np.append(unit.lines.facts[:, START], len(unit.raw))
         odd = ((line, unit.raw[starts[line] : starts[line + 1]]) for line in np.flatnonzero(state == ODD))
@@ -211,7 +211,9 @@ def _decode(decoder: Decoder, task: _Task, ahead: Future[Decoded] | None) -> Dec
     """The unit of *task*, perhaps decoded *ahead*; what went wrong then goes wrong again."""
     if ahead is not None and ahead.exception() is None:
         return ahead.result()
-    return decoder.decode(task.first, task.records, task.text())
+    raw = task.text()
+    decoder.units.check(task.records, raw)
+    return decoder.decode(task.first, task.records, raw)
 
 
 def _head(piece: Piece) -> bytes:

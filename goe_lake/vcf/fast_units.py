@@ -42,8 +42,14 @@ class Units(Protocol):
     def end_readable(self) -> bool:
         """See above."""
 
+    def check(self, records: int, raw: Text) -> None:
+        """Raise InputError where the bytes *raw* are not so many *records*: the file changed."""
+
     def parse(self, first: int, records: int, raw: Text, limits: Limits) -> Unit:
-        """The unit of the bytes *raw*, whose first record is number *first*; it has no table yet."""
+        """The unit of the bytes *raw*, surely so many *records*, of which *first* is the number of the first.
+
+        It has no table yet.
+        """
 
 
 class TextUnits:
@@ -66,11 +72,14 @@ class TextUnits:
         """See Units."""
         return self._known.end_readable
 
+    def check(self, records: int, raw: Text) -> None:
+        """See Units."""
+        if count_lines(raw) + (not _ends_line(raw)) != records:
+            raise _changed(self._path)
+
     def parse(self, first: int, records: int, raw: Text, limits: Limits) -> Unit:
         """See Units."""
-        text = raw if len(raw) and raw[-1] == ord("\n") else np.append(raw, np.uint8(ord("\n")))
-        if count_lines(text) != records:
-            raise _changed(self._path)
+        text = raw if _ends_line(raw) else np.append(raw, np.uint8(ord("\n")))
         lines = lines_for(records, len(text), limits)
         line = at = 0
         while True:
@@ -98,11 +107,14 @@ class RecordUnits:
         """See Units."""
         return self._known.end_readable
 
+    def check(self, records: int, raw: Text) -> None:
+        """See Units."""
+        if measure_records(raw)[0] != records:
+            raise _changed(self._path)
+
     def parse(self, first: int, records: int, raw: Text, limits: Limits) -> Unit:
         """See Units."""
-        found, shared = measure_records(raw)
-        if found != records:
-            raise _changed(self._path)
+        _, shared = measure_records(raw)
         # ID and alleles as text never need more room than what they are part of
         text = np.empty(shared + SLACK * records + SLACK, np.uint8)
         lines = lines_for(records, len(raw), limits)
@@ -131,6 +143,10 @@ def lines_for(records: int, size: int, limits: Limits) -> Lines:
         scratch=np.zeros(4 * GROUP, np.uint8),
         notes=np.zeros((3, NOTES), np.int64),
     )
+
+
+def _ends_line(raw: Text) -> bool:
+    return len(raw) > 0 and bool(raw[-1] == ord("\n"))
 
 
 def _changed(path: Path) -> InputError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from goe_lake.errors import InputError
 from goe_lake.lake import convert, plan
 from goe_lake.lake.progress import OneAtATime, Stopped
 from goe_lake.lake.worker import call_in_worker, end_idle_workers
+from goe_lake.lake_commands import build
+from goe_lake.vcf import ahead, fast, scan
 from tests.lake.nodes import built, make_node, quarantined, tree, vcf_text
 
 PEOPLE = tuple(f"s{number}" for number in range(50))
@@ -56,6 +59,38 @@ def test_both_decoders_make_the_same_lake(tmp_path: Path, monkeypatch: pytest.Mo
     end_idle_workers()
     assert aside[0] == aside[1] >= {"alt_is_ref", "gq_out_of_bounds"}
     assert lakes[0] == lakes[1]
+
+
+def test_what_is_decoded_ahead_makes_the_same_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`goe ingest` decodes while it loads: all units, some, or none, every published byte is the same."""
+    monkeypatch.setenv("GOE_DECODER", "fast")
+    monkeypatch.setattr(scan, "UNIT", 30_000)
+    text, lakes, taken = vcf_text(PEOPLE, records()), [], []
+    units_ahead = fast.units_ahead
+
+    def noted(*arguments: Any) -> Any:
+        found = units_ahead(*arguments)
+        taken.append(len(found))
+        return found
+
+    monkeypatch.setattr(fast, "units_ahead", noted)
+    for most in (ahead.MOST_DECODED, 0, -1):
+        monkeypatch.setattr(ahead, "MOST_DECODED", most)
+        end_idle_workers()
+        config = make_node(
+            tmp_path / str(most),
+            [{"x.vcf.gz": text}],
+            people=PEOPLE,
+            fields='["GQ", "DP"]',
+            toml="[ingest]\nmax_quarantined = 1.0\n",
+        )
+        build(config.file, None)
+        files = tree(config.lake)
+        lakes.append({name: data for name, data in files.items() if not name.startswith("staging")})
+    end_idle_workers()
+    assert lakes[0] == lakes[1] == lakes[2]
+    # two contigs a lake
+    assert sum(taken[:2]) > sum(taken[4:]) == 0
 
 
 def test_what_ends_a_worker_is_an_error_about_the_file(tmp_path: Path) -> None:
