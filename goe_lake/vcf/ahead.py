@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from goe_lake.genome import ASSEMBLIES, Assembly, canonical_contig
 from goe_lake.vcf.container import Bytes
 from goe_lake.vcf.header import Header
-from goe_lake.vcf.scan import Scan, scan
+from goe_lake.vcf.scan import Scan, scan, worth_loops
 
 if TYPE_CHECKING:
     from goe_lake.vcf.fast import Decoded, Decoder
@@ -68,13 +68,18 @@ def ahead(wishes: Sequence[Wish], apart: Apart) -> Iterator[None]:
     see `odd.Apart`.
     """
     try:
-        total = sum(wish.path.stat().st_size for wish in wishes)
+        sizes = [wish.path.stat().st_size for wish in wishes]
     except OSError:
         # whoever needs the file says what is wrong
-        total = MOST_AHEAD + 1
-    if total > MOST_AHEAD:
+        sizes = [MOST_AHEAD + 1]
+    if sum(sizes) > MOST_AHEAD:
         yield
         return
+    if any(map(worth_loops, sizes)):
+        # here and not in the threads that decode: of two that load modules at once each may want the other's
+        from goe_lake.vcf.reader import load_fast
+
+        load_fast()
     with (
         TemporaryDirectory(prefix="goe-") as folder,
         ThreadPoolExecutor(len(os.sched_getaffinity(0))) as decodes,

@@ -68,8 +68,8 @@ class Decoded:
     @property
     def bytes(self) -> int:
         """About the memory it takes."""
-        rows = int(self.table.nbytes) + sum(len(text) for _, text in self.odd)
-        return rows + len(self.blocks) * (9 + 5 * (self.blocks.called.shape[1] if len(self.blocks) else 0))
+        odd = sum(len(text) for _, text in self.odd)
+        return int(self.table.nbytes) + odd + self.blocks.end_pos.nbytes + self.blocks.called.nbytes
 
 
 @dataclass(frozen=True, eq=False)

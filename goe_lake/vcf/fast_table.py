@@ -206,7 +206,7 @@ def blocks_of(unit: Unit, order: tuple[int, ...] | None) -> Blocks:
     facts = unit.lines.facts
     lines = np.flatnonzero(facts[:, STATE] == NO_ALT)
     called = unit.lines.called[: len(lines)]
-    if order is not None:
-        called = called[:, np.array(order)]
+    # a copy in any case: blocks outlive the unit, whose array has room for many more of them
+    called = called.copy() if order is None else called[:, np.array(order)]
     ends = np.broadcast_to(facts[lines, END, None].astype(np.int32), called.shape)
     return Blocks(facts[lines, POS].astype(np.int32), ends, called, facts[lines, SPANNING].astype(bool))

@@ -65,7 +65,7 @@ def read(piece: Piece, contig: str, fields: tuple[str, ...] = KEPT) -> Any:
     chunks = list(read_piece(piece, contig, ASSEMBLIES["GRCh38"], Wanted(fields), scratch))
     tables = [chunk.table.combine_chunks() for chunk in chunks if isinstance(chunk, fast.EncodedChunk)]
     blocks = [block.pos.tolist() for chunk in chunks for block in chunk.blocks]
-    return pa.concat_tables(tables).to_pylist(), blocks, sum(chunk.seen for chunk in chunks)
+    return pa.concat_tables(tables).combine_chunks(), blocks, sum(chunk.seen for chunk in chunks)
 
 
 def test_it_is_the_scan(tmp_path: Path) -> None:
