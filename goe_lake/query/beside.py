@@ -14,6 +14,7 @@ from sqlglot import exp
 from goe_lake.query.language import aggregates_in, is_aggregate
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
+from goe_lake.query.shorthand import NEVER_NULL
 from goe_lake.query.steps import named_table
 
 
@@ -89,6 +90,42 @@ def of_the_row(query: exp.Expr, around: Collection[str]) -> OfTheRow | None:
     written.set("where", exp.Where(this=exp.and_(*rest, copy=True)) if rest else None)
     inner = keys_and_values([inside for _, inside in pairs], [value], written)
     return OfTheRow(tuple(outside for outside, _ in pairs), inner, bool(counting))
+
+
+def in_of_the_row(query: exp.Expr, around: Collection[str]) -> exp.Expr | None:
+    """`EXISTS (… WHERE inner = outer)` of one equality as `outer IN (SELECT inner …)`; None for others.
+
+    Persons are looked for elsewhere (`query.presence`).
+    """
+    select = query.this if isinstance(query, exp.Subquery) else query
+    if not isinstance(select, exp.Select) or select.args.get("where") is None:
+        return None
+    if any(select.args.get(name) for name in ("group", "having", "qualify", "limit", "offset")):
+        return None
+    own = {table.alias_or_name.lower() for table in select.find_all(exp.Table, exp.Subquery)}
+    parts = and_parts(select.args["where"].this)
+    pairs = {place: its for place, part in enumerate(parts) for its in list(_pairs(part, own, around))[:1]}
+    if len(pairs) != 1:
+        return None
+    ((place, (outside, inside)),) = pairs.items()
+    if "sample_id" in (outside.name.lower(), inside.name.lower()):
+        return None
+    rest = [part for number, part in enumerate(parts) if number != place]
+    inner = exp.select(inside.copy()).distinct()
+    for name in ("from_", "joins"):
+        clause = select.args.get(name)
+        if clause is not None:
+            inner.set(name, [part.copy() for part in clause] if isinstance(clause, list) else clause.copy())
+    rest += [_given(inside)] if inside.name.lower() not in NEVER_NULL else []
+    inner.set("where", exp.Where(this=exp.and_(*rest, copy=True)) if rest else None)
+    found: exp.Expr = exp.In(this=outside.copy(), query=exp.Subquery(this=inner))
+    if outside.name.lower() not in NEVER_NULL:
+        found = exp.and_(_given(outside), found)
+    return exp.Paren(this=found)
+
+
+def _given(column: exp.Expr) -> exp.Expr:
+    return exp.Not(this=exp.Is(this=column.copy(), expression=exp.null()))
 
 
 def _pairs(part: exp.Expr, own: set[str], around: Collection[str]) -> Iterator[tuple[exp.Column, exp.Column]]:

@@ -16,6 +16,7 @@ from sqlglot import exp
 from goe_lake.catalog import SQL_TYPES, Catalog, Column, ColumnType, TableKind, is_public
 from goe_lake.query.beside import (
     check_place,
+    in_of_the_row,
     joined_to,
     keys_and_values,
     of_the_row,
@@ -35,6 +36,7 @@ from goe_lake.query.branches import (
     rows_of_columns,
 )
 from goe_lake.query.checks import check_joins, check_limit, group_keys, is_person
+from goe_lake.query.chosen_columns import with_columns
 from goe_lake.query.constants import constant_rows
 from goe_lake.query.gateway import contigs_asked, output_names, split_windows, unique, with_names
 from goe_lake.query.grouping_sets import check_above, has_sets, select_of, sets_of, with_order
@@ -166,6 +168,7 @@ class Builder:
         node = right_as_left(node)
         written = node.copy()
         sources = self._sources(node, scope)
+        node = with_columns(node, {alias: rows.columns for alias, rows in sources.items()})
         for alias in [alias for alias, rows in sources.items() if rows.several]:
             check_branches(node, alias, sources)
         if kept_list(node, sources) is None:
@@ -394,6 +397,10 @@ class Builder:
     ) -> dict[str, Rows]:
         """Let nested queries that read the row around them be values of groups that are joined."""
         found: dict[str, Rows] = {}
+        for exists in [item for item in _nested_in(node) if isinstance(item, exp.Exists)]:
+            found_in = in_of_the_row(exists.this, sources)
+            if found_in is not None:
+                exists.replace(found_in)
         for holder in [item for item in _nested_in(node) if isinstance(item, exp.Subquery)]:
             of_row = of_the_row(holder.this, sources)
             if of_row is None:

@@ -338,5 +338,8 @@ def _fit(node: exp.Expr, form: Form) -> Form:
 def _unfit(node: exp.Expr) -> Exception:
     node, text = in_the_text(node)
     hint = "sum or average measured columns, or combine several sums in the answer"
+    ratio = node.find(exp.Div)
+    if ratio is not None:
+        hint = "take the ratio of sums, sum(a) / sum(b), or group by it"
     message = f"{text} is not made of two columns, or products of two, and numbers"
     return refusal(Code.ARGUMENT_FORM, node, message, hint)

@@ -37,6 +37,7 @@ STRUCTURE: Final[Mapping[type[exp.Expr], frozenset[str]]] = MappingProxyType(
         exp.Values: _args("expressions", "alias"),
         exp.GenerateSeries: _args("start", "end", "step", "is_end_exclusive"),
         exp.Tuple: _args("expressions"),
+        exp.Columns: _args("this"),
         exp.Join: _args("this", "on", "using", "kind", "side", "method"),
         exp.Star: _args("except_", "replace"),
         exp.Group: _args("expressions", "all", "rollup", "cube", "grouping_sets"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import sqlglot
 from sqlglot import exp
@@ -16,7 +17,9 @@ DIALECT = "duckdb"
 MOST_CHARACTERS = 20_000
 MOST_DEPTH = 60
 # sqlglot warns of statements that it does not know by their text: an analyst's literals are for no console
-logging.getLogger("sqlglot").addFilter(lambda record: "unsupported syntax" not in str(record.msg))
+logging.getLogger("sqlglot").addFilter(
+    lambda record: not re.search("unsupported syntax|cannot be transpiled", str(record.msg))
+)
 
 
 def parse(text: str) -> exp.Query:
@@ -67,7 +70,10 @@ def _query(statement: exp.Expr) -> exp.Query:
             "the statement form of PIVOT cannot be read twice",
             "write FROM t PIVOT (sum(n) FOR sex IN ('F', 'M') GROUP BY country)",
         )
-    raise refusal(Code.NOT_A_SELECT, statement, "this is not a SELECT", "write SELECT … FROM …")
+    hint = "write SELECT … FROM …"
+    if isinstance(statement, exp.Describe | exp.Summarize | exp.Show):
+        hint = "what there is stands in a table: SELECT * FROM columns WHERE table_name = 'samples'"
+    raise refusal(Code.NOT_A_SELECT, statement, "this is not a SELECT", hint)
 
 
 def _not_sql(error: ParseError) -> QueryRefused:

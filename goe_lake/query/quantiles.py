@@ -107,7 +107,7 @@ def quantiles_of(
     if isinstance(argument, exp.Cast) and isinstance(argument.this, exp.Column):
         argument = argument.this
     if not isinstance(argument, exp.Column) or tables.get(argument.table) not in BINNED_TABLES:
-        hint = "take it of a measured column of samples or scores"
+        hint = "take it of a measured column of samples or scores, or group by the value and count"
         _, text = in_the_text(argument)
         raise refusal(Code.ARGUMENT_FORM, node, f"no quantile of {text} is answered", hint)
     if "genotypes" in tables.values():

@@ -126,8 +126,9 @@ def check_row_wise(select: exp.Select) -> None:
     ):
         part = select.args.get(name)
         if part is not None:
-            hint = "rows about persons are filtered by conditions on their columns"
-            raise refusal(Code.NESTED_QUERY, part, f"{clause} stands over rows about persons", hint)
+            hint = "count or average them by groups, e.g. GROUP BY country; conditions filter them"
+            message = f"{clause} stands over rows about persons, which never leave a node"
+            raise refusal(Code.NESTED_QUERY, part, message, hint)
     window = select.find(exp.Window)
     if window is not None:
         raise refused_window(window)

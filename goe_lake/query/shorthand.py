@@ -13,7 +13,7 @@ from goe_lake.query.refusals import Code, refusal
 
 DIALECT: Final = "duckdb"
 # Columns of tables about persons that are never NULL, so that = is enough
-_NEVER_NULL: Final = frozenset({"contig", "pos", "ref", "alt", "variant_id", "country", "pgs_id"})
+NEVER_NULL: Final = frozenset({"contig", "pos", "ref", "alt", "variant_id", "country", "pgs_id"})
 
 
 def written_out(query: exp.Query) -> exp.Query:
@@ -87,7 +87,7 @@ def _is_tuple(node: exp.Expr) -> bool:
 
 def _equal(column: exp.Expr, value: exp.Expr) -> exp.Expr:
     """Rows are compared field by field, and NULL is no value like any other there."""
-    given = isinstance(column, exp.Column) and column.name.lower() in _NEVER_NULL
+    given = isinstance(column, exp.Column) and column.name.lower() in NEVER_NULL
     return (exp.EQ if given else exp.NullSafeEQ)(this=column.copy(), expression=value.copy())
 
 

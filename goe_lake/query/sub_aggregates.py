@@ -177,7 +177,7 @@ class Outputs:
     def _key(self, node: exp.Column) -> exp.Expr:
         """A further key: of `samples` it is the same on all rows of a person."""
         if self.tables[node.table] != "samples":
-            hint = "aggregate it: a person has several rows"
+            hint = f"a person has several rows: aggregate it, or count by FILTER (WHERE {node.name} = '…')"
             name = node.sql("duckdb")
             raise refusal(
                 Code.NOT_AGGREGATED, node, f"{name} is neither the person nor aggregated by person", hint

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from goe_lake.catalog import Catalog
+from goe_lake.catalog import Catalog, is_public
 from goe_lake.query.language import (
     CASTS,
     FUNCTIONS,
@@ -129,6 +129,12 @@ class _Explained:
 
 
 _EXPLAINED_NODES: dict[type[exp.Expr], _Explained] = {
+    exp.CurrentDate: _Explained(
+        Code.FUNCTION, "today is another day tomorrow", "write the date or year: 2026 - birth_year"
+    ),
+    exp.Comprehension: _Explained(
+        Code.FUNCTION, "list comprehensions are not answered", "compute it from the answer, in your own tool"
+    ),
     exp.TableSample: _Explained(Code.SAMPLING, "sampling is not answered", "remove it; the answer is exact"),
     exp.Lateral: _Explained(Code.NESTED_QUERY, "LATERAL is not answered", "join, or use a window function"),
     exp.Lambda: _Explained(Code.FUNCTION, "lambda functions are not answered", "use unnest in your own tool"),
@@ -136,6 +142,11 @@ _EXPLAINED_NODES: dict[type[exp.Expr], _Explained] = {
     exp.Parameter: _Explained(Code.CONSTANT, "a parameter has no value", "write the value"),
 }
 _PERSONAL_NODES: dict[type[exp.Expr], _Explained] = {
+    exp.Tuple: _Explained(
+        Code.NOT_IN_SUBSET,
+        "several columns stand as one value",
+        "count groups of them: SELECT count(*) FROM (SELECT DISTINCT a, b FROM …)",
+    ),
     exp.Window: _Explained(
         Code.WINDOW,
         "a window function stands over rows about persons",
@@ -291,6 +302,8 @@ def refused_aggregate(node: exp.Expr) -> Exception:
     if isinstance(node, exp.Min | exp.Max | exp.ArgMax | exp.ArgMin):
         end = "0.05" if isinstance(node, exp.Min | exp.ArgMin) else "0.95"
         hint = f"the extreme value is that of one person; take quantile_cont(x, {end})"
+        if isinstance(node.this, exp.Column) and is_public("variants", node.this.name):
+            hint = f"ask it of sites: SELECT gene, {name}({node.this.name}) FROM variants GROUP BY gene"
     elif isinstance(node, exp.First | exp.Last | exp.AnyValue | exp.NthValue):
         hint = "it is the value of one person; take median(x)"
     return refusal(Code.AGGREGATE, node, f"the aggregate {name} over persons is not answered", hint)

@@ -96,3 +96,18 @@ final: WITH s1 AS (SELECT k0 AS "k0", CAST(m0 AS INT128) AS "a0" FROM cells), s2
 SELECT n.name, count(*) AS persons FROM nodes n LEFT JOIN samples s ON s.country = n.country GROUP BY n.name
 -- =>
 refused: G401
+---
+-- title: a public row is kept by whether persons have it
+SELECT count(*) AS n FROM variants v WHERE NOT EXISTS (SELECT 1 FROM genotypes g WHERE g.variant_id = v.variant_id AND g.dosage = 2)
+-- =>
+release: rows (genotypes) where (g.dosage = 2) keys (g.variant_id: sites) measures (persons as m0)
+table: variants
+final: WITH s1 AS (SELECT k0 AS "variant_id" FROM cells) SELECT COUNT(*) AS "n" FROM variants AS v WHERE NOT (v.variant_id IN (SELECT * FROM s1))
+---
+-- title: a row about persons is kept by a public table
+SELECT sum(g.dosage) AS ac FROM genotypes g WHERE EXISTS (SELECT 1 FROM variants v WHERE v.variant_id = g.variant_id AND v.gene = 'G1')
+-- =>
+release of round 1: rows (genotypes) where (g.variant_id IN ($n1)) keys () measures (sum g.dosage as m0)
+constant: n1 in s1
+table: variants
+final: WITH s1 AS (SELECT DISTINCT v.variant_id AS "variant_id" FROM variants AS v WHERE v.gene = 'G1' AND NOT v.variant_id IS NULL) SELECT CAST(m0 AS INT128) AS "ac" FROM cells

@@ -68,3 +68,20 @@ final: SELECT k0 AS "c", CAST(m0 AS BIGINT) AS "n" FROM cells
 SELECT count(*) AS n FROM samples WHERE contains(cohort, '_')
 -- =>
 refused: G402
+---
+-- title: COLUMNS is an item a column, in the order of the table
+SELECT country, avg(COLUMNS(['t2d', 'bmi'])::DOUBLE) FROM (SELECT country, bmi, t2d::INT AS t2d FROM samples) AS s GROUP BY country
+-- =>
+release: rows (samples) keys (s_samples.country: labels) measures (sum s_samples.bmi in steps of 0.01 as m0, rows s_samples.bmi as m1, sum s_samples.t2d as m2, rows s_samples.t2d as m3)
+final: SELECT k0 AS "country", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "avg(cast(s.bmi as double))", (CAST(m2 AS DOUBLE) / NULLIF((CAST(m3 AS BIGINT)), 0)) AS "avg(cast(s.t2d as double))" FROM cells
+---
+-- title: COLUMNS of groups by a pattern
+SELECT COLUMNS('^n_') FROM (SELECT country, count(*) AS n_all, count(bmi) AS n_bmi FROM samples GROUP BY country) AS c
+-- =>
+release: rows (samples) keys (samples.country: labels) measures (rows as m0, rows samples.bmi as m1)
+final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n_all", CAST(m1 AS BIGINT) AS "n_bmi" FROM cells) SELECT c.n_all AS "n_all", c.n_bmi AS "n_bmi" FROM s1 AS c
+---
+-- title: COLUMNS elsewhere than in SELECT is a condition a column
+SELECT count(*) AS n FROM samples WHERE COLUMNS(['bmi', 'birth_year']) > 20
+-- =>
+refused: G301

@@ -52,10 +52,10 @@ release: rows (samples) keys (samples.country: labels) measures (rows as m0) bes
 release: rows (samples) keys () measures (rows as m0)
 final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "count(*)" FROM cells), s2 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "country", CAST(m0 AS BIGINT) AS "count(*)" FROM cells2) SELECT * FROM s1 UNION ALL SELECT * FROM s2
 ---
--- title: COLUMNS names columns that no check has seen
+-- title: COLUMNS(*) takes sample_id as a value too
 SELECT sum(COLUMNS(*)) FROM samples
 -- =>
-refused: G402
+refused: G501
 ---
 -- title: a percentage LIMIT is a sample
 SELECT country, count(*) FROM samples GROUP BY country LIMIT 10%

@@ -48,6 +48,9 @@ ANSWERED = [
     "SELECT country, median(bmi) AS m, quantile_cont(ldl, 0.9) AS q FROM samples GROUP BY country",
     "WITH m AS (SELECT avg(bmi) AS mu, avg(ldl) AS top FROM samples) "
     "SELECT country, avg((bmi - mu) / top) AS z FROM samples, m GROUP BY country",
+    "SELECT sex, quantile_cont(bmi, [0.25, 0.5]) AS q, histogram(bmi, [20, 25, 30]) AS h, "
+    "histogram(cohort) AS c FROM samples GROUP BY sex",
+    "SELECT n.name, avg(s.bmi) AS bmi FROM samples AS s JOIN nodes AS n USING (country) GROUP BY n.name",
 ]
 REFUSED = [
     "SELECT sample_id FROM samples",
