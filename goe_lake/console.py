@@ -52,9 +52,11 @@ def _columns(table: pa.Table, format_: Format) -> bytes:
     import pyarrow as pa
     from pyarrow import csv, parquet
 
+    from goe_lake.federation.nested import flat
+
     sink = pa.BufferOutputStream()
     if format_ is Format.CSV:
-        csv.write_csv(table, sink)
+        csv.write_csv(flat(table), sink)
     elif format_ is Format.PARQUET:
         parquet.write_table(table, sink)
     else:
@@ -64,8 +66,10 @@ def _columns(table: pa.Table, format_: Format) -> bytes:
 
 
 def _json_text(answer: Answer) -> str:
+    from goe_lake.federation.nested import plain_rows
+
     content = {
-        "rows": answer.table.to_pylist(),
+        "rows": plain_rows(answer.table),
         "status": answer.status.to_pylist(),
         "envelope": answer.envelope.to_json(),
     }
@@ -86,11 +90,13 @@ def answer_table(answer: Answer) -> Table:
     """The answer as a table for a terminal."""
     import pyarrow as pa
 
+    from goe_lake.federation.nested import plain_rows
+
     bounds = {(bound.row, bound.column): bound for bound in answer.envelope.bounds}
     table = Table()
     for field in answer.table.schema:
         table.add_column(field.name, justify="left" if pa.types.is_string(field.type) else "right")
-    rows = zip(answer.table.to_pylist(), answer.status.to_pylist(), strict=True)
+    rows = zip(plain_rows(answer.table), answer.status.to_pylist(), strict=True)
     for row, (values, words) in enumerate(rows):
         table.add_row(*(_shown(values[name], words[name], bounds.get((row, name))) for name in values))
     return table
@@ -105,8 +111,16 @@ def _shown(value: object, status: str, bound: Bound | None) -> str:
         return "withheld"
     if value is None:
         return "NULL"
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = _text(value)
     return f"{text} ≈" if status == Status.APPROX else text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def remarks(answer: Answer) -> list[str]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from goe_lake.errors import ConfigError
+from goe_lake.federation.nested import flat
 from goe_lake.products.reports.charts import draw
 from goe_lake.products.reports.html import page
 from goe_lake.products.reports.provenance import provenance_of
@@ -56,7 +57,7 @@ def _rows(part: Part) -> dict[str, bytes]:
     """The rows with the status of each value, as CSV and as Parquet."""
     table = part.answer.with_status()
     text, columns = pa.BufferOutputStream(), pa.BufferOutputStream()
-    csv.write_csv(table, text)
+    csv.write_csv(flat(table), text)
     parquet.write_table(table, columns, compression="zstd")
     return {
         f"{part.query.name}.csv": text.getvalue().to_pybytes(),
