@@ -110,4 +110,4 @@ SELECT sum(g.dosage) AS ac FROM genotypes g WHERE EXISTS (SELECT 1 FROM variants
 release of round 1: rows (genotypes) where (g.variant_id IN ($n1)) keys () measures (sum g.dosage as m0)
 constant: n1 in s1
 table: variants
-final: WITH s1 AS (SELECT DISTINCT v.variant_id AS "variant_id" FROM variants AS v WHERE v.gene = 'G1' AND NOT v.variant_id IS NULL) SELECT CAST(m0 AS INT128) AS "ac" FROM cells
+final: WITH s1 AS (SELECT DISTINCT v.variant_id AS "variant_id" FROM variants AS v WHERE v.gene = 'G1') SELECT CAST(m0 AS INT128) AS "ac" FROM cells
