@@ -413,6 +413,27 @@ def rounds(draw: st.DrawFn, sites: Sequence[str]) -> Source:
     return replace(source, shape="round", conditions=(*source.conditions, told))
 
 
+@st.composite
+def of_a_group(draw: st.DrawFn, sites: Sequence[str]) -> Source:
+    """Persons compared with a number of their own group."""
+    del sites
+    plain = _written("s", "samples")
+    key = draw(st.sampled_from(("country", "country", "country", "cohort")))
+    mean = f"avg({draw(st.sampled_from(('bmi', 'ldl')))}) + 0.00137"
+    groups = f"(SELECT {key} AS own, {mean} AS middle FROM samples WHERE {key} IS NOT NULL GROUP BY {key})"
+    way = draw(st.sampled_from(("JOIN", "LEFT JOIN", "of the row", "window")))
+    if way == "of the row":
+        told = f"s.bmi > (SELECT {mean} FROM samples AS o WHERE o.{key} = s.{key})"
+        return _columns("of a group", "samples AS s", "s.sample_id", plain, (told,))
+    if way == "window":
+        value = f"{mean.partition(' + ')[0]} OVER (PARTITION BY {key}) + 0.00137"
+        head = f"WITH s AS (SELECT *, {value} AS middle FROM samples) "
+        return _columns("of a group", "s", "s.sample_id", plain, ("s.bmi > s.middle",), head)
+    on = draw(st.sampled_from((f"m.own = s.{key}", f"s.{key} = m.own AND m.middle > 0")))
+    told = draw(st.sampled_from(("s.bmi > m.middle", "s.bmi - m.middle < 1", f"s.{key} = m.own")))
+    return _columns("of a group", f"samples AS s {way} {groups} AS m ON {on}", "s.sample_id", plain, (told,))
+
+
 RELATIONS: Final[Mapping[str, Callable[[Sequence[str]], st.SearchStrategy[Source]]]] = MappingProxyType(
     {
         **{shape: lambda sites, shape=shape: sources(shape) for shape in SHAPES},
@@ -424,6 +445,7 @@ RELATIONS: Final[Mapping[str, Callable[[Sequence[str]], st.SearchStrategy[Source
         "WITH": lambda sites: nested_rows(sites, named=True),
         "derived table": lambda sites: nested_rows(sites, named=False),
         "round": rounds,
+        "of a group": of_a_group,
     }
 )
 
@@ -457,18 +479,12 @@ def margins(draw: st.DrawFn, given: Parts) -> Query:
 
     grouped = list(filter(of_persons, given.keys)) or [draw(keys(given.source).filter(of_persons))]
     given = replace(given, keys=grouped)
-    # the parser reads conditions neither in ROLLUP nor in GROUPING()
-    named = not any(mark in key for key in grouped for mark in ("=", "<", ">", " IS "))
-    written = grouped if named else given.key_names
-    listed, first, last = ", ".join(written), written[0], written[-1]
+    listed, first, last = ", ".join(grouped), grouped[0], grouped[-1]
     ways = [f"ROLLUP ({listed})", f"CUBE ({listed})", f"GROUPING SETS (({listed}), ({last}), ())"]
     ways += [f"GROUPING SETS (({listed}), ())", f"{first}, ROLLUP ({last})"] if len(grouped) > 1 else []
-    items = [f"grouping({listed}) AS level"] if named else []
-    text = _select(
-        given, [*items, *given.key_items, *_outputs(given)], f" GROUP BY {draw(st.sampled_from(ways))}"
-    )
-    scales = (*[1.0] * named, *given.scales)
-    return _query(given, given.source.head + text, len(grouped) + 1 if named else 0, scales, "grouping sets")
+    items = [f"grouping({listed}) AS level", *given.key_items, *_outputs(given)]
+    text = _select(given, items, f" GROUP BY {draw(st.sampled_from(ways))}")
+    return _query(given, given.source.head + text, len(grouped) + 1, (1.0, *given.scales), "grouping sets")
 
 
 @st.composite
@@ -561,7 +577,7 @@ def is_offered(name: str, shape: str) -> bool:
         return shape not in ("grouping sets", "self join") and "genotypes" not in shape
     if name in OF_LABELS:
         # of a column of a table, so that a node declares its labels
-        return shape not in (*SITES, "scores", "scores+genotypes", "WITH", "derived table")
+        return shape not in (*SITES, "scores", "scores+genotypes")
     return name not in ("skewness", "kurtosis", "kurtosis_pop") or shape != "scores"
 
 

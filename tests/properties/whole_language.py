@@ -103,7 +103,7 @@ class Told:
     def check(self) -> None:
         """No answer is apart, most queries are answered, and most answers say something."""
         assert not self.apart, "\n\n".join([f"{len(self.apart)} are apart", *map(str, self.apart[:20])])
-        assert sum(self.refused.values()) <= 0.06 * self.asked, self
+        assert sum(self.refused.values()) <= 0.1 * self.asked, self
         assert self.unread <= 0.06 * self.asked, self  # DuckDB itself does not read them
         assert self.filled >= 0.6 * self.compared, self
 
