@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -86,17 +85,13 @@ def _ahead(config: NodeConfig) -> AbstractContextManager[None]:
     """Begin to read the genotypes of *config*."""
     from goe_lake.vcf.ahead import Wish, ahead
 
-    def apart(path: Path, function: Callable[..., Any], *arguments: object) -> Any:
-        from goe_lake.lake.worker import call_in_worker
-
-        return call_in_worker(path, function, *arguments)
-
+    info_fields = config.annotation.info_fields
     wishes = [
-        Wish(path, config.assembly, delivery.kept_fields, delivery.min_block_gq)
+        Wish(path, config.assembly, delivery.kept_fields, delivery.min_block_gq, info_fields)
         for delivery in config.genotypes
         for path in delivery.files
     ]
-    return ahead(wishes, apart)
+    return ahead(wishes)
 
 
 @lake_commands.command("snapshots")

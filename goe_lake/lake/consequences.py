@@ -93,8 +93,6 @@ SYNONYMS: Final[Mapping[str, str]] = {
 }
 _RANKS: Final[Mapping[str, int]] = {term: rank for rank, term in enumerate(SEVERITY)}
 _UNKNOWN: Final = len(SEVERITY)
-#: The INFO fields that are read, in the order in which a file's own are looked for.
-CONSEQUENCE_FIELDS: Final = ("CSQ", "ANN", "BCSQ")
 _FORMAT: Final = re.compile(r"Format:\s*(.+)", re.IGNORECASE)
 _BCSQ_COLUMNS: Final = ("Consequence", "gene", "transcript", "biotype", "strand", "amino_acid", "dna_change")
 _ANN_COLUMNS: Final = ("Allele", "Annotation", "Annotation_Impact", "Gene_Name", "Gene_ID")

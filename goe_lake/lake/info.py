@@ -19,7 +19,6 @@ from goe_lake.catalog import Column, ColumnType
 from goe_lake.config import Annotation
 from goe_lake.errors import ConfigError, InputError
 from goe_lake.lake.consequences import (
-    CONSEQUENCE_FIELDS,
     NO_EFFECT,
     ConsequenceFormat,
     Effect,
@@ -28,7 +27,7 @@ from goe_lake.lake.consequences import (
 from goe_lake.vcf.alleles import Record
 from goe_lake.vcf.arrow import Vector, array, nulls, pc
 from goe_lake.vcf.chunk import Chunk
-from goe_lake.vcf.header import Header
+from goe_lake.vcf.header import CONSEQUENCE_FIELDS, Header
 
 _COMPUTED: Final = """
 AC AN AF MAF MAC NS AC_HET AC_HOM AC_HEMI NHOMALT NHET NHEMI HET HOM HOMALT N_ALT TAC TSAMPLES CARRIERS

@@ -12,18 +12,16 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from goe_lake.genome import ASSEMBLIES, Assembly, canonical_contig
 from goe_lake.vcf.container import Bytes
-from goe_lake.vcf.header import Header
+from goe_lake.vcf.header import CONSEQUENCE_FIELDS, Header
 from goe_lake.vcf.scan import Scan, scan, worth_loops
 
 if TYPE_CHECKING:
     from goe_lake.vcf.fast import Decoded, Decoder
-    from goe_lake.vcf.odd import Apart
     from goe_lake.vcf.reader import Piece
 
 #: Files of more bytes, all together, gain nothing; and whatever else is wrong is to be told soon.
@@ -52,20 +50,24 @@ class Source:
 
 @dataclass(frozen=True)
 class Wish:
-    """A file of which everything is about to be asked for; see `config.GenotypeDelivery`."""
+    """A file of which everything is about to be asked for; see `config.GenotypeDelivery`.
+
+    *info_fields* are asked for too: a file that declares one is read by cyvcf2, and not decoded ahead.
+    """
 
     path: Path
     assembly: str
     fields: tuple[str, ...]
     min_block_gq: int
+    info_fields: tuple[str, ...] = ()
 
 
 @contextmanager
-def ahead(wishes: Sequence[Wish], apart: Apart) -> Iterator[None]:
+def ahead(wishes: Sequence[Wish]) -> Iterator[None]:
     """Begin to scan and to decode the files of *wishes*, one after the other, if they are not too large.
 
-    What they hold is given out by `scanned` and `units_ahead`, and dropped in the end. For *apart*
-    see `odd.Apart`.
+    What they hold is given out by `scanned` and `units_ahead`, and dropped in the end. Nothing is
+    written: units with a FILTER that cyvcf2 has to explain are not decoded.
     """
     try:
         sizes = [wish.path.stat().st_size for wish in wishes]
@@ -81,11 +83,10 @@ def ahead(wishes: Sequence[Wish], apart: Apart) -> Iterator[None]:
 
         load_fast()
     with (
-        TemporaryDirectory(prefix="goe-") as folder,
         ThreadPoolExecutor(len(os.sched_getaffinity(0))) as decodes,
         ThreadPoolExecutor(1) as scans,
     ):
-        room = _Room(Path(folder), apart, decodes)
+        room = _Room(decodes)
         for wish in {wish.path: wish for wish in wishes}.values():
             _files[wish.path] = _File(wish, room, scans)
         try:
@@ -110,10 +111,10 @@ def units_ahead(piece: Piece, source: Source, contig: str) -> Units:
 
 
 class _Room:
-    """What all files share: a *folder* for scratch files, the threads that decode, and memory."""
+    """What all files share: the threads that decode, and memory."""
 
-    def __init__(self, folder: Path, apart: Apart, decodes: ThreadPoolExecutor) -> None:
-        self.folder, self.apart, self.decodes = folder, apart, decodes
+    def __init__(self, decodes: ThreadPoolExecutor) -> None:
+        self.decodes = decodes
         self.bytes = 0
         self.closed = False
         self.lock = Lock()
@@ -126,6 +127,7 @@ class _File:
         self._wish, self._room = wish, room
         self._source: Source | None = None
         self._state = (0, 0)
+        self._ended = False
         self._decoders: dict[str, Decoder] = {}
         self._waiting: deque[Future[Decoded]] = deque()
         self.units: dict[str, Units] = {}
@@ -146,13 +148,15 @@ class _File:
         assembly = ASSEMBLIES[wish.assembly]
         self._source = Source(wish.path, found.format, found.header, assembly, wish.fields, wish.min_block_gq)
         self._state = found.bytes, found.changed
+        asked = (*CONSEQUENCE_FIELDS, *wish.info_fields)
+        self._ended = any(found.header.info_field(name) is not None for name in asked)
 
     def unit(self, contig: str, first: int, records: int, text: Bytes) -> None:
         """See Watch."""
         if self._room.closed:
             raise CancelledError
         name = canonical_contig(contig)
-        if name is None or self._room.bytes > MOST_DECODED:
+        if name is None or self._ended or self._room.bytes > MOST_DECODED:
             return
         while len(self._waiting) >= MOST_WAITING:
             wait([self._waiting.popleft()])
@@ -163,7 +167,12 @@ class _File:
     def _decode(self, contig: str, first: int, records: int, text: Bytes) -> Decoded:
         if self._room.closed:
             raise CancelledError
-        found = self._decoder(contig).decode(first, records, text)
+        try:
+            found = self._decoder(contig).decode(first, records, text)
+        except Exception:
+            # whoever asks for the unit meets the same, and the others are likely to fail as well
+            self._ended = True
+            raise
         with self._room.lock:
             self._room.bytes += found.bytes
         return found
@@ -174,6 +183,5 @@ class _File:
         assert self._source is not None
         with self._room.lock:
             if contig not in self._decoders:
-                scratch = self._room.folder / f"{id(self)}-{contig}"
-                self._decoders[contig] = decoder(self._source, contig, None, scratch, self._room.apart)
+                self._decoders[contig] = decoder(self._source, contig, None)
             return self._decoders[contig]

@@ -102,13 +102,9 @@ def decoder(
     source: Source,
     contig: str,
     order: tuple[int, ...] | None,
-    scratch: Path,
-    apart: Apart,
+    asking: tuple[Path, Apart] | None = None,
 ) -> Decoder:
-    """What decodes the units of *contig* in a file; for *order* see Piece.
-
-    *scratch* is a file that may be written, *apart* calls what uses cyvcf2.
-    """
+    """What decodes the units of *contig* in a file; for *order* see Piece, for *asking* `KnownTexts`."""
     persons = len(source.header.samples)
     index = np.empty(persons, np.uint32)
     index[np.arange(persons) if order is None else np.array(order)] = np.arange(persons)
@@ -116,7 +112,7 @@ def decoder(
     if source.format == "bcf":
         units = RecordUnits(source.path, source.header, source.fields, index)
     else:
-        units = TextUnits(source.path, source.header, source.fields, index, scratch, apart)
+        units = TextUnits(source.path, source.header, source.fields, index, asking)
     limits = Limits(
         last_pos=source.assembly.lengths[contig],
         persons=persons,
@@ -192,7 +188,7 @@ def read_fast(
         piece.path, piece.format, parse_header(piece.path, text), assembly, fields, piece.min_block_gq
     )
     beside = scratch.with_name(scratch.name + ".filter")
-    decodes = decoder(source, contig, piece.order, beside, apart)
+    decodes = decoder(source, contig, piece.order, (beside, apart))
     odd = _Odd(piece, head, contig, assembly, fields, scratch, apart)
     begun = units_ahead(piece, source, contig)
     threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))

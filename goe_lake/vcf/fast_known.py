@@ -33,17 +33,22 @@ _KINDS: Final = {"Integer": INTEGERS, "Float": FLOATS, "String": TEXT, "Characte
 _KEPT: Final = {"GQ": GQ, "DP": DP}
 
 
+class MustAsk(Exception):
+    """A FILTER has to be shown to cyvcf2, and nobody may do so."""
+
+
 class KnownTexts:
     """The texts met so far; *known* is replaced, never changed, so that threads may read it at any time.
 
+    *asking* is a file that may be written, and what calls cyvcf2; without it a FILTER that it has to
+    explain raises MustAsk.
     *filters* are the filters as the lake keeps them, None for those that say nothing.
     """
 
     def __init__(
-        self, path: Path, header: Header, fields: Sequence[str], scratch: Path, apart: Apart
+        self, path: Path, header: Header, fields: Sequence[str], asking: tuple[Path, Apart] | None
     ) -> None:
-        self._path, self._header, self._fields, self._scratch = path, header, fields, scratch
-        self._apart = apart
+        self._path, self._header, self._fields, self._asking = path, header, fields, asking
         self._types = declared_fields(header, "FORMAT")
         self._lock = threading.Lock()
         self._filter_texts: list[bytes] = [b"PASS", b"."]
@@ -82,14 +87,17 @@ class KnownTexts:
 
     def _meaning(self, text: bytes) -> list[str] | None:
         """The filters that cyvcf2 reads in *text*, None where it cannot read it."""
+        if self._asking is None:
+            raise MustAsk
+        scratch, apart = self._asking
         persons = len(self._header.samples)
         contig = next(iter(self._header.contigs), "chr1")
         record = b"\t".join([contig.encode(), b"1", b".", b"A", b"C", b".", text, b".", b"GT"])
         try:
-            self._scratch.write_bytes(self._header.text.encode() + record + b"\t./." * persons + b"\n")
-            found: list[str] | None = self._apart(self._path, filters_of, self._scratch)
+            scratch.write_bytes(self._header.text.encode() + record + b"\t./." * persons + b"\n")
+            found: list[str] | None = apart(self._path, filters_of, scratch)
         finally:
-            self._scratch.unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
         return found
 
     def _made(self) -> Known:

@@ -61,11 +61,10 @@ class TextUnits:
         header: Header,
         fields: tuple[str, ...],
         index: npt.NDArray[np.uint32],
-        scratch: Path,
-        apart: Apart,
+        asking: tuple[Path, Apart] | None,
     ) -> None:
         self._path, self._index = path, index
-        self._known = KnownTexts(path, header, fields, scratch, apart)
+        self._known = KnownTexts(path, header, fields, asking)
 
     @property
     def end_readable(self) -> bool:

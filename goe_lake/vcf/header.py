@@ -13,6 +13,8 @@ from typing import Final
 from goe_lake.errors import InputError
 
 FIXED_COLUMNS: Final = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+#: INFO fields with consequences, which are read in the order in which a file's own are looked for.
+CONSEQUENCE_FIELDS: Final = ("CSQ", "ANN", "BCSQ")
 _FIELD: Final = re.compile(r'([A-Za-z_.][0-9A-Za-z_.]*)=("(?:[^"\\]|\\.)*"|[^,]*)')
 
 

@@ -15,7 +15,8 @@ import pytest
 from goe_lake.errors import InputError
 from goe_lake.genome import ASSEMBLIES
 from goe_lake.vcf import ahead, fast, scan
-from goe_lake.vcf.odd import here
+from goe_lake.vcf.chunk import EncodedChunk
+from goe_lake.vcf.container import read_between
 from goe_lake.vcf.reader import Piece, Wanted, read_piece
 from tests.lake.nodes import write_file
 from tests.vcf.test_fast import ordinary, pieces_of, text_of
@@ -24,15 +25,15 @@ KEPT = ("GQ", "DP")
 
 
 @contextmanager
-def begun(*paths: Path, fields: tuple[str, ...] = KEPT, apart: Any = here) -> Iterator[None]:
+def begun(*paths: Path) -> Iterator[None]:
     """With *paths* being read ahead."""
-    with ahead.ahead([ahead.Wish(path, "GRCh38", fields, 1) for path in paths], apart):
+    with ahead.ahead([ahead.Wish(path, "GRCh38", KEPT, 1) for path in paths]):
         yield
 
 
-def written(path: Path) -> Path:
-    """A file of two contigs in small units, with reference blocks, odd records and filters."""
-    kinds = ("A C . PASS . GT 0/1 1|1", "A G . q10;s50 . GT 0/0 ./.", "A . . PASS . GT 0/0 0/0")
+def written(path: Path, filters: str = ".") -> Path:
+    """A file of two contigs in small units, with reference blocks, odd records and *filters*."""
+    kinds = ("A C . PASS . GT 0/1 1|1", f"A G . {filters} . GT 0/0 ./.", "A . . PASS . GT 0/0 0/0")
     odd = "A <DEL> . PASS SVLEN=-5;END=9 GT 0/1 0/0"
     records = [
         f"chr{contig} {100 + 3 * place} . {odd if place % 900 == 7 else kinds[place % 3]}"
@@ -63,7 +64,7 @@ def read(piece: Piece, contig: str, fields: tuple[str, ...] = KEPT) -> Any:
     """What a piece holds, in one comparable value."""
     scratch = piece.path.with_name("piece")
     chunks = list(read_piece(piece, contig, ASSEMBLIES["GRCh38"], Wanted(fields), scratch))
-    tables = [chunk.table.combine_chunks() for chunk in chunks if isinstance(chunk, fast.EncodedChunk)]
+    tables = [chunk.table.combine_chunks() for chunk in chunks if isinstance(chunk, EncodedChunk)]
     blocks = [block.pos.tolist() for chunk in chunks for block in chunk.blocks]
     return pa.concat_tables(tables).combine_chunks(), blocks, sum(chunk.seen for chunk in chunks)
 
@@ -98,9 +99,8 @@ def test_units_ahead_are_the_units(name: str, tmp_path: Path, monkeypatch: pytes
     path = written(tmp_path / name)
     expected = {contig: read(piece, contig) for contig, piece in pieces_of(path)}
     again: list[Path] = []
-    read_between = fast.read_between
 
-    def noted(path: Path, container: Any, start: Any, end: Any) -> bytes:
+    def noted(path: Path, container: Any, start: Any, end: Any) -> Any:
         if start != (0, 0):
             again.append(path)
         return read_between(path, container, start, end)
@@ -139,26 +139,29 @@ def test_units_are_for_whoever_asks_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_what_fails_ahead_is_done_again(tmp_path: Path) -> None:
-    """An error of decoding ahead is told by nobody: the unit is decoded again where it is asked for."""
-
-    def broken(*_: object) -> None:
-        raise InputError("x", "is broken", "nothing")
-
-    path = written(tmp_path / "x.vcf")
+    """A filter that cyvcf2 has to explain ends decoding ahead: units are decoded where they are asked for."""
+    path = written(tmp_path / "x.vcf", "q10;s50")
     expected = {contig: read(piece, contig) for contig, piece in pieces_of(path)}
-    with begun(path, apart=broken):
+    with begun(path):
         ahead.scanned(path)
         assert {contig: read(piece, contig) for contig, piece in pieces_of(path)} == expected
 
 
 @pytest.mark.usefixtures("small")
-def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ingest that ends early stops the scan, and takes its scratch files along."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    (tmp_path / "scratch").mkdir()
+def test_files_whose_info_is_read_are_not_decoded_ahead(tmp_path: Path) -> None:
+    """cyvcf2 reads them wholly: what was decoded would be for nobody."""
+    path = written(tmp_path / "x.vcf")
+    for info, kept in (("AA",), True), (("SVLEN",), False):
+        with ahead.ahead([ahead.Wish(path, "GRCh38", KEPT, 1, info)]):
+            ahead.scanned(path)
+            assert bool(ahead._files[path].units) == kept
+
+
+@pytest.mark.usefixtures("small")
+def test_nothing_is_left_of_it(tmp_path: Path) -> None:
+    """An ingest that ends early stops the scan, and nothing was written."""
     path = written(tmp_path / "x.vcf")
     with pytest.raises(KeyboardInterrupt), begun(path):
         raise KeyboardInterrupt
-    assert not list((tmp_path / "scratch").iterdir())
+    assert [file.name for file in tmp_path.iterdir()] == ["x.vcf"]
     assert not ahead._files
