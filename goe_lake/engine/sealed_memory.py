@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -36,13 +36,19 @@ class SealedPart:
     counts: Counts
 
 
+#: Whether parts of a group, by its text and who is in it, are asked for.
+Wanted = Callable[[str, overlap.Selection], bool]
+
+
 class SealedAudit(Audit, Protocol):
     """What an asker was told before, what nodes added to sums among it."""
 
-    def sealed_before(self, basis: str, first: int, last: int) -> tuple[bool, Sequence[SealedPart]]:
-        """Whether what is hidden in the asker's sums is of another *basis*; and what was sealed at sites.
+    def sealed_before(
+        self, basis: str, first: int, last: int, wanted: Wanted
+    ) -> tuple[bool, Sequence[SealedPart]]:
+        """Whether what is hidden in the asker's sums is of another *basis*; and *wanted* parts of them.
 
-        *first* and *last* are keys of these. Where nothing was sealed yet it is of *basis* from now on.
+        *first* and *last* are keys of sites. Where nothing was sealed yet it is of *basis* from now on.
         """
 
     def keep_sealed(self, parts: Sequence[SealedPart]) -> None:
@@ -75,10 +81,11 @@ class Memory:
     may_have: list[bool]
     behind: list[overlap.Selection]
     least: int
-    is_other: bool
-    parts: Sequence[SealedPart]
     keys: Sites
+    is_other: bool = False
+    parts: Sequence[SealedPart] = ()
     new: list[SealedPart] = field(default_factory=list)
+    _near: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shape: Shape, audit: SealedAudit, group_of: Indexes, least: int) -> Memory:
@@ -93,8 +100,9 @@ class Memory:
             overlap.Selection(overlap.words_of(numbers[shape.session.persons_of_samples[group_of == group]]))
             for group in range(len(shape.kinds.groups))
         ]
-        is_other, parts = audit.sealed_before(basis, first, last)
-        return cls(shape, *_groups(shape), behind, least, is_other, parts, keys)
+        memory = cls(shape, *_groups(shape), behind, least, keys)
+        memory.is_other, memory.parts = audit.sealed_before(basis, first, last, memory._is_wanted)
+        return memory
 
     def earlier(self, group: int, where: slice) -> Earlier:
         """What was sealed of *group* before at the sites of *where*."""
@@ -102,7 +110,7 @@ class Memory:
         known, alike = np.zeros((2, len(keys)), dtype=bool)
         counts = np.zeros((self.shape.kinds.groups.shape[1], len(keys)), dtype=np.int64)
         own = [part for part in self.parts if part.text == self.texts[group]]
-        near = [part for part in self.parts if part.text not in self.texts and self._is_near(group, part)]
+        near = [part for part in self.parts if group in self._near.get(part.text, ())]
         for parts, found in ((own, known), (near, alike)):
             for part in parts:
                 place = np.searchsorted(part.sites, keys)
@@ -113,11 +121,19 @@ class Memory:
                 found[here] = True
         return Earlier(known, alike, counts)
 
-    def _is_near(self, group: int, part: SealedPart) -> bool:
-        """Whether the persons of *part* are nearly those of *group*: of small groups any others would be."""
-        own = self.behind[group]
-        large = min(own.persons, part.behind.persons) >= 2 * self.least
-        return large and overlap.distance(own, part.behind) < self.least
+    def _is_wanted(self, text: str, behind: overlap.Selection) -> bool:
+        """Whether *text* is of a group of these, or of nearly the persons of one."""
+        if text in self.texts:
+            return True
+        if text not in self._near:
+            groups = (group for group, own in enumerate(self.behind) if self._is_near(own, behind))
+            self._near[text] = frozenset(groups)
+        return bool(self._near[text])
+
+    def _is_near(self, own: overlap.Selection, other: overlap.Selection) -> bool:
+        """Whether these are nearly the same persons: of small groups any others would be."""
+        large = min(own.persons, other.persons) >= 2 * self.least
+        return large and overlap.distance(own, other) < self.least
 
     def add(self, group: int, where: slice, counts: Counts, earlier: Earlier) -> None:
         """Note that the *counts* of *group* are sealed at those sites, where that is new."""

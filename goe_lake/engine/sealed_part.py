@@ -181,7 +181,8 @@ class _ToldCells:
 
 def _told_cells(shape: Shape, stretch: Stretch, told: Told) -> _ToldCells:
     grid = (len(shape.release.measures), shape.combinations, len(stretch.sites))
-    found = _ToldCells(*(np.zeros(grid, dtype=kind) for kind in (np.int64, bool, bool)))
+    # what has no row is not told
+    found = _ToldCells(np.zeros(grid, dtype=np.int64), np.zeros(grid, dtype=bool), np.ones(grid, dtype=bool))
     at = _places(shape, stretch, told)
     for place, column in enumerate(told.columns):
         found.values[place][at] = _whole(column.values)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from goe_lake.disclosure.earlier import Claim, Memory, Record, Verdict, judge
 from goe_lake.disclosure.earlier_sites import BY_CLASS, Scan, SiteClaim, SiteRecord, SiteVerdict, judge_sites
 from goe_lake.disclosure.families import Counts
-from goe_lake.engine.sealed_memory import SealedPart
+from goe_lake.engine.sealed_memory import SealedPart, Wanted
 from goe_lake.federation.overlap.store import SEALED, OverlapStore
 
 #: What anybody knows is older than all that was told.
@@ -61,14 +61,16 @@ class OverlapAudit:
         self.store.record(self.connection, self.project, self.analyst, judgement.records, site_records)
         return judgement.verdicts, verdicts
 
-    def sealed_before(self, basis: str, first: int, last: int) -> tuple[bool, Sequence[SealedPart]]:
-        """Whether what is hidden in the asker's sums is of another *basis*; and what was sealed at sites."""
+    def sealed_before(
+        self, basis: str, first: int, last: int, wanted: Wanted
+    ) -> tuple[bool, Sequence[SealedPart]]:
+        """Whether what is hidden in the asker's sums is of another *basis*; and *wanted* parts of them."""
         projects = self.store.projects(self.connection, self.project, self.analyst)
         bases = self.store.sealed_bases(self.connection, projects)
         others = sorted(project for project, known in bases.items() if known != basis)
         # whoever asks in two projects brings what he was told in the one to the other
         self.store.note_sealed(self.connection, self.project, bases[others[0]] if others else basis)
-        records = self.store.sealed(self.connection, others or projects, first, last)
+        records = self.store.sealed(self.connection, others or projects, first, last, wanted)
         return bool(others), [
             SealedPart(
                 record.text, record.selection, record.sites, record.values.reshape(-1, len(record.sites))

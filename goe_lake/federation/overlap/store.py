@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -110,18 +110,48 @@ class OverlapStore:
     ) -> list[SiteRecord]:
         """What was told of sites from *first* to *last*, by any of *weights*; the oldest first."""
         wanted = list(dict.fromkeys(weights))
+        named = [json.dumps(weight) for weight in (*wanted, BY_CLASS)]
+        places = f"({', '.join('?' for _ in projects)}) AND weights IN ({', '.join('?' for _ in named)})"
+        rows = connection.execute(
+            'SELECT weights, selection, sites, "values", text FROM overlap_site_cells '
+            f"WHERE project IN {places} AND last >= ? AND first <= ? ORDER BY id",
+            (*projects, *named, first, last),
+        ).fetchall()
         found = []
-        for record in self._site_records(connection, projects, (*wanted, BY_CLASS), first, last):
+        for weight, selection, sites, values, text in rows:
+            keys = _site_list(self._packed_sites(connection, sites))
+            chosen = self._selection(connection, selection)
+            record = SiteRecord(tuple(json.loads(weight)), chosen, keys, _values(values), text)
             by_class = record.weights == BY_CLASS
             found += [record.weighed(one) for one in wanted] if by_class else [record]
         return found
 
     def sealed(
-        self, connection: sqlite3.Connection, projects: Collection[str], first: int, last: int
-    ) -> list[SiteRecord]:
-        """What was sealed for sums told to *projects*, at sites from *first* to *last*; the oldest first."""
+        self,
+        connection: sqlite3.Connection,
+        projects: Collection[str],
+        first: int,
+        last: int,
+        wanted: Callable[[str, Selection], bool],
+    ) -> Iterator[SiteRecord]:
+        """What was sealed for sums told to *projects*, at sites from *first* to *last*; the oldest first.
+
+        Only records are read that are *wanted*, by their text and persons.
+        """
         accounts = [SEALED.format(project) for project in projects]
-        return list(self._site_records(connection, accounts, (BY_CLASS,), first, last))
+        rows = connection.execute(
+            "SELECT id, selection, sites, text FROM overlap_site_cells "
+            f"WHERE project IN ({', '.join('?' for _ in accounts)}) AND last >= ? AND first <= ? ORDER BY id",
+            (*accounts, first, last),
+        ).fetchall()
+        for number, selection, sites, text in rows:
+            chosen = self._selection(connection, selection)
+            if wanted(text, chosen):
+                (values,) = connection.execute(
+                    'SELECT "values" FROM overlap_site_cells WHERE id = ?', (number,)
+                ).fetchone()
+                keys = _site_list(self._packed_sites(connection, sites))
+                yield SiteRecord(BY_CLASS, chosen, keys, _values(values), text)
 
     def sealed_bases(self, connection: sqlite3.Connection, projects: Collection[str]) -> dict[str, str]:
         """The basis of what was hidden in sums told to each of *projects*, as far as there were any."""
@@ -130,26 +160,6 @@ class OverlapStore:
             f"SELECT project, basis FROM overlap_sealed WHERE project IN ({places})", tuple(projects)
         )
         return dict(rows.fetchall())
-
-    def _site_records(
-        self,
-        connection: sqlite3.Connection,
-        projects: Collection[str],
-        weights: Collection[tuple[int, ...]],
-        first: int,
-        last: int,
-    ) -> Iterator[SiteRecord]:
-        named = [json.dumps(weight) for weight in weights]
-        places = f"({', '.join('?' for _ in projects)}) AND weights IN ({', '.join('?' for _ in named)})"
-        rows = connection.execute(
-            'SELECT weights, selection, sites, "values", text FROM overlap_site_cells '
-            f"WHERE project IN {places} AND last >= ? AND first <= ? ORDER BY id",
-            (*projects, *named, first, last),
-        ).fetchall()
-        for weight, selection, sites, values, text in rows:
-            keys = _site_list(self._packed_sites(connection, sites))
-            chosen = self._selection(connection, selection)
-            yield SiteRecord(tuple(json.loads(weight)), chosen, keys, _values(values), text)
 
     def _packed_sites(self, connection: sqlite3.Connection, number: int) -> bytes:
         (body,) = connection.execute("SELECT body FROM overlap_site_lists WHERE id = ?", (number,)).fetchone()
