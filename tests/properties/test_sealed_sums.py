@@ -42,9 +42,9 @@ calm = settings(
 )
 
 
-def cohorts(k: int) -> st.SearchStrategy[Shape]:
+def cohorts(k: int, persons: tuple[int, int] = (40, 120)) -> st.SearchStrategy[Shape]:
     """Any small cohort over three to five nodes; several samples of a person are not sealed."""
-    return spread_shapes(k, (3, 5), (40, 120)).filter(has_one_sample_a_person)
+    return spread_shapes(k, (3, 5), persons).filter(has_one_sample_a_person)
 
 
 @dataclass(frozen=True)
