@@ -12,7 +12,7 @@ import argparse
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         countries = options.countries.split(",")
-        nodes = cohort(Path(folder) / "cohort", countries, options.persons)
+        nodes = cohort(Path(folder) / "cohort", options.persons, countries)
         audited, before = days(nodes, Path(folder))
     text = page(options.persons, countries, audited, before)
     if options.write:
@@ -71,7 +71,7 @@ def main() -> None:
     print(text)
 
 
-def cohort(folder: Path, countries: list[str], persons: int) -> list[Path]:
+def cohort(folder: Path, persons: int, countries: Sequence[str] = tuple(COUNTRIES.split(","))) -> list[Path]:
     """The built nodes of a small Europe."""
     nodes = list(make_cohort(folder, countries, persons, seed=1))
     for node in nodes:
