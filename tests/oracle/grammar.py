@@ -472,7 +472,8 @@ def keys(source: Source) -> st.SearchStrategy[str]:
         wanted = ("gene", "type", "rsid", "filter", "sv_len")
         options += [plain[name] for name in wanted if name in plain] * 2
     if "score" in plain:
-        options += [f"floor({plain['score']})", plain["pgs_id"], plain["pgs_id"]]
+        options += [f"floor({plain['score']})"]
+        options += [plain["pgs_id"]] * 2 if "pgs_id" in plain else []
     return st.sampled_from(options)
 
 

@@ -27,7 +27,11 @@ from tests.oracle.grammar import (
     SAMPLE_NUMBERS,
     SCORE_NUMBERS,
     SHAPES,
+    SITE_NUMBERS,
     SITE_TEXTS,
+    VARIANT_ID,
+    VARIANT_NUMBERS,
+    VARIANT_TEXTS,
     Limits,
     Output,
     Parts,
@@ -48,6 +52,8 @@ from tests.oracle.grammar import (
 
 #: Labels with two values: which of them is commoner is one number against another.
 TWO_VALUES = {"sex": ("F", "M"), "cohort": ("C1", "C2")}
+#: Labels of persons, and of scores.
+OF_PERSONS = {**LABELS, "pgs_id": ("PGS1", "PGS2")}
 MEASURED = {**SAMPLE_NUMBERS, **SCORE_NUMBERS}
 Form = Callable[[st.DrawFn, Source, str], tuple[str, float] | None]
 
@@ -55,6 +61,46 @@ Form = Callable[[st.DrawFn, Source, str], tuple[str, float] | None]
 def _of(source: Source, names: Mapping[str, object]) -> tuple[str, ...]:
     """The columns of *source* whose own name is among *names*, as they are written."""
     return tuple(written for written, bare in source.plain.items() if bare in names)
+
+
+@st.composite
+def spelt(draw: st.DrawFn, source: Source) -> str:
+    """A condition that has a shorter form of its own in DuckDB."""
+    if not source.labels:
+        return draw(conditions(source, 1))
+    column, other = (draw(st.sampled_from(tuple(source.labels))) for _ in "ab")
+    (one, two), (three, four) = (
+        (f"'{draw(st.sampled_from(source.labels[name]))}'" for _ in "ab") for name in (column, other)
+    )
+    options = [
+        f"{column} = ANY([{one}, {two}])", f"list_contains([{one}, {two}], {column})",
+        f"({column}, {other}) IN (({one}, {three}), ({two}, {four}))",
+        f"NOT ({column}, {other}) IN (({one}, {three}))", f"contains({column}, '{one[2]}')",
+        f"NOT contains({column}, '{one[2]}')", f"left({column}, 1) = '{one[1]}'",
+    ]  # fmt: skip
+    return draw(st.sampled_from(options))
+
+
+def condition(source: Source) -> st.SearchStrategy[str]:
+    """A condition on a row, of the grammar or shorter."""
+    return st.one_of(*[conditions(source, 1)] * 3, spelt(source))
+
+
+@st.composite
+def taken(draw: st.DrawFn, source: Source, *, squared: bool = False) -> tuple[str, float]:
+    """What a sum is taken of: an argument of the grammar, or a function of a column and a constant."""
+    if draw(st.integers(0, 3)):
+        return draw(arguments(source, squared=squared))
+    column = draw(
+        st.sampled_from(
+            [name for name, own in source.plain.items() if own != "sv_len" and name in source.numbers]
+        )
+    )
+    constants, size = source.numbers[column]
+    one = draw(st.sampled_from(constants))
+    forms = [f"coalesce({column}, {one})", f"greatest({column}, {one})", f"least({one}, {column})",
+             f"abs({column} - {one})", f"nullif({column}, {one})"]  # fmt: skip
+    return draw(st.sampled_from(forms)), 2 * size
 
 
 def _count(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float] | None:
@@ -72,12 +118,12 @@ def _persons(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float
 
 
 def _condition(function: str) -> Form:
-    return lambda draw, source, filtered: (f"{function}({draw(conditions(source, 1))}){filtered}", 1.0)
+    return lambda draw, source, filtered: (f"{function}({draw(condition(source))}){filtered}", 1.0)
 
 
 def _total(*spellings: str) -> Form:
     def form(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float]:
-        argument, scale = draw(arguments(source))
+        argument, scale = draw(taken(source))
         return f"{draw(st.sampled_from(spellings))}({argument}){filtered}", scale
 
     return form
@@ -85,7 +131,7 @@ def _total(*spellings: str) -> Form:
 
 def _variance(*spellings: str) -> Form:
     def form(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float]:
-        argument, scale = draw(arguments(source, squared=True))
+        argument, scale = draw(taken(source, squared=True))
         function = draw(st.sampled_from(spellings))
         return f"{function}({argument}){filtered}", scale if function in DEVIATIONS else scale**2
 
@@ -122,6 +168,13 @@ def _quantile(function: str, *probabilities: str) -> Form:
             columns = tuple(column for column in columns if column.startswith(own))
         if not columns or "dosage" in source.plain.values():  # persons are counted by intervals, not sites
             return None
+        if function == "quantile_cont" and draw(st.integers(0, 3)) == 0:
+            column = draw(st.sampled_from(columns))
+            forms = (
+                f"(quantile_cont({column}, [0.25, 0.5, 0.75]){filtered})[{draw(st.integers(1, 3))}]",
+                f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {column}){filtered}",
+            )
+            return draw(st.sampled_from(forms)), 1e3
         rest = f", {draw(st.sampled_from(probabilities))}" if probabilities else ""
         return f"{function}({draw(st.sampled_from(columns))}{rest}){filtered}", 1e3
 
@@ -129,7 +182,7 @@ def _quantile(function: str, *probabilities: str) -> Form:
 
 
 def _distinct(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float] | None:
-    columns = _of(source, LABELS)
+    columns = _of(source, OF_PERSONS)
     return (f"count(DISTINCT {draw(st.sampled_from(columns))}){filtered}", 1.0) if columns else None
 
 
@@ -147,16 +200,20 @@ def _mode(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float] |
 
 
 def _entropy(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float] | None:
-    columns = _of(source, {**LABELS, **dict.fromkeys(BOOLEANS)})
+    columns = _of(source, {**OF_PERSONS, **dict.fromkeys(BOOLEANS)})
     return (f"entropy({draw(st.sampled_from(columns))}){filtered}", 10.0) if columns else None
 
 
 def _histogram(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float] | None:
-    columns = _of(source, LABELS)
-    if not columns:
-        return None
+    columns = _of(source, OF_PERSONS)
+    if not columns or draw(st.integers(0, 2)) == 0:
+        column = draw(st.sampled_from(_of(source, MEASURED) or tuple(source.numbers)))
+        constants = list(dict.fromkeys(map(float, source.numbers[column][0])))
+        bins = draw(st.lists(st.sampled_from(constants), min_size=1, max_size=3, unique=True))
+        listed = ", ".join(f"{value:g}" for value in bins)
+        return f"histogram({column}, [{listed}]){filtered}[{draw(st.sampled_from(bins)):g}]", 1.0
     column = draw(st.sampled_from(columns))
-    label = draw(st.sampled_from(LABELS[source.plain[column]]))
+    label = draw(st.sampled_from(OF_PERSONS[source.plain[column]]))
     return f"histogram({column}){filtered}['{label}']", 1.0
 
 
@@ -202,7 +259,7 @@ def aggregate(draw: st.DrawFn, source: Source, name: str) -> Output:
     """The aggregate *name* over *source*, with a FILTER or without."""
     filtered = ""
     if draw(st.integers(0, 3)) == 0:
-        filtered = f" FILTER ({draw(st.sampled_from(('WHERE ', '')))}{draw(conditions(source, 1))})"
+        filtered = f" FILTER ({draw(st.sampled_from(('WHERE ', '')))}{draw(condition(source))})"
     made = AGGREGATES[name](draw, source, filtered)
     assume(made is not None)
     assert made is not None
@@ -284,9 +341,13 @@ def _written(alias: str, *tables: str, but: Sequence[str] = ()) -> dict[str, str
 @st.composite
 def left_join(draw: st.DrawFn, sites: Sequence[str]) -> Source:
     """Persons with what they may lack."""
-    del sites
     samples, scores = _written("s", "samples"), _written("c", "scores")
-    if draw(st.booleans()):
+    way = draw(st.integers(0, 3))
+    if way == 0:
+        text = f"samples AS s LEFT JOIN genotypes AS g ON g.sample_id = s.sample_id AND g.variant_id = '{draw(st.sampled_from(sites))}'"
+        alleles = {f"g.{name}": name for name in ("dosage", "called_alleles")}
+        return _columns("left join", text, "s.sample_id", samples | alleles)
+    if way < 3:
         text = "scores AS c LEFT JOIN samples AS s USING (sample_id)"
         return _columns("left join", text, "c.sample_id", scores | samples)
     text = f"samples AS s LEFT JOIN scores AS c ON c.sample_id = s.sample_id AND c.pgs_id = '{draw(st.sampled_from(('PGS1', 'PGS2')))}'"
@@ -321,7 +382,12 @@ def by_person(draw: st.DrawFn, sites: Sequence[str]) -> Source:
 
 @st.composite
 def self_join(draw: st.DrawFn, sites: Sequence[str]) -> Source:
-    """Genotypes of two sites of a person."""
+    """Genotypes of two sites of a person, or two scores."""
+    if draw(st.integers(0, 3)) == 0:
+        fixed = ("a.pgs_id = 'PGS1'", "b.pgs_id = 'PGS2'")
+        text = "scores AS a JOIN scores AS b USING (sample_id) JOIN samples AS s USING (sample_id)"
+        columns = {"a.score": "score", "b.score": "score"} | _written("s", "samples")
+        return _columns("self join", text, "a.sample_id", columns, fixed)
     fixed = tuple(f"{alias}.variant_id = '{draw(st.sampled_from(sites))}'" for alias in "ab")
     text = "genotypes AS a JOIN genotypes AS b USING (sample_id)"
     columns = {f"{alias}.{name}": name for alias in "ab" for name in ("dosage", "called_alleles")}
@@ -341,6 +407,7 @@ def listed(draw: st.DrawFn, sites: Sequence[str]) -> Source:
             "(VALUES ('EE', 'north'), ('FI', 'far north'), ('XX', 'none')) AS v(country, label)",
             "s.country = v.country",
         ),
+        ("unnest(['F', 'M']) AS v(label)", "s.sex = v.label"),
         ("(VALUES ('F', 'women'), ('M', 'men')) AS v(sex, label)", "s.sex = v.sex"),
         (
             "(VALUES (1930, 1949, 'older'), (1950, 1999, 'younger')) AS v(low, high, label)",
@@ -471,20 +538,25 @@ def _outputs(given: Parts) -> list[str]:
 
 @st.composite
 def margins(draw: st.DrawFn, given: Parts) -> Query:
-    """ROLLUP, CUBE and GROUPING SETS; which margin a row is, is its first key."""
-    sites = [*given.source.site_texts, *given.source.site_numbers]
+    """ROLLUP, CUBE and GROUPING SETS; which margin a row is, is its last key."""
+    of_sites = {*SITE_TEXTS, *VARIANT_ID, *VARIANT_TEXTS, *SITE_NUMBERS, *VARIANT_NUMBERS}
+    sites = [written for written, bare in given.source.plain.items() if bare in of_sites]
 
     def of_persons(key: str) -> bool:  # groups of sites have no margins
         return not any(name in key for name in sites)
 
     grouped = list(filter(of_persons, given.keys)) or [draw(keys(given.source).filter(of_persons))]
     given = replace(given, keys=grouped)
-    listed, first, last = ", ".join(grouped), grouped[0], grouped[-1]
+    written = draw(st.sampled_from((grouped, given.key_names)))
+    listed, first, last = ", ".join(written), written[0], written[-1]
     ways = [f"ROLLUP ({listed})", f"CUBE ({listed})", f"GROUPING SETS (({listed}), ({last}), ())"]
     ways += [f"GROUPING SETS (({listed}), ())", f"{first}, ROLLUP ({last})"] if len(grouped) > 1 else []
-    items = [f"grouping({listed}) AS level", *given.key_items, *_outputs(given)]
-    text = _select(given, items, f" GROUP BY {draw(st.sampled_from(ways))}")
-    return _query(given, given.source.head + text, len(grouped) + 1, (1.0, *given.scales), "grouping sets")
+    level = f"grouping({listed}) AS level"
+    text = _select(
+        given, [*given.key_items, level, *_outputs(given)], f" GROUP BY {draw(st.sampled_from(ways))}"
+    )
+    scales = (*[1e4] * (len(grouped) + 1), *(one.scale for one in given.found))
+    return _query(given, given.source.head + text, len(grouped) + 1, scales, "grouping sets")
 
 
 @st.composite
@@ -497,6 +569,7 @@ def windows(draw: st.DrawFn, given: Parts) -> Query:
                 "count(*) / sum(count(*)) OVER () AS share", f"rank() OVER (ORDER BY {order}) AS place",
                 f"lag(count(*)) OVER (ORDER BY {order}) AS before", "sum(count(*)) OVER () AS everybody",
                 f"row_number() OVER w AS place, sum(count(*)) OVER w AS so_far WINDOW w AS (ORDER BY {order})",
+                f"sum(count(*)) OVER (w ROWS 1 PRECEDING) AS two WINDOW w AS (ORDER BY {order})",
             )
         )
     )  # fmt: skip
@@ -576,8 +649,10 @@ def is_offered(name: str, shape: str) -> bool:
         # margins are asked grouping by grouping; over genotypes a person has many rows
         return shape not in ("grouping sets", "self join") and "genotypes" not in shape
     if name in OF_LABELS:
-        # of a column of a table, so that a node declares its labels
-        return shape not in (*SITES, "scores", "scores+genotypes")
+        # a histogram takes numbers as well; a commonest label is one of two
+        return name.startswith("histogram") or shape not in (
+            (*SITES, "scores", "scores+genotypes") if name.startswith("mode") else SITES
+        )
     return name not in ("skewness", "kurtosis", "kurtosis_pop") or shape != "scores"
 
 
@@ -593,6 +668,8 @@ def whole_query(
     if shape in FRAMES:
         base = draw(st.sampled_from([relation for relation in RELATIONS if is_offered(name, relation)]))
     source = draw(RELATIONS[base](sites))
+    if draw(st.integers(0, 7)) == 0:
+        source = replace(source, conditions=(*source.conditions, draw(spelt(source))))
     limits = Limits(keys_shown=keys_shown, most_aggregates=2)
     given = draw(parts(source, limits, aggregate(source, name)))
     return draw(FRAMES[shape](given) if shape in FRAMES else queries_of(given, limits))

@@ -14,12 +14,15 @@ from goe_lake.lake import ingest
 from tests.properties.comparison import differences, rows_of
 
 HUGE = 2**31 - 1
-# sex, serial, level: each node's persons; the second node has nobody without a sex, the last one no level
+# sex, serial, level: each node's persons; the second node has nobody without a sex, the third one no level,
+# the last one nobody at all
 NODES = (
     (("F", HUGE, "-0.0"), ("F", -HUGE, "NaN"), ("", HUGE - 1, "inf"), ("M", None, ""), ("M", 3, "1.5")),
     (("F", HUGE, "0"), ("F", HUGE - 1, "2.5"), ("F", -1, "-Infinity")),
     (("M", -HUGE, ""), ("", -HUGE + 1, "nan")),
+    (),
 )
+COUNTRIES = ("EE", "FI", "LV", "LT")
 TOML = """
 [node]
 id = "NODE-{place}"
@@ -58,7 +61,7 @@ QUERIES = (
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
-    """Three nodes with few persons each, without protection."""
+    """Four nodes with few persons each, without protection."""
     nodes = []
     for place, persons in enumerate(NODES):
         folder = tmp_path_factory.mktemp("odd") / str(place)
@@ -68,7 +71,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
             rows.append([f"P{place}{number}", sex, "" if serial is None else str(serial), level, ""])
         (folder / "samples.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
         (folder / "policy.toml").write_text('version = 1\nprotection = "off"\n')
-        (folder / "node.toml").write_text(TOML.format(place=place, country=("EE", "FI", "LV")[place]))
+        (folder / "node.toml").write_text(TOML.format(place=place, country=COUNTRIES[place]))
         ingest(read_node(folder / "node.toml"), min_label_persons=1, progress=None)
         nodes.append(EmbeddedNode(folder / "node.toml"))
     return Federation(nodes, project="demo")
@@ -81,7 +84,7 @@ def pooled() -> duckdb.DuckDBPyConnection:
     connection.execute(
         "CREATE TABLE samples (country VARCHAR, sex VARCHAR, serial BIGINT, level DOUBLE, never DOUBLE)"
     )
-    for country, persons in zip(("EE", "FI", "LV"), NODES, strict=True):
+    for country, persons in zip(COUNTRIES, NODES, strict=True):
         for sex, serial, level in persons:
             told = float(level) if level in ("-0.0", "0", "1.5", "2.5") else None
             values = [country, sex or None, serial, None if told is None else told + 0.0, None]
