@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant("skewness of all, not of a sample", "query/moments.py", "sqrt(n::DOUBLE * (n - 1)) / (n - 2)", "1::DOUBLE"),
     Mutant("entropy in another unit", "query/labels.py", '"log2(sum(_v.n)) - sum(_v.n * log2(_v.n)) / sum(_v.n)"', '"ln(sum(_v.n)) - sum(_v.n * ln(_v.n)) / sum(_v.n)"'),
     Mutant("the rarest label", "query/labels.py", '"arg_max(_v.l, _v.n)"', '"arg_min(_v.l, _v.n)"'),
-    Mutant("a branch of CASE takes rows of earlier ones", "query/forms.py", "here = both(earlier, Call", "here = both(None, Call"),
+    Mutant("a branch of CASE takes rows of earlier ones", "query/forms.py", "here = both(earlier, true)", "here = both(None, true)"),
     Mutant("a constant is added to missing values", "query/sums.py", "measures.column(MeasureFunction.ROWS, branch.columns, here)", "measures.column(MeasureFunction.ROWS, (), here)"),
     # What stands around the groups
     Mutant("margins are numbered from the other end", "query/grouping_sets.py", 'for key in keys)\n    return exp.cast', 'for key in reversed(keys))\n    return exp.cast'),
