@@ -54,7 +54,7 @@ def hunted(built: Path, folder: Path, mutant: Mutant | None) -> dict[str, object
         (copy / mutant.path).write_text(mutant.text(PACKAGE))
     paths = os.pathsep.join([str(folder), str(REPOSITORY)])
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tests.mutants.hunt", str(built)],
+        [sys.executable, "-P", "-m", "tests.mutants.hunt", str(built), mutant.near if mutant else ""],
         env=os.environ | {"PYTHONPATH": paths}, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

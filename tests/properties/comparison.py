@@ -63,6 +63,8 @@ def _rank(value: Any) -> tuple[int, str, float, str]:
         return 0, "", 0.0, ""
     if isinstance(value, str):
         return 2, value, 0.0, ""
+    if math.isnan(value):  # is neither before nor behind a number
+        return 3, "", 0.0, ""
     return 1, "", float(f"{float(value):.6g}"), ""
 
 
