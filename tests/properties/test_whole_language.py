@@ -44,7 +44,7 @@ def test_what_is_ok_at_five_persons_is_pooled(worlds: Worlds) -> None:
     told = Told()
     for name, shape in pairs(5)[::2]:
         run(worlds, name, shape, told, times=2, places=range(3), k=K)
-    told.check()
+    told.check(filled=0.5)  # they are too few for the share of all
     assert told.marked >= 0.3 * told.compared, told
 
 

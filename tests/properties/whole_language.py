@@ -100,12 +100,14 @@ class Told:
     apart: list[Apart] = field(default_factory=list)
     texts: set[tuple[Shape, str]] = field(default_factory=set)
 
-    def check(self) -> None:
-        """No answer is apart, most queries are answered, and most answers say something."""
+    def check(self, filled: float = 0.6) -> None:
+        """No answer is apart, most queries are answered, and a share of *filled* of them says something."""
         assert not self.apart, "\n\n".join([f"{len(self.apart)} are apart", *map(str, self.apart[:20])])
-        assert sum(self.refused.values()) <= 0.1 * self.asked, self
+        # a constant that is withheld is what a threshold does, and not what the language lacks
+        refused = sum(number for code, number in self.refused.items() if code != "G504")
+        assert refused <= 0.06 * self.asked, self
         assert self.unread <= 0.06 * self.asked, self  # DuckDB itself does not read them
-        assert self.filled >= 0.6 * self.compared, self
+        assert self.filled >= filled * self.compared, self
 
     def __str__(self) -> str:
         return (
