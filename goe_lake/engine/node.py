@@ -135,6 +135,9 @@ class NodeEngine:
             self._interrupted.clear()
             session, strata = self._session(purpose)
             shape = shape_of(release, domain, self._public, session, strata)
+            if session.last_selection is not None:
+                # the words are those of listed sites, as of open cells; no later selection has this text
+                session.last_selection = ("", shape.sites)
             claims = self._claims(Reading(shape.release, session))
             yield replace(shape, stopped=self._interrupted.is_set, claims=claims)
 

@@ -191,8 +191,8 @@ class EmbeddedNode:
         return pa.concat_tables([offered, *earlier, *kept_sites(self.lake)], promote_options="default")
 
     def lay(self, site_list: SiteList) -> None:
-        """Answer by *site_list* from now on."""
-        self._engine.lay(site_list)
+        """Answer by *site_list* from now on; as it travels, so that its words are the same over the wire."""
+        self._engine.lay(clean_site_list(site_list))
         self._exact = None
         self._site_list = site_list
 
