@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from goe_lake.catalog import is_added
+from goe_lake.engine.plain import clean
 from goe_lake.genome import CONTIGS, Assembly
 from goe_lake.lake import Snapshot
 
@@ -67,10 +68,10 @@ class SiteList:
 
     @cached_property
     def digest(self) -> str:
-        """The identity of the list: sha256 of its rows."""
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.sites.schema) as writer:
-            writer.write_table(self.sites.combine_chunks(), max_chunksize=1 << 20)
+        """The identity of the list: sha256 of its rows, the same wherever the list came from."""
+        sink, sites = pa.BufferOutputStream(), clean(self.sites)
+        with pa.ipc.new_stream(sink, sites.schema) as writer:
+            writer.write_table(sites.combine_chunks(), max_chunksize=1 << 20)
         return hashlib.sha256(memoryview(sink.getvalue())).hexdigest()
 
 

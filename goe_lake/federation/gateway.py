@@ -39,7 +39,6 @@ from goe_lake.federation.sealing import LEAST_NODES
 from goe_lake.federation.spread import left_out, margins_of
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
-from goe_lake.federation.wire import clean_site_list
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.lake.progress import Progress as LongProgress
 from goe_lake.query import Plan, prepare
@@ -126,7 +125,7 @@ class Federation:
     @property
     def list_digest(self) -> str:
         """The digest of the site list as it travels, which `site_list_digest` in federation.toml names."""
-        return clean_site_list(self.site_list).digest
+        return self.site_list.digest
 
     def list_sites(self, progress: LongProgress | None = None) -> Found:
         """List the sites whose carriers reach the threshold in all nodes together, and keep them listed.

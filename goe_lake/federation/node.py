@@ -29,7 +29,6 @@ from goe_lake.federation.listing.seat import ListingSeat
 from goe_lake.federation.noisy import NoisyAnswers
 from goe_lake.federation.overlap import OverlapStore, hold_to
 from goe_lake.federation.sealed_sums import Parcel, SealedQuestion, Seat
-from goe_lake.federation.wire import clean_site_list
 from goe_lake.lake import Snapshot, open_snapshot
 from goe_lake.release import Release, digest_of
 
@@ -155,7 +154,6 @@ class EmbeddedNode:
         self._overlap = OverlapStore()
         self._opening = threading.Lock()
         self._seat: Seat | None = None
-        self._travelling: tuple[SiteList, str] | None = None
         self._listing: tuple[SiteList, ListingSeat] | None = None
 
     def sit(self, seat: Seat) -> None:
@@ -191,8 +189,8 @@ class EmbeddedNode:
         return pa.concat_tables([offered, *earlier, *kept_sites(self.lake)], promote_options="default")
 
     def lay(self, site_list: SiteList) -> None:
-        """Answer by *site_list* from now on; as it travels, so that its words are the same over the wire."""
-        self._engine.lay(clean_site_list(site_list))
+        """Answer by *site_list* from now on."""
+        self._engine.lay(site_list)
         self._exact = None
         self._site_list = site_list
 
@@ -313,11 +311,9 @@ class EmbeddedNode:
         return self._seat
 
     def _list_digest(self) -> str:
-        """The digest of the laid site list, as it travels; worked out once."""
+        """The digest of the laid site list."""
         assert self._site_list is not None
-        if self._travelling is None or self._travelling[0] is not self._site_list:
-            self._travelling = (self._site_list, clean_site_list(self._site_list).digest)
-        return self._travelling[1]
+        return self._site_list.digest
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any; its release fails."""

@@ -40,7 +40,6 @@ from goe_lake.federation.wire import (
     SITE_LIST,
     SITES,
     Question,
-    clean_site_list,
     read_table,
     receipt_from_json,
     write_table,
@@ -202,7 +201,7 @@ class RemoteNode:
 
     def lay(self, site_list: SiteList) -> None:
         """Make *site_list* the list that the node answers by."""
-        self._site_list = clean_site_list(site_list)
+        self._site_list = site_list
         self._ask("PUT", SITE_LIST, write_table(site_list.sites), seconds=OPENING_DEADLINE)
 
     def answer(self, release: Release, asker: Asker, query_id: str) -> NodeAnswer:

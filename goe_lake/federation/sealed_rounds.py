@@ -24,7 +24,6 @@ from goe_lake.federation.node import NodeDescription
 from goe_lake.federation.sealable import public_domain, why_open
 from goe_lake.federation.sealed_sums import Circle, Parcel, SealedQuestion, new_nonce
 from goe_lake.federation.sealing import SealBroken
-from goe_lake.federation.wire import clean_site_list
 from goe_lake.release import BudgetLeft, CellKind, Release
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class SealedSums:
             self.asker,
             query_id,
             public_domain(release, self.catalog),
-            clean_site_list(self.site_list).digest,
+            self.site_list.digest,
             new_nonce(),
         )
         answer = ask_sealed(self.members, self.circle, question)

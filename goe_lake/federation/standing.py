@@ -22,7 +22,6 @@ from goe_lake.federation.membership import Membership, NodeMember
 from goe_lake.federation.public_sites import read_public_sites
 from goe_lake.federation.remote_node import Channel, RemoteNode
 from goe_lake.federation.sealing_keys import circle_of
-from goe_lake.federation.wire import clean_site_list
 from goe_lake.release import NodeReport
 
 log = structlog.get_logger("goe_lake.gateway")
@@ -156,7 +155,7 @@ class StandingFederation:
                 "federation_opened",
                 nodes=list(nodes),
                 absent=[member.node_id for member in opened.absent],
-                site_list_digest=clean_site_list(federation.site_list).digest,
+                site_list_digest=federation.site_list.digest,
                 sites=federation.site_list.sites.num_rows,
             )
             return opened

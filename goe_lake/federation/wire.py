@@ -17,6 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from goe_lake.engine.plain import clean, clean_answer
 from goe_lake.engine.sites import KEY, SiteList, is_site_schema
 from goe_lake.federation.answer import Answer
 from goe_lake.federation.asker import Asker
@@ -106,26 +107,6 @@ def read_table(body: bytes) -> pa.Table:
     return table
 
 
-def clean(table: pa.Table) -> pa.Table:
-    """*table* rebuilt, value by value, and without metadata.
-
-    Arrow keeps a value beneath each NULL (what was withheld, or what the memory held before) and
-    around each slice; a taken row has neither. ValueError for a type that can hide values.
-    """
-    columns = [_clean(table.column(place)) for place in range(table.num_columns)]
-    return pa.table(columns, names=table.column_names)
-
-
-def _clean(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    kind = column.type
-    if pa.types.is_nested(kind) or pa.types.is_dictionary(kind):
-        raise ValueError(f"a column of type {kind} does not travel")
-    present = column.is_valid().combine_chunks()
-    places = pc.subtract(pc.cumulative_sum(present.cast(pa.int64())), 1)
-    kept = column.drop_null().combine_chunks()
-    return pa.chunked_array([kept.take(pc.if_else(present, places, None))], kind)
-
-
 def _write(table: pa.Table, sink: pa.BufferOutputStream) -> None:
     with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as writer:
         writer.write_table(table)
@@ -143,11 +124,6 @@ def _streams(body: bytes, count: int) -> tuple[pa.Table, ...]:
     if source.tell() != len(body):
         raise ValueError("there is something behind the Arrow stream")
     return tables
-
-
-def clean_site_list(site_list: SiteList) -> SiteList:
-    """*site_list* as it travels; its digest is of that."""
-    return SiteList(clean(site_list.sites))
 
 
 def read_site_list(body: bytes) -> SiteList:
@@ -180,7 +156,7 @@ def write_answer(answer: Answer) -> bytes:
     """*answer* as two Arrow streams: the table with the envelope, then the status."""
     sink = pa.BufferOutputStream()
     envelope = json.dumps(answer.envelope.to_json(), ensure_ascii=False).encode()
-    _write(clean(answer.table).replace_schema_metadata({ENVELOPE_KEY: envelope}), sink)
+    _write(clean_answer(answer.table).replace_schema_metadata({ENVELOPE_KEY: envelope}), sink)
     _write(clean(answer.status), sink)
     return memoryview(sink.getvalue()).tobytes()
 

@@ -28,7 +28,6 @@ from goe_lake.federation.sealed_sums import (
     seat_in_memory,
 )
 from goe_lake.federation.sealing import WITNESSES, Agreement, SealBroken, open_sum
-from goe_lake.federation.wire import clean_site_list
 from goe_lake.release import CellKind, Release
 from tests.federation.nodes import build_nodes
 
@@ -222,7 +221,7 @@ def question_for(federation: Federation, text: str, project: str = "demo") -> Se
         Asker(project),
         "0" * 32,
         public_domain(release, federation.catalog),
-        clean_site_list(federation.site_list).digest,
+        federation.site_list.digest,
         new_nonce(),
     )
 

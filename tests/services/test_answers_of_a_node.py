@@ -16,13 +16,14 @@ import pyarrow as pa
 import pytest
 from joserfc.jwk import ECKey
 
+from goe_lake.engine.plain import clean, clean_answer
 from goe_lake.errors import NodeFailed
 from goe_lake.federation import Answer, Federation
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.membership import parse_address
 from goe_lake.federation.remote_node import Channel, RemoteNode
 from goe_lake.federation.tokens import SIGNATURE_HEADER, BadSignature, Signer, check_answer, sign_answer
-from goe_lake.federation.wire import RELEASE, clean, read_answer, read_table, write_answer, write_table
+from goe_lake.federation.wire import RELEASE, read_answer, read_table, write_answer, write_table
 from goe_lake.query import prepare
 from goe_lake.release import Envelope, Status
 from tests.services.running import GATEWAY, Running
@@ -205,6 +206,33 @@ def test_columns_that_could_hide_values_do_not_travel():
     for array in (pa.array(["a"]).dictionary_encode(), pa.array([[1]]), pa.array([{"a": 1}])):
         with pytest.raises(ValueError, match="does not travel"):
             write_table(pa.table({"a": array}))
+
+
+def test_nothing_lies_beneath_the_lists_of_an_answer():
+    """An answer may hold lists, structs, maps and labels: of what they show, and nothing else."""
+    hidden = pa.array([False, True])
+    for planted in (
+        pa.ListArray.from_arrays([0, 1, 2], pa.array(["x", "5EC2E7"]), mask=hidden),
+        pa.StructArray.from_arrays([pa.array(["x", "5EC2E7"])], ["a"], mask=hidden),
+        pa.MapArray.from_arrays([0, 1, 2], ["k", "5EC2E7"], ["x", "5EC2E7"]).slice(0, 1),
+        pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), ["x", "5EC2E7"]),
+    ):
+        table = pa.table({"a": planted})
+        cleaned = clean_answer(table)
+        assert b"5EC2E7" in _bytes_of(table)
+        assert cleaned.to_pylist() == table.to_pylist()
+        assert cleaned.schema.equals(table.schema)
+        assert b"5EC2E7" not in _bytes_of(cleaned), planted.type
+
+
+def _bytes_of(table: pa.Table) -> bytes:
+    """What an uncompressed stream of *table* holds, and all that lies beneath it."""
+    found = b""
+    for chunk in table.column(0).chunks:
+        found += b"".join(buffer.to_pybytes() for buffer in chunk.buffers() if buffer is not None)
+        if pa.types.is_dictionary(chunk.type):
+            found += b"".join(map(str.encode, chunk.dictionary.to_pylist()))
+    return found
 
 
 def test_server_contexts_ask_for_tls_1_3(services: Running):

@@ -40,7 +40,6 @@ from goe_lake.federation.wire import (
     RELEASE,
     SITE_LIST,
     Question,
-    clean_site_list,
     read_site_list,
     write_table,
 )
@@ -86,7 +85,7 @@ def line(services: Running, embedded: Federation) -> Iterator[Line]:
     member = services.membership.node(NODE)
     context = services.identity(GATEWAY).client_context(member.ca)
     (node,) = [node for node in embedded.nodes if node.node_id == NODE]
-    digest = clean_site_list(embedded.site_list).digest
+    digest = embedded.site_list.digest
     with httpx.Client(base_url=member.address.url, verify=context, timeout=30) as http:
         yield Line(http, services.gateway_signer(), node, digest)
 
@@ -329,7 +328,7 @@ def test_unknown_addresses_are_problems_too(line: Line):
 def test_a_site_list_that_would_count_persons_twice_is_refused(embedded: Federation):
     """A node takes a site list only with each site once, and answers by the list that a question names."""
     sites = embedded.site_list.sites
-    assert read_site_list(write_table(sites)).digest == clean_site_list(embedded.site_list).digest
+    assert read_site_list(write_table(sites)).digest == embedded.site_list.digest
     for table in (
         pa.concat_tables([sites, sites.slice(0, 1)]),
         sites.drop_columns(["type"]),

@@ -19,7 +19,6 @@ from goe_lake.federation.sealable import public_domain
 from goe_lake.federation.sealed_sums import SealedQuestion, new_nonce
 from goe_lake.federation.sealed_wire import write_words
 from goe_lake.federation.sealing_keys import circle_of
-from goe_lake.federation.wire import clean_site_list
 from goe_lake.release import CellKind
 from tests.services.running import Running
 
@@ -52,7 +51,7 @@ def question_for(federation: Federation, text: str) -> SealedQuestion:
         Asker("demo"),
         "0" * 32,
         public_domain(release, federation.catalog),
-        clean_site_list(federation.site_list).digest,
+        federation.site_list.digest,
         new_nonce(),
     )
 
