@@ -250,6 +250,7 @@ HOSTILE = (
     "SELECT range(1000000000000)", "SELECT repeat('x', 1000000000)", "SELECT lpad('x', 1000000000, 'y')",
     "SELECT printf('%1000000000d', 1)", "SELECT format('{:1000000000}', 1)", "SELECT printf('%*d', 1000000000, 1)",
     "SELECT random()", "SELECT uuid()", "SELECT now()", "SELECT pg_typeof(1)", "SELECT version()", "SELECT txid_current()",
+    "SELECT nextval('s')", "SELECT list_transform([1], lambda x: x + 1)",
     "SELECT * FROM variants USING SAMPLE 2 ROWS", "SELECT * FROM variants TABLESAMPLE 10%",
     "SELECT * FROM variants POSITIONAL JOIN genes", "SELECT json_serialize_sql('SELECT 1')", "SELECT sha256('x')",
     "SELECT * FROM variants, LATERAL (SELECT 1)", "SELECT getvariable('x')", "SELECT write_log('x')",
