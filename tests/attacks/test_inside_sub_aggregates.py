@@ -129,6 +129,7 @@ def test_the_secret_of_one_person_shows_nowhere(
     assert_answered_alike(both, text)
 
 
+@pytest.mark.nightly
 def test_without_the_rule_most_of_them_tell(
     both: tuple[Federation, Federation], monkeypatch: pytest.MonkeyPatch
 ) -> None:

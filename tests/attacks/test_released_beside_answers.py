@@ -237,7 +237,8 @@ def forget(world: World) -> None:
     with ledger.transaction() as transaction:
         for table in ("site_cells", "cells"):
             transaction.connection.execute(f"DELETE FROM overlap_{table}")
-        transaction.connection.execute("DROP TABLE overlap_releases")
+        for table in ("releases", "sealed"):
+            transaction.connection.execute(f"DROP TABLE overlap_{table}")
     ledger.close()
 
 
