@@ -18,8 +18,8 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
@@ -62,7 +62,7 @@ def main() -> None:
     federation = goe_lake.open_federation(tomls)
     console.print(compiled(federation, options.repeats))
     console.print(embedded(federation, pooled(folder, tomls, federation), options.repeats))
-    console.print(over_the_wire(folder, tomls, federation, options.repeats * 4))
+    console.print(over_the_wire(tomls, federation, options.repeats * 4))
 
 
 def built(folder: Path, persons: int) -> list[Path]:
@@ -171,12 +171,12 @@ def embedded(federation: Federation, peer: duckdb.DuckDBPyConnection, repeats: i
     return table
 
 
-def over_the_wire(folder: Path, tomls: Sequence[Path], federation: Federation, repeats: int) -> Table:
+def over_the_wire(tomls: Sequence[Path], federation: Federation, repeats: int) -> Table:
     """One count over five node processes and a gateway, with and without padding, and in one process."""
-    plain = replace(Services(folder / "plain", tomls), program=UNPADDED)
     with (
-        Services(folder, tomls) as padded,
-        plain as unpadded,
+        TemporaryDirectory() as folder,
+        Services(Path(folder, "padded"), tomls) as padded,
+        Services(Path(folder, "plain"), tomls, UNPADDED) as unpadded,
         goe_lake.connect(padded.url, ca=padded.ca) as client,
         goe_lake.connect(unpadded.url, ca=unpadded.ca) as fast,
     ):
