@@ -300,7 +300,7 @@ class EmbeddedNode:
     def _seated(self, site_list_digest: str) -> Seat:
         if self._seat is None:
             raise ReleaseRefused("R225", "this node has no sealing key")
-        if self._site_list is None or self._list_digest() != site_list_digest:
+        if self._site_list is None or self._site_list.digest != site_list_digest:
             raise ReleaseRefused("R207", "the node was given another site list")
         if not self.policy.protects:
             raise ReleaseRefused("R225", "protection is off here")
@@ -309,11 +309,6 @@ class EmbeddedNode:
                 "R225", "numbers leave this node rounded or with noise, and sealed ones could not"
             )
         return self._seat
-
-    def _list_digest(self) -> str:
-        """The digest of the laid site list."""
-        assert self._site_list is not None
-        return self._site_list.digest
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any; its release fails."""

@@ -85,8 +85,11 @@ def _borrow() -> _Worker:
     with _idle_lock:
         while _idle:
             worker = _idle.pop()
-            if worker.usable():
+            if not worker.usable():
+                continue
+            if worker.settings == _settings():
                 return worker
+            worker.end()
     return _Worker(_START)
 
 
@@ -95,6 +98,7 @@ class _Worker:
 
     def __init__(self, program: str) -> None:
         self._owner = os.getpid()
+        self.settings = _settings()
         # htslib's messages, read only when something went wrong
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
         self._process = subprocess.Popen(  # noqa: S603  the command is made of constants
@@ -156,6 +160,11 @@ class _Worker:
         lines = self._messages.read().decode("utf-8", "replace").splitlines()
         errors = [line for line in lines if line.startswith("[E::")]
         return f" ({errors[-1]})" if errors else ""
+
+
+def _settings() -> dict[str, str]:
+    """What the environment says to this program; a process keeps what it was started with."""
+    return {name: value for name, value in os.environ.items() if name.startswith("GOE_")}
 
 
 def _error(kind: str, complaint: str, *content: Any) -> Exception:

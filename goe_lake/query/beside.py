@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlglot import exp
 
+from goe_lake.query.clauses import is_given, set_where, take_clauses
 from goe_lake.query.language import aggregates_in, is_aggregate
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
 from goe_lake.query.shorthand import NEVER_NULL
 from goe_lake.query.steps import named_table
+
+#: Clauses after which a nested query has other rows than its FROM and WHERE say.
+NARROWING: Final = ("group", "having", "qualify", "limit", "offset")
 
 
 def keys_and_values(keys: Sequence[exp.Expr], values: Sequence[exp.Expr], written: exp.Select) -> exp.Select:
@@ -23,10 +28,7 @@ def keys_and_values(keys: Sequence[exp.Expr], values: Sequence[exp.Expr], writte
     shown = [exp.alias_(key.copy(), f"_k{place}") for place, key in enumerate(keys)]
     shown += [exp.alias_(value.copy(), f"_v{place}") for place, value in enumerate(values)]
     select = exp.select(*shown)
-    for name in ("from_", "joins", "where"):
-        clause = written.args.get(name)
-        if clause is not None:
-            select.set(name, [part.copy() for part in clause] if isinstance(clause, list) else clause.copy())
+    take_clauses(select, written, ("from_", "joins", "where"))
     if keys:
         select.set("group", exp.Group(expressions=[key.copy() for key in keys]))
     return select
@@ -68,13 +70,10 @@ class OfTheRow:
 
 def of_the_row(query: exp.Expr, around: Collection[str]) -> OfTheRow | None:
     """*query* as a value by groups, where it reads tables *around* it in equalities alone; None otherwise."""
-    select = query.this if isinstance(query, exp.Subquery) else query
-    if not isinstance(select, exp.Select) or select.args.get("where") is None:
+    select = _plain(query, (*NARROWING, "distinct", "order"))
+    if select is None or len(select.expressions) != 1:
         return None
-    clauses = ("group", "having", "qualify", "limit", "offset", "distinct", "order")
-    if len(select.expressions) != 1 or any(select.args.get(name) for name in clauses):
-        return None
-    own = {table.alias_or_name.lower() for table in select.find_all(exp.Table, exp.Subquery)}
+    own = _tables(select)
     pairs: list[tuple[exp.Column, exp.Column]] = []
     rest: list[exp.Expr] = []
     for part in and_parts(select.args["where"].this):
@@ -87,7 +86,7 @@ def of_the_row(query: exp.Expr, around: Collection[str]) -> OfTheRow | None:
     if not pairs or not heads or (counting and aggregates_in(value) != [value]):
         return None
     written = select.copy()
-    written.set("where", exp.Where(this=exp.and_(*rest, copy=True)) if rest else None)
+    set_where(written, rest)
     inner = keys_and_values([inside for _, inside in pairs], [value], written)
     return OfTheRow(tuple(outside for outside, _ in pairs), inner, bool(counting))
 
@@ -97,12 +96,10 @@ def in_of_the_row(query: exp.Expr, around: Collection[str]) -> exp.Expr | None:
 
     Persons are looked for elsewhere (`query.presence`).
     """
-    select = query.this if isinstance(query, exp.Subquery) else query
-    if not isinstance(select, exp.Select) or select.args.get("where") is None:
+    select = _plain(query, NARROWING)
+    if select is None:
         return None
-    if any(select.args.get(name) for name in ("group", "having", "qualify", "limit", "offset")):
-        return None
-    own = {table.alias_or_name.lower() for table in select.find_all(exp.Table, exp.Subquery)}
+    own = _tables(select)
     parts = and_parts(select.args["where"].this)
     pairs = {place: its for place, part in enumerate(parts) for its in list(_pairs(part, own, around))[:1]}
     if len(pairs) != 1:
@@ -112,20 +109,25 @@ def in_of_the_row(query: exp.Expr, around: Collection[str]) -> exp.Expr | None:
         return None
     rest = [part for number, part in enumerate(parts) if number != place]
     inner = exp.select(inside.copy()).distinct()
-    for name in ("from_", "joins"):
-        clause = select.args.get(name)
-        if clause is not None:
-            inner.set(name, [part.copy() for part in clause] if isinstance(clause, list) else clause.copy())
-    rest += [_given(inside)] if inside.name.lower() not in NEVER_NULL else []
-    inner.set("where", exp.Where(this=exp.and_(*rest, copy=True)) if rest else None)
+    take_clauses(inner, select, ("from_", "joins"))
+    rest += [is_given(inside)] if inside.name.lower() not in NEVER_NULL else []
+    set_where(inner, rest)
     found: exp.Expr = exp.In(this=outside.copy(), query=exp.Subquery(this=inner))
     if outside.name.lower() not in NEVER_NULL:
-        found = exp.and_(_given(outside), found)
+        found = exp.and_(is_given(outside), found)
     return exp.Paren(this=found)
 
 
-def _given(column: exp.Expr) -> exp.Expr:
-    return exp.Not(this=exp.Is(this=column.copy(), expression=exp.null()))
+def _plain(query: exp.Expr, without: Sequence[str]) -> exp.Select | None:
+    """The SELECT of a nested *query*, if it has conditions and none of the clauses *without*."""
+    select = query.this if isinstance(query, exp.Subquery) else query
+    if not isinstance(select, exp.Select) or select.args.get("where") is None:
+        return None
+    return None if any(select.args.get(name) for name in without) else select
+
+
+def _tables(select: exp.Select) -> set[str]:
+    return {table.alias_or_name.lower() for table in select.find_all(exp.Table, exp.Subquery)}
 
 
 def _pairs(part: exp.Expr, own: set[str], around: Collection[str]) -> Iterator[tuple[exp.Column, exp.Column]]:

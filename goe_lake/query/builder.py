@@ -246,10 +246,7 @@ class Builder:
 
     def _of_branch(self, select: exp.Select, branch: Branch) -> Rows:
         tables = {name: rows.table for name, rows in branch.sources.items() if rows.table is not None}
-        scope = {
-            name: Cte(exp.CTE(), {}, recursive=False, built=rows) for name, rows in branch.sources.items()
-        }
-        return self.select(in_scope(select, tables), scope)
+        return self.select(in_scope(select, tables), _built(branch.sources))
 
     def _under(self, upper: Rows, lower: Rows) -> Rows:
         """The rows of *lower* under those of *upper*."""

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog, ColumnType
+from goe_lake.query.clauses import is_given
 from goe_lake.query.expressions import both, convert
 from goe_lake.query.refusals import Code, in_the_text, refusal
 from goe_lake.query.subset import CAST_TYPES
@@ -283,7 +284,7 @@ def _as_case(node: exp.Expr) -> exp.Case:
     match node:
         case exp.Coalesce():
             *first, last = (node.this, *node.expressions)
-            ifs = [(exp.Not(this=exp.Is(this=value, expression=exp.null())), value) for value in first]
+            ifs = [(is_given(value), value) for value in first]
         case exp.Greatest() | exp.Least():
             parts = sorted((node.this, *node.expressions), key=lambda part: part.find(exp.Column) is None)
             if len(parts) != 2 or parts[1].find(exp.Column) is not None:

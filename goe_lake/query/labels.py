@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlglot import exp, parse_one
 
+from goe_lake.query.clauses import is_given
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.personal import ABOVE
 from goe_lake.query.steps import DIALECT
@@ -62,7 +63,7 @@ def counts_by_label(query: exp.Select, keys: Sequence[exp.Expr], asked: LabelAgg
     shown = [exp.alias_(key.copy(), f"k{place}") for place, key in enumerate(keys)]
     shown += [exp.alias_(asked.column.copy(), "l"), exp.alias_(exp.Count(this=exp.Star()), "n")]
     inner.set("expressions", shown)
-    given = exp.Not(this=exp.Is(this=asked.column.copy(), expression=exp.null()))
+    given = is_given(asked.column)
     parts = [part for part in (inner.args.get("where"), asked.where) if part is not None]
     conditions = [part.this if isinstance(part, exp.Where) else part for part in parts]
     inner.set("where", exp.Where(this=exp.and_(*(part.copy() for part in conditions), given)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from goe_lake.query.clauses import set_where
 from goe_lake.query.lists import Row
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
@@ -64,8 +65,7 @@ def taken_apart(node: exp.Select, alias: str, table: str) -> tuple[exp.Select, e
     shown = [exp.alias_(exp.column(name, table=alias), name, quoted=True) for name in read]
     shown += [exp.alias_(value, name, quoted=True) for value, name in made.items()]
     query = exp.select(*shown).from_(named_table(table, alias))
-    if own:
-        query.set("where", exp.Where(this=exp.and_(*own, copy=True)))
+    set_where(query, own)
     return node, query
 
 

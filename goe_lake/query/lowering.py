@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import Catalog
 from goe_lake.query.checks import is_person, is_person_equality
+from goe_lake.query.clauses import set_where
 from goe_lake.query.refusals import Code, called, refusal
 from goe_lake.query.relation import and_parts
 from goe_lake.query.steps import named_table
@@ -86,7 +87,7 @@ class _Lowering:
         for alias, name in self.mine.items():
             if alias not in self.outer and name not in self.present:
                 rest += and_parts(self._there(alias))
-        self.query.set("where", exp.Where(this=exp.and_(*rest, copy=True)) if rest else None)
+        set_where(self.query, rest)
 
     def derived(self) -> tuple[PerPerson, ...]:
         """The sub-aggregates, with the columns that are read."""

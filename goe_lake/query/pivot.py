@@ -6,6 +6,7 @@ from itertools import product
 
 from sqlglot import exp
 
+from goe_lake.query.clauses import is_given, set_where
 from goe_lake.query.refusals import Code, refusal
 
 _HINT = "write FROM t PIVOT (sum(n) FOR sex IN ('F', 'M') GROUP BY country)"
@@ -74,9 +75,7 @@ def _unpivot(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Que
         ]
         select = exp.select(*shown).from_(source)
         if not pivot.args.get("include_nulls"):
-            select.set(
-                "where", exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null())))
-            )
+            set_where(select, [is_given(value)])
         parts.append(select)
     query: exp.Query = parts[0]
     for part in parts[1:]:

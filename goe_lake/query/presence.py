@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import Catalog
 from goe_lake.query.checks import is_person
+from goe_lake.query.clauses import set_where
 from goe_lake.query.qualify import qualify_in
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
@@ -79,7 +80,7 @@ def _persons_of(select: exp.Select, person: exp.Expr, parts: list[exp.Expr]) -> 
             raise refusal(Code.NESTED_QUERY, clause, f"{name.upper()} stands in EXISTS", hint)
     select.set("distinct", None)
     select.set("expressions", [exp.alias_(person.copy(), "sample_id")])
-    select.set("where", exp.Where(this=exp.and_(*parts, copy=True)) if parts else None)
+    set_where(select, parts)
     return select
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog
+from goe_lake.query.clauses import set_where
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
 from goe_lake.query.steps import named_table
@@ -105,7 +106,7 @@ def without_uses(query: exp.Select, names: dict[str, str], uses: tuple[SiteUse, 
     for join in query.args.get("joins") or ():
         if not join.args.get("side"):
             join.set("on", None)
-    query.set("where", exp.Where(this=exp.and_(*parts, copy=True)) if parts else None)
+    set_where(query, parts)
     return query
 
 

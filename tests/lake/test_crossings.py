@@ -17,7 +17,6 @@ from goe_lake.disclosure.policy import Policy
 from goe_lake.engine.frequencies import Frequencies
 from goe_lake.lake import Snapshot, purge
 from goe_lake.lake import callable as ranges
-from goe_lake.lake.worker import end_idle_workers
 from tests.lake.nodes import built, make_node, rows, tree, vcf_text
 
 META = (
@@ -180,7 +179,6 @@ def test_alleles_split_into_records_are_no_blocks(tmp_path: Path) -> None:
     for decoder in ("cyvcf2", "fast"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("GOE_DECODER", decoder)
-            end_idle_workers()
             config = make_node(
                 tmp_path / decoder,
                 [
@@ -192,17 +190,13 @@ def test_alleles_split_into_records_are_no_blocks(tmp_path: Path) -> None:
             )
             snapshot, _ = built(config)
         assert [(row["pos"], row["an"]) for row in rows(snapshot, "strata")] == [(100, 6), (150, 6), (200, 6)]
-    end_idle_workers()
 
 
 def lake_files(config: NodeConfig, decoder: str) -> dict[str, bytes]:
     """All but staging of the lake that one decoder makes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOE_DECODER", decoder)
-        # a process that waits for work has the old environment
-        end_idle_workers()
         built(config)
-    end_idle_workers()
     return {name: data for name, data in tree(config.lake).items() if not name.startswith("staging")}
 
 

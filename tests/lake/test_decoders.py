@@ -12,7 +12,7 @@ import pytest
 from goe_lake.errors import InputError
 from goe_lake.lake import convert, plan
 from goe_lake.lake.progress import OneAtATime, Stopped
-from goe_lake.lake.worker import call_in_worker, end_idle_workers
+from goe_lake.lake.worker import call_in_worker
 from goe_lake.lake_commands import build
 from goe_lake.vcf import ahead, fast, scan
 from tests.lake.nodes import built, make_node, quarantined, tree, vcf_text
@@ -43,8 +43,6 @@ def test_both_decoders_make_the_same_lake(tmp_path: Path, monkeypatch: pytest.Mo
     text = vcf_text(PEOPLE, records())
     for decoder in ("cyvcf2", "fast"):
         monkeypatch.setenv("GOE_DECODER", decoder)
-        # a process that waits for work has the old environment
-        end_idle_workers()
         config = make_node(
             tmp_path / decoder,
             [{"x.vcf.gz": text}],
@@ -56,7 +54,6 @@ def test_both_decoders_make_the_same_lake(tmp_path: Path, monkeypatch: pytest.Mo
         files = tree(config.lake)
         lakes.append({name: data for name, data in files.items() if not name.startswith("staging")})
         aside.append({str(entry["reason"]) for entry in quarantined(snapshot)})
-    end_idle_workers()
     assert aside[0] == aside[1] >= {"alt_is_ref", "gq_out_of_bounds"}
     assert lakes[0] == lakes[1]
 
@@ -76,7 +73,6 @@ def test_what_is_decoded_ahead_makes_the_same_lake(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(fast, "units_ahead", noted)
     for most in (ahead.MOST_DECODED, 0, -1):
         monkeypatch.setattr(ahead, "MOST_DECODED", most)
-        end_idle_workers()
         config = make_node(
             tmp_path / str(most),
             [{"x.vcf.gz": text}],
@@ -87,7 +83,6 @@ def test_what_is_decoded_ahead_makes_the_same_lake(tmp_path: Path, monkeypatch: 
         build(config.file, None)
         files = tree(config.lake)
         lakes.append({name: data for name, data in files.items() if not name.startswith("staging")})
-    end_idle_workers()
     assert lakes[0] == lakes[1] == lakes[2]
     # two contigs a lake
     assert sum(taken[:2]) > sum(taken[4:]) == 0
@@ -101,13 +96,23 @@ def test_what_ends_a_worker_is_an_error_about_the_file(tmp_path: Path) -> None:
     assert call_in_worker(path, os.getpid) != os.getpid()
 
 
+def test_a_worker_of_other_settings_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process keeps the environment that it was started with."""
+    path = tmp_path / "x.vcf"
+    asked = []
+    for decoder in ("cyvcf2", "fast", "fast"):
+        monkeypatch.setenv("GOE_DECODER", decoder)
+        asked.append((call_in_worker(path, os.getpid), call_in_worker(path, os.getenv, "GOE_DECODER")))
+    assert [decoder for _, decoder in asked] == ["cyvcf2", "fast", "fast"]
+    assert asked[0][0] != asked[1][0] == asked[2][0]
+
+
 @pytest.mark.parametrize("decoder", ["cyvcf2", "fast"])
 def test_whoever_stops_an_ingest_waits_for_no_partition(
     decoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After `stop` a conversion ends at its next chunk, here or in its process, and leaves nothing behind."""
     monkeypatch.setenv("GOE_DECODER", decoder)
-    end_idle_workers()
     text = vcf_text(PEOPLE, records())
     planned = plan(make_node(tmp_path, [{"x.vcf.gz": text}], people=PEOPLE), min_label_persons=1)
     part = planned.partitions[0]
@@ -116,4 +121,3 @@ def test_whoever_stops_an_ingest_waits_for_no_partition(
     with pytest.raises(Stopped):
         convert(planned, part, steps, here=True)
     assert not (planned.staging / part.folder).exists()
-    end_idle_workers()

@@ -6,22 +6,19 @@ than the threshold, so that only the sum is told. At 3000 EE has as many as the 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pyarrow as pa
 
 from goe_lake import open_federation
-from goe_lake.config import read_node
 from goe_lake.errors import GoeError
 from goe_lake.federation import Federation
 from goe_lake.federation.ledger.officer import office
 from goe_lake.federation.ledger.projects import Project
-from goe_lake.lake import ingest
+from tests.attacks.sequences.lakes import fill
 
 K = 5
 PERSONS = 40
@@ -54,8 +51,6 @@ HEAD = [
 
 Person = Mapping[str, str]
 Key = tuple[object, ...]
-#: Nodes that were built, by their persons; each world has a copy.
-_BUILT: dict[str, Path] = {}
 
 
 @dataclass
@@ -87,22 +82,14 @@ class SealedWorld:
                     desk.approve(Project(name, name, "research", (member,), date(2999, 12, 31)))
 
     def _built(self, country: str, persons: list[Person]) -> Path:
-        here, content = self.folder / country, repr(persons)
-        if (here / "lake").is_dir():
-            if self._inside.get(country) != content:
-                _write(here, country, persons)
-                ingest(read_node(here / "node.toml"), min_label_persons=1, progress=None)
-        else:
-            if content not in _BUILT:
-                built = Path(mkdtemp(prefix="sealed"))
-                _write(built, country, persons)
-                ingest(read_node(built / "node.toml"), min_label_persons=1, progress=None)
-                _BUILT[content] = built
-            shutil.copytree(_BUILT[content], here)
-        self._inside[country] = content
+        content, before = f"sealed_worlds {persons!r}", self._inside.get(country)
         switch = "" if self.audit else "overlap_audit = false\n"
-        (here / "policy.toml").write_text(f"version = 1\nmin_persons = {K}\n{switch}")
-        return here / "node.toml"
+        policy = f"version = 1\nmin_persons = {K}\n{switch}"
+        toml = fill(
+            self.folder / country, content, before, policy, lambda node: _write(node, country, persons)
+        )
+        self._inside[country] = content
+        return toml
 
 
 @dataclass

@@ -7,20 +7,17 @@ target has: an attack succeeds where what it computes is the target's value in b
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from tempfile import mkdtemp
 
 from goe_lake import open_federation
-from goe_lake.config import read_node
 from goe_lake.errors import GoeError
 from goe_lake.federation import Federation
 from goe_lake.federation.ledger.officer import office
 from goe_lake.federation.ledger.projects import Project
-from goe_lake.lake import ingest
+from tests.attacks.sequences.lakes import fill
 
 K = 5
 PERSONS = 60
@@ -48,8 +45,6 @@ type = "boolean"
 """
 
 Person = dict[str, str]
-#: Nodes that were built, by their persons; each world has a copy.
-_BUILT: dict[str, Path] = {}
 Ask = Callable[..., float | None]
 
 
@@ -94,23 +89,14 @@ class World:
 
     def _built(self, country: str, persons: list[Person]) -> Path:
         """The node of *country* with these persons; a lake that is there already gets a new snapshot."""
-        here, content = self.folder / country, repr(persons)
-        if (here / "lake").is_dir():
-            if self._inside.get(country) != content:
-                _write(here, country, persons)
-                ingest(read_node(here / "node.toml"), min_label_persons=1, progress=None)
-        else:
-            if content not in _BUILT:
-                built = Path(mkdtemp(prefix="world"))
-                _write(built, country, persons)
-                ingest(read_node(built / "node.toml"), min_label_persons=1, progress=None)
-                _BUILT[content] = built
-            shutil.copytree(_BUILT[content], here)
-        self._inside[country] = content
+        content, before = f"worlds {persons!r}", self._inside.get(country)
         switch = "" if self.audit else "overlap_audit = false\n"
-        text = f'version = 1\nmin_persons = {K}\noutput = "{self.output}"\n{switch}'
-        (here / "policy.toml").write_text(text)
-        return here / "node.toml"
+        policy = f'version = 1\nmin_persons = {K}\noutput = "{self.output}"\n{switch}'
+        toml = fill(
+            self.folder / country, content, before, policy, lambda node: _write(node, country, persons)
+        )
+        self._inside[country] = content
+        return toml
 
 
 @dataclass
