@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 from goe_lake.lake.contig import Built
 from goe_lake.lake.layout import CURRENT, QUARANTINE, SNAPSHOTS, data_path, digest_of
 from goe_lake.lake.manifest import DataFile, Manifest
 from goe_lake.lake.quarantine import Entry, write_entries
 
+#: Files that wait for the disk at the same time.
+SYNCED: Final = 8
+
 
 def install(lake: Path, built: Iterable[Built]) -> tuple[DataFile, ...]:
     """Put *built* files into *lake*; a file that an earlier snapshot lists is never changed."""
-    files = tuple(_install(lake, item) for item in built)
-    for folder in {(lake / file.path).parent for file in files}:
-        sync(folder)
+    items = list(built)
+    if not items:
+        return ()
+    with ThreadPoolExecutor(SYNCED) as pool:
+        files = tuple(pool.map(lambda item: _install(lake, item), items))
+        list(pool.map(sync, {(lake / file.path).parent for file in files}))
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ COMPRESSION: Final = "zstd"
 RISING: Final = frozenset({"pos", "end_pos", "idx", "record"})
 #: Texts that begin as the one before does.
 ALIKE: Final = frozenset({"variant_id"})
+#: About so many bytes of rows wait to be encoded, and one row group in any case.
+MOST_WAITING: Final = 32 << 20
 _open: Any = pq.ParquetWriter
 
 
@@ -40,7 +43,7 @@ class Written:
 class TableWriter:
     """Writes rows of one schema in row groups of an exact size, whatever the size of the pieces.
 
-    A thread encodes one row group while the caller makes the rows of the next.
+    A thread encodes row groups while the caller makes the rows of the next.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, row_group: int = ROW_GROUP) -> None:
@@ -48,7 +51,7 @@ class TableWriter:
         self._path, self._schema, self._row_group = path, schema, row_group
         self._writer = _open(path, schema, compression=COMPRESSION, **_encodings(schema))
         self._thread = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
+        self._writing: deque[tuple[Future[None], int]] = deque()
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._total = 0
@@ -93,11 +96,9 @@ class TableWriter:
         end = len(table) - len(table) % self._row_group if whole else len(table)
         for start in range(0, end, self._row_group):
             rows = table.slice(start, min(self._row_group, end - start))
-            self._wait()
-            if whole:
-                self._writing = self._thread.submit(self._put, rows)
-            else:
-                self._put(rows)
+            size = rows.nbytes
+            self._wait(MOST_WAITING - size)
+            self._writing.append((self._thread.submit(self._put, rows), size))
         self._waiting = [table.slice(end)] if end < len(table) else []
         self._rows = len(table) - end
 
@@ -106,11 +107,10 @@ class TableWriter:
         with _naming(self._path):
             self._writer.write_table(rows.combine_chunks())
 
-    def _wait(self) -> None:
-        """Return when the row group that the thread writes is written."""
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            writing.result()
+    def _wait(self, most: int = -1) -> None:
+        """Return when row groups of at most so many bytes are left to write: none of them by default."""
+        while self._writing and sum(size for _, size in self._writing) > most:
+            self._writing.popleft()[0].result()
 
     def _note_positions(self, table: pa.Table) -> None:
         if "pos" not in self._schema.names or not len(table):
