@@ -35,7 +35,7 @@ from goe_lake.options import (
 from goe_lake.project_commands import project_commands
 from goe_lake.release_commands import release_commands
 from goe_lake.report_commands import report_commands
-from goe_lake.vcf.lean import begin_lean
+from goe_lake.vcf.lean import begin_lean, end_lean
 
 app = typer.Typer(
     name="goe",
@@ -83,7 +83,8 @@ DeadlineOption = Annotated[float, typer.Option(help="Seconds in which each reque
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit code 0 answered, 3 refused, 4 incomplete, 1 anything else."""
-    if arguments is None and sys.argv[1:2] == ["ingest"]:
+    lean = arguments is None and sys.argv[1:2] == ["ingest"]
+    if lean:
         # the process does nothing else: what it does not use it need not load
         begin_lean()
     else:
@@ -106,6 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (typer.Abort, KeyboardInterrupt):
         errors.print("stopped", style="red")
         sys.exit(Exit.FAILED)
+    if lean:
+        end_lean(code or 0)
     if code:
         sys.exit(code)
 

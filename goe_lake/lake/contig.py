@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from goe_lake.genome import ASSEMBLIES
 from goe_lake.lake.callable import Fill, regions_table
@@ -23,6 +22,7 @@ from goe_lake.lake.plan import IngestPlan, Partition
 from goe_lake.lake.ploidy import Ploidy, ploidy_by_sexes, ploidy_of, ploidy_table, stretch_rows
 from goe_lake.lake.sites import added_columns, count_substitutions, variants_table
 from goe_lake.lake.strata import Strata, batch_strata, count_window, strata_table
+from goe_lake.vcf.arrow import read_parquet
 
 #: The most genotypes of a batch that are decoded at a time.
 WINDOW_GENOTYPES: Final = 16_000_000
@@ -113,7 +113,7 @@ def _ploidies(plan: IngestPlan, contig: str, strata: Strata) -> Iterator[Ploidy]
     assembly = ASSEMBLIES[plan.config.assembly]
     for batch, sexes in zip(plan.batches, strata.sexes, strict=True):
         if contig in batch.pieces:
-            tally = pq.read_table(_staged(plan, contig, batch.digest) / "ploidy.parquet")
+            tally = read_parquet(_staged(plan, contig, batch.digest) / "ploidy.parquet")
             yield ploidy_of(assembly, contig, sexes, tally)
         else:
             yield ploidy_by_sexes(assembly, contig, sexes)

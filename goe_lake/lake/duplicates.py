@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from goe_lake.genome import AUTOSOMES
 from goe_lake.lake.snapshot import Snapshot
-from goe_lake.vcf.arrow import Bits, Indexes, array, pc
+from goe_lake.vcf.arrow import Bits, Indexes, array, pc, read_parquet
 from goe_lake.vcf.encode import listed_persons, mapped_persons
 
 Dosages = npt.NDArray[np.int8]
@@ -130,10 +130,10 @@ def _samples(snapshot: Snapshot) -> tuple[list[str], Indexes]:
     ids: list[str] = []
     for batch in snapshot.batches:
         for path in snapshot.files("persons", batch=batch.digest):
-            column = pq.read_table(path, partitioning=None)["sample_id"]
+            column = read_parquet(path)["sample_id"]
             ids += (str(sample) for sample in column.to_pylist())
     (path,) = snapshot.files("samples")
-    table = pq.read_table(path, columns=["sample_id", "person_id"], partitioning=None)
+    table = read_parquet(path, ["sample_id", "person_id"])
     rows = pc.index_in(array(ids, pa.string()), table["sample_id"].combine_chunks())
     persons = table["person_id"].combine_chunks().dictionary_encode().indices.take(rows)
     return ids, persons.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -151,7 +151,7 @@ def _chosen_sites(snapshot: Snapshot, samples: int, wanted: int) -> dict[str, pa
     common: dict[str, pa.Table] = {}
     for contig in (contig for contig in snapshot.contigs if contig in AUTOSOMES):
         (path,) = snapshot.files("variants", contig)
-        table = pq.read_table(path, columns=["pos", "ref", "alt", "type", "carriers"], partitioning=None)
+        table = read_parquet(path, ["pos", "ref", "alt", "type", "carriers"])
         alone = array(_only_once(table["pos"].to_numpy()))
         low, high = (share * samples for share in COMMON)
         often = pc.and_(pc.greater_equal(table["carriers"], low), pc.less_equal(table["carriers"], high))
@@ -183,7 +183,10 @@ def _spread(total: int, wanted: int) -> Indexes:
         return np.arange(total)
     groups = max(1, wanted // GROUP)
     starts = np.arange(groups) * total // groups
-    return np.unique(np.minimum(starts[:, None] + np.arange(GROUP), total - 1).ravel())
+    places: Indexes = np.minimum(starts[:, None] + np.arange(GROUP), total - 1).ravel()
+    # they never fall, and numpy.unique would load numpy.ma
+    kept: Indexes = places[np.append(True, np.diff(places) > 0)]
+    return kept
 
 
 def _contig_dosages(snapshot: Snapshot, contig: str, keys: pa.Table, samples: int) -> Dosages:

@@ -238,7 +238,7 @@ def _write_files(
 ) -> tuple[dict[str, Written], int]:
     """Write all tables of the partition; also the number of genotypes that are not called."""
     ranges, groups = varying.ranges, groups_of(job.pieces, job.persons)
-    one_group = len(np.unique(groups.first)) == 1 and bool((groups.persons == job.persons).all())
+    one_group = bool((groups.first == groups.first[0]).all() and (groups.persons == job.persons).all())
     tally = Tally(ASSEMBLIES[job.assembly], job.contig, job.persons)
     rows = _rows(job, counts, varying, report, apart)
     write = _write_one_group if one_group else _write_groups

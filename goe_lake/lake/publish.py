@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from goe_lake.errors import InputError
 from goe_lake.genome import CONTIGS
@@ -21,11 +20,11 @@ from goe_lake.lake.manifest import Batch, ContigCounts, DataFile, Manifest
 from goe_lake.lake.partition import PartitionSummary
 from goe_lake.lake.plan import IngestPlan, Partition
 from goe_lake.lake.progress import OneAtATime, Progress
-from goe_lake.lake.quarantine import RAISE_LIMIT, SCHEMA, Entry, count_by_reason
+from goe_lake.lake.quarantine import RAISE_LIMIT, Entry, count_by_reason
 from goe_lake.lake.reuse import inputs_of, persons_digest, recall, remember
 from goe_lake.lake.snapshot import Snapshot, open_snapshot
 from goe_lake.lake.strata import strata_of
-from goe_lake.vcf.arrow import table
+from goe_lake.vcf.arrow import read_parquet, table
 
 Summaries = Mapping[Partition, PartitionSummary]
 
@@ -119,7 +118,7 @@ def _entries(plan: IngestPlan) -> list[Entry]:
     """Everything that was put aside, in a fixed order."""
     entries = [*plan.samples.quarantined, *plan.scores.quarantined, *plan.quarantined]
     for partition in plan.partitions:
-        staged = pq.read_table(plan.staging / partition.folder / "quarantine.parquet", schema=SCHEMA)
+        staged = read_parquet(plan.staging / partition.folder / "quarantine.parquet")
         entries += [Entry(**row) for row in staged.to_pylist()]
     return entries
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,12 +139,7 @@ def _with_labels(config: NodeConfig, column: Column, table: pa.Table, least: int
     """*column* with labels derived from the data where the node declares none."""
     if column.type is not ColumnType.LABEL or column.values is not None:
         return column
-    counted = table.group_by(column.name).aggregate([("person_id", "count_distinct")]).sort_by(column.name)
-    held: dict[str, int] = {
-        row[column.name]: row["person_id_count_distinct"]
-        for row in counted.to_pylist()
-        if row[column.name] is not None
-    }
+    held = _persons_by_label(table[column.name].to_pylist(), table["person_id"].to_pylist())
     if column.name == "population" and TOTAL_LABEL in held:
         raise InputError(
             config.samples,
@@ -160,6 +156,12 @@ def _with_labels(config: NodeConfig, column: Column, table: pa.Table, least: int
             f"[samples.columns.{column.name}]\nvalues = [{', '.join(map(toml_text, held))}]\n",
         )
     return replace(column, values=tuple(held))
+
+
+def _persons_by_label(labels: list[str | None], persons: list[str | None]) -> dict[str, int]:
+    """The distinct persons of each label, in the order of the labels."""
+    pairs = {(label, person) for label, person in zip(labels, persons, strict=True) if label is not None}
+    return dict(sorted(Counter(label for label, _ in pairs).items()))
 
 
 def toml_text(text: str) -> str:

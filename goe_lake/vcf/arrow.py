@@ -7,12 +7,14 @@ compute functions. These few names keep that out of the rest of the code.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
+import pyarrow.parquet as pq
 
 #: An array, in one piece or in chunks.
 Vector = Any
@@ -30,7 +32,20 @@ def schema(fields: Iterable[pa.Field[Any]]) -> pa.Schema:
 
 def array(values: Any, kind: pa.DataType | None = None, *, mask: Bits | None = None) -> Vector:
     """*values* as a column; True in *mask* makes NULL."""
-    return _pa.array(values, kind, mask=mask)
+    if mask is not None or not _is_plain(values):
+        return _pa.array(values, kind, mask=mask)
+    # `pyarrow.array` loads numpy.ma to see whether an array is one of those
+    bits = values.dtype == np.bool_
+    data = _pa.py_buffer(np.packbits(values, bitorder="little") if bits else values)
+    made = _pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, data])
+    return made if kind is None else made.cast(kind)
+
+
+def _is_plain(values: Any) -> bool:
+    """Whether *values* is a numpy array of numbers or truths, one after the other."""
+    if type(values) is not np.ndarray or values.ndim != 1:
+        return False
+    return values.dtype.kind in "biuf" and values.dtype.isnative and values.flags.c_contiguous
 
 
 def nulls(size: int, kind: pa.DataType) -> Vector:
@@ -40,7 +55,9 @@ def nulls(size: int, kind: pa.DataType) -> Vector:
 
 def list_column(sizes: Indexes, elements: Vector, present: Bits) -> Vector:
     """A column of lists: the next *sizes* of *elements* each, NULL where not *present*."""
-    return _pa.ListArray.from_arrays(array(offsets_of(sizes)), elements, mask=array(~present))
+    valid = np.packbits(present, bitorder="little")
+    buffers = [_pa.py_buffer(valid), _pa.py_buffer(offsets_of(sizes))]
+    return _pa.Array.from_buffers(pa.list_(elements.type), len(sizes), buffers, children=[elements])
 
 
 def binary_column(width: int, data: bytes, present: Bits) -> Vector:
@@ -73,8 +90,14 @@ def offsets_of(sizes: Indexes) -> npt.NDArray[np.int32]:
 
 def table(columns: Mapping[str, Any], layout: pa.Schema) -> pa.Table:
     """A table with the columns of *layout*, from columns, numpy arrays or lists."""
-    made: pa.Table = _pa.table({name: columns[name] for name in layout.names}, schema=layout)
-    return made
+    made = {
+        name: array(columns[name], layout.field(name).type)
+        if isinstance(columns[name], np.ndarray)
+        else columns[name]
+        for name in layout.names
+    }
+    found: pa.Table = _pa.table(made, schema=layout)
+    return found
 
 
 def bits_of(column: Vector) -> Bits:
@@ -90,6 +113,12 @@ def bytes_of(column: Vector) -> npt.NDArray[np.uint8]:
         return np.zeros(0, np.uint8)
     ends = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]]
     return np.frombuffer(data, np.uint8)[ends[0] : ends[1]]
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """The table in the file at *path*; `pyarrow.parquet.read_table` loads all that datasets need for that."""
+    with pq.ParquetFile(path) as file:
+        return file.read(columns)
 
 
 def in_one_piece(column: Vector) -> Vector:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, NoReturn
 
 from goe_lake.vcf.memory import keep_freed_memory
 
@@ -50,3 +51,15 @@ def all_loaded() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
+
+
+def end_lean(code: int) -> NoReturn:
+    """End this process after `begin_lean`, without taking apart what it loaded: that takes 50 ms and more.
+
+    What was to be done at the end is done; no thread but this one may still have work.
+    """
+    end: Any = atexit
+    end._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cyvcf2 import VCF
 
 from goe_lake.genome import Assembly
 from goe_lake.vcf.blocks import Blocks
@@ -55,6 +54,9 @@ def read_odd(lines: OddLines) -> tuple[Chunk, list[tuple[int, Blocks]]]:
 
 def filters_of(source: Path) -> list[str] | None:
     """The filters that cyvcf2 finds in the only record of *source*, None where it cannot read it."""
+    # here, because whoever only asks for odd records to be read elsewhere needs no htslib
+    from cyvcf2 import VCF
+
     try:
         reader = VCF(str(source))
         found = list(next(reader).FILTERS)

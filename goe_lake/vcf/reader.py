@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from cyvcf2 import VCF
 
 from goe_lake.errors import InputError
 from goe_lake.genome import Assembly
@@ -217,6 +216,9 @@ def variants_of(piece: Piece, source: Path, numbers: Iterable[int], first: int) 
     *first* is the record to name where the header cannot be read.
     """
     number = first
+    # here, because whoever only asks for odd records to be read elsewhere needs no htslib
+    from cyvcf2 import VCF
+
     try:
         reader = VCF(str(source))
         for number in numbers:
