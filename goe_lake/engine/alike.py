@@ -1,13 +1,16 @@
 """Rows over several sites, those alike as one row with their number: a burden needs no row a site.
 
 Where sites agree in all that a release reads of them, a person's rows there differ in the genotype class
-only. So there is one row a person, class and set of such sites, and `n` says how many sites it stands for.
+only, and in gq and dp. So there is one row a person, class and set of such sites: `n` says how many sites
+it stands for, and gq and dp are added up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +28,9 @@ from goe_lake.engine.genotypes import (
     Indexes,
     bitmaps,
     listed,
+    members,
 )
+from goe_lake.engine.quality import CARRIERS, FewCarriers, Mask, Values, stored_quality
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session
 from goe_lake.vcf.encode import CLASS_CODES
@@ -35,47 +40,107 @@ MOST_NUMBERS: Final = 24_000_000
 MOST_BITS: Final = 16_000_000
 #: How many sites, by class, set of sites and person.
 Sites = npt.NDArray[np.int32]
+Sums = npt.NDArray[np.int64]
 
 
-def alike_rows(session: Session, sites: Selection) -> Iterator[pa.Table]:
-    """The rows at *sites*: site (one of each set), s, dosage, called_alleles and n."""
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of genotypes: whether their classes, and which of gq and dp; *few* notes carriers."""
+
+    classes: bool
+    fields: tuple[str, ...] = ()
+    few: FewCarriers | None = None
+
+
+EVERY_CLASS: Final = Asked(classes=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Added:
+    """Sums by class (or, where none is asked, in all), set of sites and person.
+
+    *sites* are how many, *sums* what each field adds up to there, and *there* how many values it has.
+    """
+
+    asked: Asked
+    sites: Sites
+    sums: Mapping[str, Sums]
+    there: Mapping[str, Sites]
+
+    @classmethod
+    def nothing(cls, asked: Asked, sets: int, persons: int) -> Added:
+        """Sums of nothing."""
+        shape = (len(CLASSES) if asked.classes else 1, sets, persons)
+        return cls(
+            asked,
+            np.zeros(shape, dtype=np.int32),
+            {name: np.zeros(shape, dtype=np.int64) for name in asked.fields},
+            {name: np.zeros(shape, dtype=np.int32) for name in asked.fields},
+        )
+
+    def place(self, name: str) -> int:
+        """Where class *name* is counted."""
+        return PLACE[name] if self.asked.classes else 0
+
+    @cached_property
+    def classes(self) -> Mapping[int, tuple[int | None, int | None]]:
+        """Dosage and called alleles by place; NULL where no class is asked."""
+        if not self.asked.classes:
+            return {0: (None, None)}
+        values = {PLACE[name]: known for name, known in CLASS_VALUES.items()}
+        return {place: (dosage if called else None, called) for place, (dosage, called) in values.items()}
+
+
+def alike_rows(session: Session, sites: Selection, asked: Asked = EVERY_CLASS) -> Iterator[pa.Table]:
+    """The rows at *sites*: site (one of each set), s, dosage, called_alleles, n, and gq and dp as *asked*."""
     _, first, number = np.unique(sites.alike, return_index=True, return_inverse=True)
     persons = max(1, max((len(batch.samples) for batch in session.batches.values()), default=1))
-    step = max(1, MOST_NUMBERS // (persons * len(CLASSES)))
+    numbers = persons * (len(CLASSES) if asked.classes else 1) * (1 + 3 * len(asked.fields))
+    step = max(1, MOST_NUMBERS // numbers)
     for start in range(0, len(first), step):
         chosen = (number >= start) & (number < start + step)
         here, number_here = sites.only(chosen), number[chosen] - start
         named = sites.numbers[first[start : start + step]]
         for digest, batch in session.batches.items():
-            counts = _counted(session, here, number_here, len(named), digest)
-            yield from _rows(counts, named, batch)
+            added = _added(session, here, number_here, len(named), digest, asked)
+            yield from _rows(added, named, batch)
 
 
-def _counted(session: Session, sites: Selection, number: Indexes, sets: int, digest: str) -> Sites:
-    """At how many sites of each set each person of a batch is in each class."""
+def _added(
+    session: Session, sites: Selection, number: Indexes, sets: int, digest: str, asked: Asked
+) -> Added:
+    """What each person of a batch has at the sites of each set; *number* gives the set of each site."""
     batch = session.batches[digest]
-    counts = np.zeros((len(CLASSES), sets, len(batch.samples)), dtype=np.int32)
+    added = Added.nothing(asked, sets, len(batch.samples))
     shown_rows = np.zeros(sets, dtype=np.int32)
     hidden = []
     lacking = np.ones(len(sites), dtype=bool)
     for contig, where in sites.by_contig(session.sites_at_once):
-        stored, places = stored_calls(session, contig, digest, sites.part(where.start, where.stop))
+        part = sites.part(where.start, where.stop)
+        stored, places = stored_calls(session, contig, digest, part, located=bool(asked.fields))
         places += where.start
         lacking[places] = False
         shown = sites.listed[places]
         here, sets_here = stored.filter(pa.array(shown)), number[places[shown]]
-        for name in CLASS_CODES:
-            _add_class(counts[PLACE[name]], here, name, sets_here)
+        for name in CLASS_CODES if asked.classes else ():
+            _add_class(added.sites[PLACE[name]], here, name, sets_here)
         shown_rows += np.bincount(sets_here, minlength=sets).astype(np.int32)
         hidden.append((stored.filter(pa.array(~shown)), number[places[~shown]]))
-    counts[PLACE[REF]] = shown_rows[:, None] - counts.sum(axis=0)
+        if asked.few is not None:
+            asked.few.note(stored, sites.numbers[places], batch)
+        if asked.fields and len(stored):
+            files = session.snapshot.files("calls", contig, digest)
+            file, row = (stored.column(name).to_numpy() for name in ("file", "row"))
+            for rows, values in stored_quality(files, file, row, asked.fields, len(batch.samples)):
+                these = stored.slice(rows.start, rows.stop - rows.start)
+                _add_quality(added, these, values, shown[rows], number[places[rows]])
+    added.sites[added.place(REF)] += shown_rows[:, None] - added.sites.sum(axis=0, dtype=np.int32)
     # at unlisted sites only persons with a dosage have a row
     for here, sets_here in hidden:
-        for name in CLASS_CODES:
-            if name not in FILLED:
-                _add_class(counts[PLACE[name]], here, name, sets_here)
-    _add_filled(counts, batch, sites, number, lacking & sites.listed)
-    return counts
+        for name in CARRIERS:
+            _add_class(added.sites[added.place(name)], here, name, sets_here)
+    _add_filled(added, batch, sites, number, lacking & sites.listed)
+    return added
 
 
 def _add_class(counts: Sites, stored: pa.Table, name: str, sets: Indexes) -> None:
@@ -93,9 +158,65 @@ def _add_class(counts: Sites, stored: pa.Table, name: str, sets: Indexes) -> Non
         counts[found] += np.add.reduceat(bits, starts, axis=0, dtype=np.int32)
 
 
-def _add_filled(
-    counts: Sites, batch: BatchPersons, sites: Selection, number: Indexes, lacking: npt.NDArray[np.bool_]
+def _add_quality(
+    added: Added, stored: pa.Table, values: Mapping[str, Values], shown: Mask, sets: Indexes
 ) -> None:
+    """Add gq and dp of the same rows."""
+    persons = added.sites.shape[2]
+    rows = np.flatnonzero(shown)
+    for name, known in values.items():
+        place = added.place(REF)
+        _add_rows(added.sums[name][place], known.numbers, rows, sets)
+        if known.there is None:
+            times = np.bincount(sets[rows], minlength=added.sites.shape[1]).astype(np.int32)
+            added.there[name][place] += times[:, None]
+        else:
+            _add_rows(added.there[name][place], known.there, rows, sets)
+    for name in CLASS_CODES if added.asked.classes else CARRIERS if len(rows) < len(shown) else ():
+        row, person = members(stored, name, persons)
+        kept = (shown[row] & added.asked.classes) | (~shown[row] & (name in CARRIERS))
+        _add_members(added, name, values, row[kept], person[kept], shown, sets)
+
+
+def _add_rows(sums: npt.NDArray[Any], values: npt.NDArray[Any], rows: Indexes, sets: Indexes) -> None:
+    """Add *rows* of *values* (rows x persons) to *sums* (sets x persons)."""
+    if not len(rows):
+        return
+    order = rows[np.argsort(sets[rows], kind="stable")]
+    found, starts = np.unique(sets[order], return_index=True)
+    chosen = values if len(rows) == len(values) and len(found) == 1 else values[order]
+    if len(found) == 1:
+        sums[found[0]] += chosen.sum(axis=0, dtype=sums.dtype)
+    else:
+        sums[found] += np.add.reduceat(chosen, starts, axis=0, dtype=sums.dtype)
+
+
+def _add_members(
+    added: Added,
+    name: str,
+    values: Mapping[str, Values],
+    row: Indexes,
+    person: Indexes,
+    shown: Mask,
+    sets: Indexes,
+) -> None:
+    """Add the values of members (*row*, *person*) of class *name*; at listed sites they were in another."""
+    place, other, shape = added.place(name), added.place(REF), added.sites.shape[1:]
+    moved = shown[row]
+    cells = sets[row] * shape[1] + person
+    for name_of_field, known in values.items():
+        numbers = known.numbers[row, person].astype(np.float64)
+        there = np.ones(len(row)) if known.there is None else known.there[row, person].astype(np.float64)
+        for sums, weights in ((added.sums[name_of_field], numbers), (added.there[name_of_field], there)):
+            # below 2^53 a double counts exactly
+            inside = np.bincount(cells, weights, minlength=shape[0] * shape[1]).reshape(shape)
+            sums[place] += inside.astype(sums.dtype)
+            if moved.any():
+                taken = np.bincount(cells[moved], weights[moved], minlength=shape[0] * shape[1])
+                sums[other] -= taken.reshape(shape).astype(sums.dtype)
+
+
+def _add_filled(added: Added, batch: BatchPersons, sites: Selection, number: Indexes, lacking: Mask) -> None:
     """Add what the rule of *batch* fills in at the *lacking* ones of *sites*."""
     for contig, where in sites.by_contig():
         fill, here = batch.fill[contig], np.flatnonzero(lacking[where]) + where.start
@@ -104,23 +225,29 @@ def _add_filled(
         for start in range(0, len(here), step):
             chosen = here[start : start + step]
             called, kind = fill.alike(sites.positions[chosen], sites.par[chosen])
-            times = np.zeros((counts.shape[1], len(called)), np.float32)
+            times = np.zeros((added.sites.shape[1], len(called)), np.float32)
             np.add.at(times, (number[chosen], kind), 1)
             for alleles, name in enumerate(FILLED):
                 # below 2^24 sites a 32-bit float counts exactly
-                counts[PLACE[name]] += np.rint(times @ (called == alleles)).astype(np.int32)
+                added.sites[added.place(name)] += np.rint(times @ (called == alleles)).astype(np.int32)
 
 
-def _rows(counts: Sites, named: Indexes, batch: BatchPersons) -> Iterator[pa.Table]:
-    for name, (dosage, called) in CLASS_VALUES.items():
-        found = np.where(batch.samples >= 0, counts[PLACE[name]], 0)
+def _rows(added: Added, named: Indexes, batch: BatchPersons) -> Iterator[pa.Table]:
+    for place, (dosage, called) in added.classes.items():
+        found = np.where(batch.samples >= 0, added.sites[place], 0)
         number, person = np.nonzero(found)
-        if len(number):
-            columns: dict[str, Any] = {
-                "site": pa.array(named[number].astype(np.int32)),
-                "s": pa.array(batch.samples[person].astype(np.int32)),
-                "dosage": pa.repeat(pa.scalar(dosage if called else None, pa.int8()), len(number)),
-                "called_alleles": pa.repeat(pa.scalar(called, pa.int8()), len(number)),
-                "n": pa.array(found[number, person].astype(np.int64)),
-            }
-            yield pa.table(columns)
+        if not len(number):
+            continue
+        columns: dict[str, Any] = {
+            "site": pa.array(named[number].astype(np.int32)),
+            "s": pa.array(batch.samples[person].astype(np.int32)),
+            "dosage": pa.repeat(pa.scalar(dosage, pa.int8()), len(number)),
+            "called_alleles": pa.repeat(pa.scalar(called, pa.int8()), len(number)),
+            "n": pa.array(found[number, person].astype(np.int64)),
+        }
+        for name in added.asked.fields:
+            there = added.there[name][place, number, person].astype(np.int64)
+            sums = added.sums[name][place, number, person]
+            columns[name] = cast("pa.Array[Any]", pa.array(sums, mask=there == 0))
+            columns[f"{name}_n"] = pa.array(there)
+        yield pa.table(columns)

@@ -16,7 +16,6 @@ from goe_lake.engine.relation import Reading
 from goe_lake.engine.sql import identifier, safe_sql
 from goe_lake.release import Call, ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts
 
-GENOTYPE_QUALITY = frozenset({"gq", "dp"})
 CLASS_VALUES = frozenset({"dosage", "called_alleles"})
 DOSAGE = ("genotypes", "dosage")
 
@@ -121,11 +120,7 @@ class Blueprint:
 
     def reads_quality(self, parts: Iterable[Expr]) -> bool:
         """Whether *parts* read gq or dp, which are there only where the node's own files have the site."""
-        return any(
-            table == "genotypes" and column in GENOTYPE_QUALITY
-            for part in parts
-            for table, column in self.reading.where_from(part)
-        )
+        return any(map(self.reading.reads_quality, parts))
 
     def rule_of(self, measure: Measure) -> Rule:
         """Who contributes to the measure."""
@@ -288,6 +283,11 @@ class Blueprint:
             columns.append(f"({reading.missing((part,))}) AS fm{place}")
             columns.append(f"({reading.chosen_missing(conjuncts(part))}) AS fu{place}")
         columns += [f"{self._argument(measure)} AS a{place}" for place, measure in enumerate(self.measures)]
+        columns += [
+            f"g.{identifier(measure.values[0].column + '_n')} AS b{place}"
+            for place, measure in enumerate(self.measures)
+            if self._is_added(measure)
+        ]
         for place, measure in self._moments():
             columns += [
                 f"{reading.stored(column)} AS x{place}_{number}"
@@ -359,8 +359,19 @@ class Blueprint:
         }
         return [f"{self._count(condition)} AS {column}" for column, condition in parts.items()]
 
+    def _is_added(self, measure: Measure) -> bool:
+        """Whether a row has the sum of *measure*'s argument over the rows that it stands for."""
+        return self.weighted and any(self.reading.reads_quality(column) for column in measure.values)
+
     def _total(self, place: int, measure: Measure) -> list[str]:
         kept = self._kept_for(measure)
+        if self._is_added(measure):
+            present = f"coalesce(sum(b{place}) FILTER ({kept}), 0)::BIGINT"
+            missing = f"coalesce(sum(n - b{place}) FILTER ({kept}), 0)::BIGINT AS missing{place}"
+            if measure.function is MeasureFunction.SUM:
+                total = f"sum(a{place}::HUGEINT) FILTER ({kept}) AS t{place}"
+                return [total, f"{present} AS present{place}", missing]
+            return [f"{present} AS t{place}", f"{self._count(kept)} AS rows{place}", missing]
         if measure.function is MeasureFunction.SUM:
             further = self._moment_totals(place, measure, kept) if len(measure.factors) > 1 else []
             return [

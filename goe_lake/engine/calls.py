@@ -12,15 +12,24 @@ from goe_lake.vcf.encode import CLASS_CODES
 
 
 def stored_calls(
-    session: Session, contig: str, batch: str, sites: Selection, fields: tuple[str, ...] = ()
+    session: Session,
+    contig: str,
+    batch: str,
+    sites: Selection,
+    fields: tuple[str, ...] = (),
+    *,
+    located: bool = False,
 ) -> tuple[pa.Table, Indexes]:
     """The rows of `calls` of *batch* at *sites*, which lie on *contig*, and the place of each among them.
 
-    Columns: a list and a bitmap for each class, and *fields*.
+    Columns: a list and a bitmap for each class, and *fields*. *located* rows are in the order of the files:
+    `file` is the place of a row's file among them, `row` its number there.
     """
     connection = session.connection
     files = session.snapshot.files("calls", contig, batch)
     columns = [f"{name}_{form}" for name in CLASS_CODES for form in ("l", "b")] + list(fields)
+    if located:
+        columns += ["file", "row"]
     if not files or not len(sites):
         return _nothing(columns), np.empty(0, dtype=np.int64)
     first, last = int(sites.numbers[0]), int(sites.numbers[-1])
@@ -31,20 +40,24 @@ def stored_calls(
         wanted += " AND site IN (SELECT site FROM wanted)"
     # DuckDB skips row groups by the range, which the join alone would not tell it
     low, high = int(sites.positions.min()), int(sites.positions.max())
-    listed = ", ".join(f"c.{name}" for name in columns)
+    named = {"file": "c.file_index::BIGINT AS file", "row": "c.file_row_number AS row"}
+    listed = ", ".join(named.get(name, f"c.{name}") for name in columns)
     stored = connection.sql(
         f"SELECT w.site, {listed} FROM {parquet(files)} c JOIN ({wanted}) w USING (pos, ref, alt, end_pos) "
         f"WHERE c.pos BETWEEN {low} AND {high}"
     ).to_arrow_table()
     if scattered:
         connection.unregister("wanted")
+    if located:
+        order = np.lexsort([stored.column("row").to_numpy(), stored.column("file").to_numpy()])
+        if (np.diff(order) != 1).any():
+            stored = stored.take(pa.array(order, pa.int64()))
     found = stored.column("site").to_numpy().astype(np.int64)
     return stored.drop(["site"]), np.searchsorted(sites.numbers, found)
 
 
 def _nothing(columns: list[str]) -> pa.Table:
     """An empty table, for a batch whose files are silent on a contig."""
-    kinds = {"l": pa.list_(pa.uint32()), "b": pa.binary()}
-    return pa.table(
-        {name: pa.array([], kinds[name[-1]] if "_" in name else pa.list_(pa.int32())) for name in columns}
-    )
+    kinds = {"l": pa.list_(pa.uint32()), "b": pa.binary(), "file": pa.int64(), "row": pa.int64()}
+    quality = pa.list_(pa.int32())
+    return pa.table({name: pa.array([], kinds.get(name.split("_")[-1], quality)) for name in columns})

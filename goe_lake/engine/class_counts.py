@@ -45,7 +45,7 @@ def counts_from_calls(session: Session, sites: Selection, group_of: Indexes, gro
             stored, places = stored_calls(session, contig, digest, here)
             found = np.zeros((groups, len(CLASSES), len(stored)), dtype=np.int32)
             for name in CLASS_CODES:
-                found[:, PLACE[name]] = _in_class(stored, name, group, groups)
+                found[:, PLACE[name]] = in_class(stored, name, group, groups)
             sizes = np.bincount(group[group >= 0], minlength=groups)
             found[:, PLACE[REF]] = sizes[:, None] - found.sum(axis=1)
             own = np.zeros(len(here), dtype=bool)
@@ -99,7 +99,7 @@ def without_unlisted(counts: ClassCounts, sites: Selection) -> None:
             counts[:, PLACE[name], ~sites.listed] = 0
 
 
-def _in_class(stored: pa.Table, name: str, group: Indexes, groups: int) -> npt.NDArray[np.int64]:
+def in_class(stored: pa.Table, name: str, group: Indexes, groups: int) -> npt.NDArray[np.int64]:
     """How many persons of each group are in class *name*: (groups, rows of *stored*)."""
     rows = len(stored)
     row, person = listed(stored.column(f"{name}_l"))

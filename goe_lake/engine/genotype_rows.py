@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pyarrow as pa
 
-from goe_lake.engine.alike import alike_rows
+from goe_lake.engine.alike import EVERY_CLASS, Asked, alike_rows
 from goe_lake.engine.calls import stored_calls
 from goe_lake.engine.genotypes import SiteBlock, expand
 from goe_lake.engine.relation import Reading
@@ -15,10 +15,14 @@ from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session
 
 
-def load_alike(session: Session, sites: Selection) -> None:
-    """Fill it with rows that each stand for the `n` rows of a person that are alike."""
-    _make_genotype_rows(session.connection, ", n BIGINT")
-    for table in alike_rows(session, sites):
+def load_alike(session: Session, sites: Selection, asked: Asked = EVERY_CLASS) -> None:
+    """Fill it with rows that each stand for the `n` rows of a person that are alike, as *asked*.
+
+    gq and dp are then sums, NULL for no value, and `gq_n` and `dp_n` say of how many values.
+    """
+    sums = "".join(f", {name} BIGINT, {name}_n BIGINT" for name in asked.fields)
+    _make_genotype_rows(session.connection, f", n BIGINT{sums}")
+    for table in alike_rows(session, sites, asked):
         _insert(session.connection, table)
 
 

@@ -55,9 +55,16 @@ def dense_calls(stored: pa.Table, persons: int) -> tuple[Dense, Dense]:
     dosage = np.zeros((rows, persons), dtype=np.int8)
     called = np.full((rows, persons), 2, dtype=np.int8)
     for name in CLASS_CODES:
-        for row, person in (listed(stored.column(f"{name}_l")), _mapped(stored.column(f"{name}_b"), persons)):
-            dosage[row, person], called[row, person] = CLASS_VALUES[name]
+        row, person = members(stored, name, persons)
+        dosage[row, person], called[row, person] = CLASS_VALUES[name]
     return dosage, called
+
+
+def members(stored: pa.Table, name: str, persons: int) -> tuple[Indexes, Indexes]:
+    """The (row, person) pairs of class *name* in *stored* rows of `calls`."""
+    parts = listed(stored.column(f"{name}_l")), _mapped(stored.column(f"{name}_b"), persons)
+    row, person = (np.concatenate(side) for side in zip(*parts, strict=True))
+    return row, person
 
 
 def listed(column: Column) -> tuple[Indexes, Indexes]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from goe_lake.disclosure import Evidence, Policy
-from goe_lake.disclosure.effects import Kinds, LeftOut, left_out
+from goe_lake.disclosure.effects import Kinds, LeftOut, Truths, left_out
 from goe_lake.disclosure.families import Counts, Mask
 from goe_lake.engine.bins import with_intervals
 from goe_lake.engine.blueprint import Blueprint
@@ -27,6 +27,10 @@ from goe_lake.engine.relation import Reading, is_bin
 from goe_lake.errors import ReleaseRefused
 from goe_lake.release import Release
 
+#: What a leaf says of a row: no, NULL or yes.
+TRUTH_VALUES: Final = 3
+#: With so many leaves each pattern of what they say has a bit of its own.
+MOST_IN_BITS: Final = 3
 State = tuple[LeftOut, ...]
 Computed = tuple[pa.Table, Evidence]
 
@@ -159,39 +163,50 @@ def _states_of_rows(
     blueprint: Blueprint, filters: Filters, least: int
 ) -> list[tuple[State, pa.Table]] | None:
     """The same from a release's rows, of which a person may have several in a cell."""
-    reading = blueprint.reading
-    keys, said = judged_by(reading.release), [f"l{place}" for place in range(len(filters.leaves))]
+    reading, leaves = blueprint.reading, len(filters.leaves)
+    keys, said = judged_by(reading.release), [f"l{place}" for place in range(leaves)]
     by = tuple(key for key in reading.release.keys if key.name in keys)
     rows = blueprint.patterns_sql(by, "p.person AS person", reading.source(), filters.leaves)
-    single = blueprint.single and len(by) == len(reading.release.keys)
-    if single:
-        one = f"[{', '.join(said)}] AS has"
-        counted = f"SELECT {', '.join([*keys, one])}, count(*) AS n FROM ({rows}) GROUP BY ALL"
+    has = ["has"]
+    if blueprint.single and len(by) == len(reading.release.keys):
+        persons, has = rows, said
+    elif leaves <= MOST_IN_BITS:
+        code = " + ".join(f"{name}::BIGINT * {TRUTH_VALUES**place}" for place, name in enumerate(said))
+        who = ", ".join([*keys, "person"])
+        persons = f"SELECT {who}, bit_or(1::BIGINT << ({code})) AS has FROM ({rows}) GROUP BY {who}"
     else:
-        each = f"list_sort(list_distinct(list([{', '.join(said)}]))) AS has"
-        who = [*keys, "person"]
-        persons = f"SELECT {', '.join([*who, each])} FROM ({rows}) GROUP BY {', '.join(who)}"
-        counted = f"SELECT {', '.join([*keys, 'has'])}, count(*) AS n FROM ({persons}) GROUP BY ALL"
+        who, pattern = ", ".join([*keys, "person"]), ", ".join(said)
+        distinct = f"SELECT DISTINCT {who}, {pattern} FROM ({rows})"
+        persons = f"SELECT {who}, list_sort(list([{pattern}])) AS has FROM ({distinct}) GROUP BY {who}"
+    counted = f"SELECT {', '.join([*keys, *has])}, count(*) AS n FROM ({persons}) GROUP BY ALL"
     table = reading.session.connection.sql(counted).to_arrow_table()
     if not len(table):
         return None
     cell = numbered([table.select(keys)], [len(table)])
     named, first = np.unique(cell, return_index=True)
-    truths, kind, has = _patterns(table, len(said), single=single)
-    persons_of = table.column("n").to_numpy().astype(np.int64)
-    kinds = Kinds(truths, cell, kind, persons_of, has)
+    truths, kind, sets = _patterns(table.select(has), leaves)
+    kinds = Kinds(truths, cell, kind, table.column("n").to_numpy().astype(np.int64), sets)
     return changed_states(
         filters, kinds, lambda some: table.select(keys).take(first[some]), len(named), least
     )
 
 
-def _patterns(table: pa.Table, leaves: int, *, single: bool) -> tuple[np.ndarray, Counts, Mask | None]:
-    """The distinct patterns, the kind of each row of *table*, and the patterns that each kind has."""
-    column: Any = one_chunk(table.column("has"))
-    if single:
-        said = column.flatten().to_numpy().reshape(len(table), leaves)
+def _patterns(table: pa.Table, leaves: int) -> tuple[Truths, Counts, Mask | None]:
+    """The distinct patterns, the kind of each row of *table*, and the patterns that each kind has.
+
+    A row is one pattern, or says which patterns a person's rows have: as bits, or as a list.
+    """
+    if table.column_names != ["has"]:
+        said = np.column_stack([table.column(place).to_numpy() for place in range(leaves)])
         truths, kind = np.unique(said, axis=0, return_inverse=True)
         return truths, kind.reshape(-1).astype(np.int64), None
+    column: Any = one_chunk(table.column("has"))
+    if pa.types.is_integer(column.type):
+        bits, kind = np.unique(column.to_numpy(), return_inverse=True)
+        codes = np.arange(TRUTH_VALUES**leaves)
+        digits = [codes // TRUTH_VALUES**place % TRUTH_VALUES for place in range(leaves)]
+        sets: Mask = (bits[:, None] >> codes) & 1 == 1
+        return np.column_stack(digits).astype(np.int8), kind.astype(np.int64), sets
     lengths = pc.list_value_length(column).to_numpy().astype(np.int64)
     said = column.flatten().flatten().to_numpy().reshape(int(lengths.sum()), leaves)
     truths, pattern = np.unique(said, axis=0, return_inverse=True)

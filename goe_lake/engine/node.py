@@ -15,6 +15,7 @@ import pyarrow as pa
 from goe_lake.disclosure import Policy, Reasons, decide_together
 from goe_lake.disclosure.reasons import RARE
 from goe_lake.engine import duck
+from goe_lake.engine.alike import Asked
 from goe_lake.engine.bins import sized
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.by_class import parts_by_class, reduced_by_class
@@ -27,6 +28,7 @@ from goe_lake.engine.genotypes import blocks
 from goe_lake.engine.key_effects import without_rare_keys
 from goe_lake.engine.low_effect import Part, gather_parts, grouped, whole
 from goe_lake.engine.public_domain import PublicDomain, PublicSessions
+from goe_lake.engine.quality import FewCarriers
 from goe_lake.engine.relation import Reading, check_release
 from goe_lake.engine.sealed import Shape, shape_of
 from goe_lake.engine.select import at_one_site, select_sites
@@ -236,7 +238,7 @@ def _parts(reading: Reading, strata: SessionStrata | None, policy: Policy) -> It
     sites = select_sites(reading, policy.min_persons if policy.protects and not policy.tell_zero else 0)
     yield from (
         _by_class(reading, sites, strata, least)
-        or parts_of_alike(reading, sites, answer)
+        or parts_of_alike(reading, sites, policy, answer)
         or parts_by_rows(reading, sites, policy, answer)
     )
 
@@ -274,16 +276,19 @@ def parts_by_rows(
 
 
 def parts_of_alike(
-    reading: Reading, sites: Selection, answer: Callable[[Blueprint], Answer]
+    reading: Reading, sites: Selection, policy: Policy, answer: Callable[[Blueprint], Answer]
 ) -> Iterator[Answer] | None:
     """The same over several sites from rows that stand for many.
 
-    None where each cell lies at one site, or where quality is read, in which rows differ.
+    None where each cell lies at one site, or where more is asked of quality than its sums.
     """
-    if at_one_site(reading, sites) or reading.fields():
+    if at_one_site(reading, sites) or not reading.adds_quality():
         return None
-    load_alike(reading.session, sites)
-    return iter([answer(Blueprint(reading, False, False, bool(sites.listed.all()), weighted=True))])
+    fields = reading.fields()
+    few = FewCarriers(policy.min_contributors) if fields else None
+    load_alike(reading.session, sites, Asked(reading.reads_classes(), fields, few))
+    hidden = few is not None and few.are_told()
+    return iter([answer(Blueprint(reading, False, False, bool(sites.listed.all()), hidden, weighted=True))])
 
 
 def _hides_quality(session: Session, policy: Policy) -> bool:

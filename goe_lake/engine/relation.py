@@ -65,6 +65,8 @@ BIN_COLUMNS: Final = ("$first", "$last")
 # whether a site is listed: a column of genotypes that no release can name
 LISTED: Final = "$listed"
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
+# the FORMAT fields that a lake keeps
+QUALITY: Final = ("gq", "dp")
 # AN of a listed site is public for a node, a population and a sex
 ALLELE_NUMBER_STRATA: Final = frozenset({"country", "population", "sex"})
 
@@ -104,7 +106,7 @@ def check_per_person(part: PerPerson, catalog: Catalog) -> Table:
     _check_columns(part.expressions(), joined, catalog)
     for expression in part.expressions():
         for column in columns_in(expression):
-            if joined[column.table] == "genotypes" and column.column in ("gq", "dp"):
+            if joined[column.table] == "genotypes" and column.column in QUALITY:
                 raise ReleaseRefused("R210", "quality is not aggregated by person")
     for output in part.outputs:
         for weight in output.weights:
@@ -572,7 +574,25 @@ class Reading:
     def fields(self) -> tuple[str, ...]:
         """The FORMAT fields that the release reads."""
         read = {column.column for column in self._columns() if self.tables[column.table] == "genotypes"}
-        return tuple(name for name in ("gq", "dp") if name in read)
+        return tuple(name for name in QUALITY if name in read)
+
+    def reads_quality(self, expression: Expr) -> bool:
+        """Whether *expression* reads gq or dp."""
+        return any(t == "genotypes" and name in QUALITY for t, name in self.where_from(expression))
+
+    def adds_quality(self) -> bool:
+        """Whether gq and dp are summed or counted, each by itself, and read by nothing else.
+
+        Then what a person's rows add up to says all that is asked of them.
+        """
+        measures = self.release.measures
+        parts = [*self.release.conditions, *(key.expression for key in self.release.keys), *self.filters]
+        products = [factor for measure in measures if len(measure.factors) > 1 for factor in measure.factors]
+        return not any(map(self.reads_quality, (*parts, *products)))
+
+    def reads_classes(self) -> bool:
+        """Whether anything is asked of a genotype beside its quality."""
+        return any(map(self.genotype_values, self.release.expressions()))
 
     def _columns(self) -> Iterable[ColumnRef]:
         yield from _all_columns(self.release)

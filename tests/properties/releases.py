@@ -29,6 +29,7 @@ LABELS = {
 }
 NUMBERS = {"bmi": ("20", "25", "30.0"), "birth_year": ("1950", "1960"), "visits": ("0", "1")}
 GENOTYPE = ("dosage", "called_alleles")
+QUALITY = ("gq", "dp")
 SITE_KEYS = (("contig", "pos", "ref", "alt"), ("variant_id",), ("pos", "contig", "alt", "ref", "gene"))
 
 
@@ -127,6 +128,18 @@ def boolean(tests: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 
 
 @st.composite
+def quality(draw: st.DrawFn, filters: st.SearchStrategy[Expr]) -> tuple[Measure, ...]:
+    """One to three sums and counts of gq and dp."""
+    found = []
+    for place in range(draw(st.integers(1, 3))):
+        function = draw(st.sampled_from((MeasureFunction.SUM, MeasureFunction.SUM, MeasureFunction.ROWS)))
+        columns = draw(st.sampled_from((("gq",), ("gq",), ("dp",), ("dp",), ("dp", "gq"), ("dp", "dp"))))
+        factors = tuple(called(name) for name in columns)
+        found.append(Measure(f"m{10 + place}", function, factors, draw(st.one_of(st.none(), filters))))
+    return tuple(found)
+
+
+@st.composite
 def measures(draw: st.DrawFn, filters: st.SearchStrategy[Expr]) -> tuple[Measure, ...]:
     """One to four measures of genotypes and persons."""
     found = []
@@ -161,14 +174,18 @@ def site_tests(draw: st.DrawFn) -> Expr:
 
 
 @st.composite
-def releases(draw: st.DrawFn, *, strata_only: bool, one_site: bool = True) -> Release:
+def releases(
+    draw: st.DrawFn, *, strata_only: bool, one_site: bool = True, of_quality: bool = False
+) -> Release:
     """A release keyed by site; *strata_only* reads nothing of persons but what decides their stratum.
 
-    Without *one_site*, one whose cells lie over several sites, and which may read sites anywhere.
+    Without *one_site*, one whose cells lie over several sites, and which may read sites anywhere. One
+    *of_quality* has sums of gq and dp, and mostly reads no genotype beside them.
     """
     of_persons = label_tests() if strata_only else st.one_of(label_tests(), phenotype_tests())
-    everything = st.one_of(of_persons, genotype_tests())
-    if not one_site:
+    classes = not of_quality or draw(st.integers(0, 2)) == 0
+    everything = st.one_of(of_persons, genotype_tests()) if classes else of_persons
+    if not one_site and classes:
         everything = st.one_of(everything, site_tests())
     conditions = draw(st.lists(boolean(everything), max_size=2))
     if draw(st.integers(0, 3)) == 0:
@@ -177,7 +194,9 @@ def releases(draw: st.DrawFn, *, strata_only: bool, one_site: bool = True) -> Re
         ColumnRef("v", name) for name in draw(st.sampled_from(SITE_KEYS if one_site else SEVERAL_SITES))
     ]
     labels = [persons(name) for name in LABELS] + ([] if strata_only else [persons("cohort"), persons("t2d")])
-    about = st.one_of(st.sampled_from(labels), st.sampled_from([called(name) for name in GENOTYPE]))
+    about = st.sampled_from(labels)
+    if classes:
+        about = st.one_of(about, st.sampled_from([called(name) for name in GENOTYPE]))
     expressions: list[Expr] = [*columns, *draw(st.lists(about, max_size=2, unique=True))]
     if draw(st.integers(0, 3)) == 0:
         expressions.append(draw(boolean(everything)))
@@ -192,4 +211,8 @@ def releases(draw: st.DrawFn, *, strata_only: bool, one_site: bool = True) -> Re
             Join(Scan("variants", "v"), site),
         ),
     )
-    return Release(relation, tuple(conditions), keys, draw(measures(boolean(everything))))
+    filters = boolean(everything)
+    asked = draw(quality(filters)) if of_quality else ()
+    if classes:
+        asked += draw(measures(filters))
+    return Release(relation, tuple(conditions), keys, asked)

@@ -127,11 +127,33 @@ def test_rows_and_alike_rows_agree(sessions: Sessions, seed: int, covered: str, 
     for session, _ in sessions.of(seed, covered):
         reading = Reading(release, session)
         sites = select_sites(reading)
-        alike = parts_of_alike(reading, sites, gather)
+        alike = parts_of_alike(reading, sites, Policy(), gather)
         assert (alike is None) == at_one_site(reading, sites)
         if alike is not None:
             note(f"{session.snapshot.root}")
             compare(list(parts_by_rows(reading, sites, Policy(), gather)), list(alike), release)
+
+
+@calm
+@given(
+    seed=st.integers(0, pool_size() - 1),
+    covered=st.sampled_from(COVERED),
+    release=releases(strata_only=False, one_site=False, of_quality=True),
+    least=st.integers(1, 12),
+)
+def test_rows_and_sums_of_quality_agree(
+    sessions: Sessions, seed: int, covered: str, release: Release, least: int
+) -> None:
+    """Sums of gq and dp by person say what the rows say, also that they tell of a few carriers."""
+    policy = Policy(min_contributors=least)
+    for session, _ in sessions.of(seed, covered):
+        reading = Reading(release, session)
+        sites = select_sites(reading)
+        alike = parts_of_alike(reading, sites, policy, gather)
+        assert (alike is None) == (at_one_site(reading, sites) or not reading.adds_quality())
+        if alike is not None:
+            note(f"{session.snapshot.root}")
+            compare(list(parts_by_rows(reading, sites, policy, gather)), list(alike), release)
 
 
 @calm
