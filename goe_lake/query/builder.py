@@ -682,7 +682,8 @@ class Builder:
         for keys in sets:
             finer = [other for other in sets if set(other) < set(keys)]
             margins = tuple(dict.fromkeys(tuple(f"k{keys.index(key)}" for key in other) for other in finer))
-            made = self._over_persons(select_of(query, keys, every, type_of), sources, margins)
+            grouped, read = self._written_out(select_of(query, keys, every, type_of), sources)
+            made = self._over_persons(grouped, read, margins)
             if rows is None:
                 rows = made
                 continue

@@ -83,3 +83,11 @@ SELECT bmi >= 30 AS obese, grouping(bmi >= 30) AS g, count(*) AS n FROM samples 
 release: rows (samples) keys (samples.sex: labels, (samples.bmi >= 30): open) measures (rows as m0) beside (k1)
 release: rows (samples) keys ((samples.bmi >= 30): open) measures (rows as m0)
 final: WITH s1 AS (SELECT k1 AS "obese", CAST(0 AS BIGINT) AS "g", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT k0 AS "obese", CAST(0 AS BIGINT) AS "g", CAST(m0 AS BIGINT) AS "n" FROM cells2) SELECT * FROM s1 UNION ALL SELECT * FROM s2
+
+---
+-- title: a histogram with bins beside margins
+SELECT sex, histogram(birth_year, [1970]) AS h FROM samples GROUP BY ROLLUP (sex)
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows samples.birth_year as m0, rows over (samples.birth_year > 1970) as m1, rows over (samples.birth_year <= 1970) as m2) beside ()
+release: rows (samples) keys () measures (rows samples.birth_year as m0, rows over (samples.birth_year > 1970) as m1, rows over (samples.birth_year <= 1970) as m2)
+final: WITH s1 AS (SELECT k0 AS "sex", CASE WHEN CAST(m0 AS BIGINT) > 0 THEN CASE WHEN CAST(CAST(m1 AS BIGINT) AS UBIGINT) > 0 THEN MAP([CAST(1970 AS INT), CAST(2147483647 AS INT)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT), CAST(CAST(m1 AS BIGINT) AS UBIGINT)]) ELSE MAP([CAST(1970 AS INT)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT)]) END END AS "h" FROM cells), s2 AS (SELECT CASE WHEN FALSE THEN CAST(NULL AS TEXT) END AS "sex", CASE WHEN CAST(m0 AS BIGINT) > 0 THEN CASE WHEN CAST(CAST(m1 AS BIGINT) AS UBIGINT) > 0 THEN MAP([CAST(1970 AS INT), CAST(2147483647 AS INT)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT), CAST(CAST(m1 AS BIGINT) AS UBIGINT)]) ELSE MAP([CAST(1970 AS INT)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT)]) END END AS "h" FROM cells2) SELECT * FROM s1 UNION ALL SELECT * FROM s2
