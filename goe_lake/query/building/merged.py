@@ -1,0 +1,60 @@
+"""SELECTs about persons in full names over tables, with aggregates that are short for others written out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from goe_lake.catalog import Column
+from goe_lake.query.building.draft import Draft, names_by_person, schema_of
+from goe_lake.query.building.sources import read_source
+from goe_lake.query.checks import check_joins
+from goe_lake.query.gateway import output_names, with_names
+from goe_lake.query.grouping_sets import has_sets
+from goe_lake.query.personal import distinct_as_groups
+from goe_lake.query.presence import groups_by_person
+from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
+from goe_lake.query.rows import Rows, merge_rows
+from goe_lake.query.shorthand import tuples_apart
+from goe_lake.query.written_aggregates import Describe, may_be_written_out, without_shorthand
+
+
+def written_out(
+    draft: Draft, node: exp.Select, sources: Mapping[str, Rows]
+) -> tuple[exp.Select, Mapping[str, Rows]]:
+    """*node* with aggregates that are short for others written out."""
+    node = tuples_apart(node)
+    if not may_be_written_out(node) or groups_by_person(node) or has_sets(node):
+        return node, sources
+    names = output_names(node)
+    query, sources = merged(draft, node, sources)
+    query = without_shorthand(query, described(draft, sources))
+    with_names(query, names)
+    return query, sources
+
+
+def merged(
+    draft: Draft, node: exp.Select, sources: Mapping[str, Rows]
+) -> tuple[exp.Select, Mapping[str, Rows]]:
+    """*node* in full names over tables and queries of one row a person, and what stands behind these."""
+    check_joins(node, draft.catalog, names_by_person(sources))
+    query = joined_columns(qualify_in(expand_all(distinct_as_groups(node)), schema_of(sources)))
+    derived = {alias: rows.persons for alias, rows in sources.items() if rows.persons is not None}
+    query = merge_rows(query, derived)
+    tables = {table.alias_or_name: table for table in query.find_all(exp.Table)}
+    return query, {
+        alias: sources[alias] if alias in sources else read_source(draft, table, {})
+        for alias, table in tables.items()
+    }
+
+
+def described(draft: Draft, sources: Mapping[str, Rows]) -> Describe:
+    """How a column in full names is found in the catalogue."""
+
+    def describe(column: exp.Column) -> tuple[str, Column] | None:
+        table = sources[column.table].table if column.table in sources else None
+        described = draft.catalog.tables[table].by_name.get(column.name) if table else None
+        return (str(table), described) if described is not None else None
+
+    return describe
