@@ -17,6 +17,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from goe_lake.computed import computed_column, stored_columns
 from goe_lake.errors import ReleaseRefused
 
 RELEASE_VERSION: Final = "release/1"
@@ -94,7 +95,10 @@ OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ColumnRef:
-    """A column of one of the release's scans, by the scan's alias."""
+    """A column of one of the release's scans, by the scan's alias.
+
+    A factor of a sum may be a computed column (`computed.Computed`), by its name.
+    """
 
     table: str
     column: str
@@ -214,6 +218,7 @@ class PerPerson:
         if len(set(aliases)) != len(aliases):
             raise ReleaseRefused("R105", "two scans have one alias")
         _check_expressions(self.expressions(), aliases)
+        _check_stored(self.expressions())
 
     def expressions(self) -> Iterator[Expr]:
         """Every expression that reads a person's values."""
@@ -300,14 +305,39 @@ class Measure:
             raise ReleaseRefused("R104", "the factors of a product stand in the order of their names")
         if len(self.factors) > 1 and any(factor.column == "sample_id" for factor in self.factors):
             raise ReleaseRefused("R107", "sample_id joins and counts, and nothing else")
+        self._check_computed()
         least, most = (limit ** max(1, len(self.factors)) for limit in (LEAST_RESOLUTION, MOST_RESOLUTION))
         if not least <= self.resolution <= most:
             raise ReleaseRefused("R104", f"a resolution lies within {least} and {most} here")
+
+    def _check_computed(self) -> None:
+        """A computed column is summed, squared, or multiplied with one that is made of other columns."""
+        if not any(computed_column(factor.column) for factor in self.factors):
+            return
+        if self.function is not MeasureFunction.SUM:
+            raise ReleaseRefused("R110", "a computed column is summed, and nothing else")
+        if too_involved(self.factors):
+            raise ReleaseRefused(
+                "R110", "a computed column is multiplied with itself once, or with another column"
+            )
 
     @property
     def values(self) -> tuple[ColumnRef, ...]:
         """The columns whose values the measure reads, each once; counting samples reads none."""
         return tuple(dict.fromkeys(factor for factor in self.factors if factor.column != "sample_id"))
+
+
+def too_involved(factors: tuple[ColumnRef, ...]) -> bool:
+    """Whether a product with a computed column has more than two factors, or two forms of one column."""
+    if not any(computed_column(factor.column) for factor in factors):
+        return False
+    read = [column for factor in set(factors) for column in stored_in(factor)]
+    return len(factors) > 2 or len(set(read)) < len(read)
+
+
+def stored_in(column: ColumnRef) -> tuple[ColumnRef, ...]:
+    """The stored columns that *column* is made of: itself, where it is one."""
+    return tuple(ColumnRef(column.table, name) for name in stored_columns(column.column))
 
 
 def in_order(factors: Iterable[ColumnRef]) -> tuple[ColumnRef, ...]:
@@ -351,6 +381,9 @@ class Release:
         if len(self.margins) > MOST_MARGINS or not all(set(margin) < keys for margin in self.margins):
             raise ReleaseRefused("R105", "a margin is a grouping by some of the keys, and not by all")
         _check_expressions(self.expressions(), aliases)
+        beside_sums = (self.conditions, (key.expression for key in self.keys), map(_where, self.measures))
+        for expressions in beside_sums:
+            _check_stored(part for part in expressions if part is not None)
 
     def cell_columns(self) -> tuple[str, ...]:
         """The columns of its cells: the keys, then each measure (a whole number), and whether it is withheld.
@@ -480,6 +513,16 @@ def _check_expressions(expressions: Iterator[Expr], aliases: list[str]) -> None:
                 raise ReleaseRefused("R107", "sample_id joins and counts, and nothing else")
 
 
+def _check_stored(expressions: Iterable[Expr]) -> None:
+    for expression in expressions:
+        if any(computed_column(column.column) for column in columns_in(expression)):
+            raise ReleaseRefused("R110", "a computed column is summed, and nothing else")
+
+
+def _where(measure: Measure) -> Expr | None:
+    return measure.where
+
+
 def _places(number: Decimal) -> int:
     """The decimal places of *number*."""
     exponent = number.normalize().as_tuple().exponent
@@ -527,7 +570,7 @@ def expr_from_json(data: Mapping[str, Any], depth: int = 0) -> Expr:
         raise ReleaseRefused("R108", "an expression is too large")
     if set(data) == {"column"}:
         table, column = data["column"]
-        return ColumnRef(_identifier(table), _identifier(column))
+        return ColumnRef(_identifier(table), column if _is_computed(column) else _identifier(column))
     if set(data) == {"literal"}:
         kind, value = data["literal"]
         _check_known(LiteralType(kind))
@@ -681,6 +724,10 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ReleaseRefused("R100", "a text is wanted here")
     return value
+
+
+def _is_computed(value: object) -> bool:
+    return isinstance(value, str) and computed_column(value) is not None
 
 
 def _identifier(value: object) -> str:

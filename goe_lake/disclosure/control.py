@@ -186,10 +186,13 @@ def _contributed(measure: MeasureEvidence, least: int) -> Mask:
             return (measure.carriers >= least) & non_carriers & (by_total >= least)
         case Rule.ALLELE_NUMBER:
             return measure.participants >= least
-        case Rule.MOMENT:
+        case Rule.MOMENT | Rule.FUNCTION:
             by_total = np.where(no_baseline, measure.participants, others) >= least
             several = measure.participants >= 2 * least
-            return by_total & several & none_or_enough(measure.smallest_class, least)
+            # where all but few have one value of a column, the product is another column, and of those few
+            baseline = measure.participants - measure.unlike >= least
+            by_column = none_or_enough(measure.unlike, least) | ~baseline
+            return by_total & several & by_column & none_or_enough(measure.smallest_class, least)
         case Rule.MOMENT_OF_FEW:
             by_class = none_or_enough(measure.smallest_class, least)
             return by_class & (others >= least) & ~no_baseline

@@ -72,7 +72,8 @@ class Claim:
     same persons that are recorded with this one. *family* is the same for cells that share nobody and
     are told beside each other; *keys* tells these apart, a value a key. *who* is another
     text that asks for the same, None where there is none. *known* are those of whom no value is missing that
-    conditions and keys read, None where nobody looked.
+    conditions and keys read, None where nobody looked. *against* are the quantities that tell of other forms
+    of its columns, and *among* those who have a value, to be held to these.
     """
 
     quantity: str
@@ -91,6 +92,8 @@ class Claim:
     whole: str = NO_TEXT
     who: str | None = None
     known: Selection | None = None
+    against: tuple[str, ...] = ()
+    among: Selection | None = None
 
     def is_asked_by(self, text: str) -> bool:
         """Whether *text* asks for this number."""
@@ -189,7 +192,24 @@ def _verdict(claim: Claim, memories: Sequence[Memory], least: int) -> Verdict:
         return min(earlier, key=lambda one: one[0])[1]
     if claim.rest is not None and _oldest(*claim.rest, memories, least) is not None:
         return Verdict(Fate.WITHHELD, 0, claim.selection)
+    if claim.among is not None and _tells_by_form(claim.among, claim.against, memories, least):
+        return Verdict(Fate.WITHHELD, 0, claim.selection)
     return Verdict(Fate.COMPUTED, claim.value, claim.selection)
+
+
+def _tells_by_form(
+    selection: Selection, against: Sequence[str], memories: Sequence[Memory], least: int
+) -> bool:
+    """Whether an earlier number of another form of the column is of all but 1..*least* - 1 of these persons.
+
+    A logarithm of a column is near a times the column plus b, so that the two together tell of those few.
+    """
+    return any(
+        apart > 0
+        for memory in memories
+        for quantity in against
+        for apart in memory.near(quantity, selection, least).values()
+    )
 
 
 def _as_it_is(claim: Claim, memories: Sequence[Memory], least: int) -> tuple[int, Verdict] | None:
@@ -270,7 +290,12 @@ def _without_telling_unions(
         # how many values are missing in a union is public, as it is in a cell
         judged = [record for face, record in found[name].items() if face in ("itself", "before")]
         missing = _Missing(node, claims[groups[name][0]].known)
-        if _as_asked(claims, verdicts, told) and any(_tells(one, memories, least, missing) for one in judged):
+        tells = any(_tells(one, memories, least, missing) for one in judged)
+        against = claims[groups[name][0]].against
+        if against and not tells:
+            valued = (record for face, record in found[name].items() if face.startswith("beside"))
+            tells = any(_tells_by_form(one.selection, against, memories, least) for one in valued)
+        if tells and _as_asked(claims, verdicts, told):
             computed = [place for place in told if verdicts[place].fate is Fate.COMPUTED]
             if computed:
                 smallest = min(computed, key=lambda place: (claims[place].selection.persons, place))

@@ -29,6 +29,7 @@ class Rule(StrEnum):
     )
     ALLELE_NUMBER = "allele_number"  # public for a node, a population and a sex
     MOMENT = "moment"  # sums of products: as sums, of twice as many persons
+    FUNCTION = "function"  # sums of functions of columns of many values: as sums, of twice as many persons
     MOMENT_OF_FEW = "moment_of_few"  # products of columns of few values: every class of persons counts
 
 
@@ -40,6 +41,8 @@ class MeasureEvidence:
     total above 0; *largest_share* is the largest share (0..1) of the sum of absolute totals, for a
     product in that of its distances from the mean. *smallest_class* is the size of the smallest class of
     participants by the product's columns of few values, 0 where there is no such column.
+    Of a product or ratio of several columns of many values, *unlike* is the least number of participants who
+    differ from the commonest value of one of them, 0 where all agree in each.
     *filter* is the place of the measure's filter among `Evidence.filters`, None without one.
     *classes* are the places, among `Evidence.classes`, of what its filter tells persons apart by;
     *tangled* marks cells where it mixes genotypes and places, so that no class is evidence for it, or
@@ -53,6 +56,7 @@ class MeasureEvidence:
     largest_share: Shares
     filter: int | None = None
     smallest_class: Counts | int = 0
+    unlike: Counts | int = 0
     classes: tuple[int, ...] = ()
     tangled: bool | Mask = False
 

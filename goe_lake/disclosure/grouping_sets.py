@@ -47,7 +47,7 @@ def sides_of(measure: MeasureEvidence, least: int) -> tuple[Counts, ...]:
             return measure.carriers, measure.participants - measure.carriers
         case Rule.FEW_VALUES | Rule.MOMENT_OF_FEW:
             return others, measure.commonest
-        case Rule.SUM | Rule.MOMENT:
+        case Rule.SUM | Rule.MOMENT | Rule.FUNCTION:
             return (np.where(measure.commonest < least, measure.participants, others),)
     assert_never(measure.rule)
 

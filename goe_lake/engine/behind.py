@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from goe_lake.disclosure.families import Counts, Mask
 from goe_lake.disclosure.overlap import Codes
-from goe_lake.engine.blueprint import Blueprint, same_keys
+from goe_lake.engine.blueprint import Blueprint, is_computed, same_keys
 from goe_lake.engine.class_counts import PLACE, ClassCounts
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import FILLED
@@ -117,7 +117,8 @@ def _codes(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
             continue
         present = f"t.present{place}"
         if by_rows(blueprint, measure):
-            yield name, f"CASE WHEN {total} <> 0 THEN {present} END"
+            # ln(1) is 0, and a value like any other
+            yield name, present if is_computed(measure) else f"CASE WHEN {total} <> 0 THEN {present} END"
             if has_few_values(blueprint.reading, measure):
                 yield name + REST, f"CASE WHEN {total} = 0 THEN {present} END"
         elif read_by(blueprint.reading, measure) <= {"samples", "scores"}:

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from goe_lake.computed import computed_column
 from goe_lake.disclosure import Rule
 from goe_lake.engine.class_kinds import ClassKind, derived_of_cell, derived_of_measure, rule_of_derived
 from goe_lake.engine.relation import Reading
 from goe_lake.engine.sql import identifier, safe_sql
-from goe_lake.release import Call, ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts
+from goe_lake.release import Call, ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts, stored_in
 
 CLASS_VALUES = frozenset({"dosage", "called_alleles"})
 DOSAGE = ("genotypes", "dosage")
@@ -128,6 +129,8 @@ class Blueprint:
             return Rule.ROWS
         if len(measure.factors) > 1:
             return Rule.MOMENT if self.many_valued(measure) else Rule.MOMENT_OF_FEW
+        if is_computed(measure):
+            return Rule.FUNCTION
         table, column = self._name(measure.factors[0])
         if (table, column) == ("genotypes", "dosage"):
             return Rule.ALLELE_COUNT if self.one_site else Rule.BURDEN
@@ -170,7 +173,7 @@ class Blueprint:
         places = [
             place
             for place, measure in enumerate(self.measures)
-            if self.rule_of(measure) not in (Rule.SUM, Rule.MOMENT, Rule.ALLELE_NUMBER)
+            if self.rule_of(measure) not in (Rule.SUM, Rule.MOMENT, Rule.FUNCTION, Rule.ALLELE_NUMBER)
         ]
         telling = [place for place in places if self._tells(self.measures[place])]
         # one number beside the number of persons: its own rule and complement say it all
@@ -199,13 +202,26 @@ class Blueprint:
         for place, measure in enumerate(self.measures):
             if self.rule_of(measure) in (Rule.SUM, Rule.MOMENT):
                 by_argument.setdefault(self.many_valued(measure), []).append(place)
-        for places in by_argument.values():
+        for places in (*by_argument.values(), *self._forms_of_columns()):
             if len(places) > 1:
                 times = tuple(
                     f"{'times' if self.few_valued(self.measures[place]) else 'present'}{place}"
                     for place in places
                 )
                 yield Kinds(tuple(places), (), times, "FALSE")
+
+    def _forms_of_columns(self) -> Iterable[list[int]]:
+        """For each stored column of which a function is summed, the sums of any form of it.
+
+        A function is near a times the column plus b: of other persons it would tell the column of these.
+        """
+        sums = [place for place, its in enumerate(self.measures) if its.function is MeasureFunction.SUM]
+        read = {place: _read_by(self.measures[place]) for place in sums}
+        functions = [column for place in sums if is_computed(self.measures[place]) for column in read[place]]
+        for column in dict.fromkeys(functions):
+            yield [
+                place for place in sums if column in read[place] and self.many_valued(self.measures[place])
+            ]
 
     # SQL --------------------------------------------------------------------------------------------------
 
@@ -293,6 +309,11 @@ class Blueprint:
                 f"{reading.stored(column)} AS x{place}_{number}"
                 for number, column in enumerate(measure.values)
             ]
+        for place, measure in enumerate(self.measures):
+            columns += [
+                f"{reading.stored(column)} AS y{place}_{number}"
+                for number, column in enumerate(self._columns_apart(measure))
+            ]
         columns += [
             f"(CASE WHEN {kind.selected} THEN {kind.sql} END) AS c{place}"
             for place, kind in enumerate(self.classes)
@@ -374,6 +395,11 @@ class Blueprint:
             return [f"{present} AS t{place}", f"{self._count(kept)} AS rows{place}", missing]
         if measure.function is MeasureFunction.SUM:
             further = self._moment_totals(place, measure, kept) if len(measure.factors) > 1 else []
+            there = f"{kept} AND a{place} IS NOT NULL"
+            further += [
+                f"{self._sum(f'y{place}_{number}', there)} AS y{place}_{number}"
+                for number in range(len(self._columns_apart(measure)))
+            ]
             return [
                 *further,
                 f"{self._sum(f'a{place}', kept)} AS t{place}",
@@ -406,6 +432,18 @@ class Blueprint:
         label = sums[0] if len(sums) == 1 else f"concat_ws(' ', {', '.join(sums)})"
         times = " * ".join(f"{columns[column]}::HUGEINT" for column in few)
         return [f"{label} AS class{place}", f"coalesce({self._sum(times, there)}, 0) AS times{place}"]
+
+    def _columns_apart(self, measure: Measure) -> tuple[ColumnRef, ...]:
+        """The stored columns of many values that a product or ratio is made of, where they are several."""
+        if measure.function is not MeasureFunction.SUM:
+            return ()
+        columns = tuple(column for column in _read_by(measure) if not self._has_few(column))
+        return columns if len(columns) > 1 else ()
+
+    def _is_of_few(self, measure: Measure) -> bool:
+        """Whether a function is taken of a column of few values, which is a class of persons."""
+        read = (stored for its in measure.factors if computed_column(its.column) for stored in stored_in(its))
+        return any(self._has_few(column) for column in read)
 
     def _count(self, condition: str) -> str:
         if self.single:
@@ -459,7 +497,7 @@ class Blueprint:
         return f"SELECT row_number() OVER ({order}) - 1 AS cell, * FROM ({cells})"
 
     def _measure_columns(self, place: int, measure: Measure) -> list[str]:
-        total, share, smallest = f"t{place}", "0::DOUBLE", "0::BIGINT"
+        total, share, smallest, unlike = f"t{place}", "0::DOUBLE", "0::BIGINT", "0::BIGINT"
         if measure.function is MeasureFunction.SUM:
             value, has, compared = f"sum({total})", f"{total} IS NOT NULL", total
             if {factor.column for factor in measure.factors} == {"called_alleles"}:
@@ -467,6 +505,13 @@ class Blueprint:
             share = self._share(place, measure)
             if len(measure.factors) > 1 and self.few_valued(measure):
                 smallest = f"coalesce({_sizes('list_min', f'class{place}', has)}, 0)::BIGINT"
+            if self._is_of_few(measure):
+                smallest = "1::BIGINT"
+            columns = [f"y{place}_{number}" for number in range(len(self._columns_apart(measure)))]
+            if columns:
+                others = [f"count(*) FILTER ({has}) - {_commonest(column, has)}" for column in columns]
+                few = ", ".join(f"nullif({number}, 0)" for number in others)
+                unlike = f"coalesce(least({few}), 0)::BIGINT"
         else:
             value, has, compared = f"coalesce(sum({total}), 0)", f"{total} > 0", f"rows{place}"
             if measure.function is MeasureFunction.PERSONS and self.reading.session.one_sample_a_person:
@@ -478,6 +523,7 @@ class Blueprint:
             f"count(*) FILTER ({total} > 0) AS {measure.name}_carriers",
             f"{share} AS {measure.name}_share",
             f"{smallest} AS {measure.name}_smallest",
+            f"{unlike} AS {measure.name}_unlike",
         ]
 
     def _share(self, place: int, measure: Measure) -> str:
@@ -568,6 +614,16 @@ def _persons(name: str) -> list[str]:
         f"count(*) FILTER (u_in{name} > 0) AS unknown_persons{name}",
         f"count(*) FILTER ({inside} = 0 AND u_out{name} > 0) AS unknown_outside{name}",
     ]
+
+
+def _read_by(measure: Measure) -> tuple[ColumnRef, ...]:
+    """The stored columns that *measure* reads, each once."""
+    return tuple(dict.fromkeys(column for factor in measure.factors for column in stored_in(factor)))
+
+
+def is_computed(measure: Measure) -> bool:
+    """Whether *measure* reads a computed column."""
+    return any(computed_column(factor.column) is not None for factor in measure.factors)
 
 
 def is_not_missing(part: Expr) -> bool:

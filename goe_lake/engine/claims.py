@@ -20,6 +20,7 @@ from goe_lake.disclosure.earlier_sites import Difference, SiteClaim, Sites
 from goe_lake.disclosure.families import Counts
 from goe_lake.disclosure.overlap import Codes, selection_of
 from goe_lake.engine.behind import BEFORE, REST, SCORES, VALUED, ClassesBehind, RowsBehind, read_by
+from goe_lake.engine.blueprint import is_computed
 from goe_lake.engine.class_counts import PLACE
 from goe_lake.engine.genotypes import CLASS_VALUES
 from goe_lake.engine.low_effect import Part
@@ -28,7 +29,7 @@ from goe_lake.engine.selection import Selection
 from goe_lake.engine.sql import identifier
 from goe_lake.engine.words import Words, is_truth
 from goe_lake.errors import ReleaseRefused
-from goe_lake.release import Measure, MeasureFunction, columns_in
+from goe_lake.release import Measure, MeasureFunction, columns_in, stored_in
 
 #: Beyond these an answer is refused: who is behind each of its cells could not be kept.
 MOST_CLAIMS: Final = 100_000
@@ -38,6 +39,8 @@ WEIGHTS: Final = {
     "called_alleles": tuple(called for _, called in CLASS_VALUES.values()),
 }
 DERIVED: Final = "derived"
+#: What is known of a column by sums of its functions.
+FORMS: Final = "forms"
 #: Sums are kept in units of this, whatever resolution they were asked in.
 UNIT: Final = Decimal("1E-12")
 
@@ -81,10 +84,18 @@ class CellClaim:
     whole: str = ""
     who: str | None = None
     known: Persons | None = None
+    forms: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
     def at_node(self, numbers: Counts) -> Claim:
         """The claim as the audit judges it."""
         valued = self.valued
+        among = None if valued is None else valued[1].at_node(numbers)
+        beside = (
+            ()
+            if valued is None or among is None
+            else tuple(Face(quantity, among, valued[2]) for quantity in (valued[0], *self.forms))
+        )
         return Claim(
             self.quantity,
             self.behind.at_node(numbers),
@@ -95,13 +106,15 @@ class CellClaim:
             before=None if self.before is None else self.before[0].at_node(numbers),
             before_value=0 if self.before is None else self.before[1],
             rest=None if self.rest is None else (self.rest[0], self.rest[1].at_node(numbers)),
-            beside=() if valued is None else (Face(valued[0], valued[1].at_node(numbers), valued[2]),),
+            beside=beside,
             family=self.family,
             keys=self.keys,
             everybody=None if self.everybody is None else self.everybody.at_node(numbers),
             whole=self.whole,
             who=self.who,
             known=None if self.known is None else self.known.at_node(numbers),
+            against=self.against,
+            among=among if self.against else None,
         )
 
     def told(self, value: int) -> int:
@@ -288,7 +301,8 @@ class Claims:
             if measure.name + REST in cell.behind.codes:
                 rest = (f"rest:{of}", cell.persons(measure.name + REST, counted=True)[0])
             beside = (f"{COUNT}:{of}", valued, int(valued.codes.sum()))
-            return replace(claim, valued=beside, rest=rest)
+            forms, against = _forms(reading, measure)
+            return replace(claim, valued=beside, rest=rest, forms=forms, against=against)
         if reading.scans("scores"):
             # whoever has no row lacks a score
             which, _ = cell.persons(measure.name + SCORES, counted=False)
@@ -439,6 +453,20 @@ def quantity_of(reading: Reading, measure: Measure) -> tuple[str, Fraction]:
         return COUNT, Fraction(1)
     unit = Fraction(measure.resolution) / Fraction(UNIT) ** len(measure.factors)
     return f"sum:{_argument(reading, measure)}", unit
+
+
+def _forms(reading: Reading, measure: Measure) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The quantities by which a sum of a function is known to tell of columns, and those it is held to.
+
+    Those of a plain sum are the functions of its columns alone: other plain sums have names of their own.
+    """
+    read = dict.fromkeys(column for factor in measure.factors for column in stored_in(factor))
+    names = [f"{reading.tables[c.table]}.{c.column}" for c in read if reading.tables[c.table] == "samples"]
+    functions = tuple(f"{FORMS}:{name}" for name in names)
+    if not is_computed(measure):
+        return (), functions
+    plain = tuple(f"{COUNT}:{power}" for name in names for power in (name, f"{name}*{name}"))
+    return functions, (*functions, *plain)
 
 
 def _binned(reading: Reading) -> str:

@@ -115,6 +115,7 @@ def _measure(blueprint: Blueprint, columns: Columns, measure: Measure) -> Measur
         carriers=carriers,
         largest_share=columns[f"{measure.name}_share"].astype(np.float64, copy=False),
         smallest_class=columns[f"{measure.name}_smallest"].astype(np.int64, copy=False),
+        unlike=columns[f"{measure.name}_unlike"].astype(np.int64, copy=False),
         filter=filters.index(measure.where) if measure.where is not None else None,
         classes=blueprint.classes_of(measure),
         tangled=tangled or (blueprint.hidden_quality and blueprint.reads_quality(read)),

@@ -24,6 +24,7 @@ from goe_lake.catalog import (
     is_public,
     is_site_key,
 )
+from goe_lake.computed import Computed, Unbounded, computed_column, stored_columns
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.session import SCALED, DerivedColumn, Session
 from goe_lake.engine.sql import identifier, safe_sql, to_sql
@@ -156,6 +157,8 @@ def _check_columns(expressions: Iterable[Expr], joined: dict[str, str], catalog:
         table = joined[column.table]
         # a phenotype that this node lacks is NULL here, a column added to sites is as the site list says
         added = table == "variants" and is_added(column.column)
+        if computed_column(column.column) is not None and table != "samples":
+            raise ReleaseRefused("R204", f"functions are computed of samples, not of {table}")
         if table != "samples" and not added and column.column not in catalog.tables[table].by_name:
             raise ReleaseRefused("R204", f"{table} has no column {column.column!r}")
 
@@ -243,7 +246,11 @@ class Reading:
 
     def where_from(self, expression: Expr) -> set[tuple[str, str]]:
         """The (table, column) pairs that *expression* reads."""
-        return {(self.tables[column.table], column.column) for column in columns_in(expression)}
+        return {
+            (self.tables[column.table], name)
+            for column in columns_in(expression)
+            for name in stored_columns(column.column)
+        }
 
     def is_public(self, expression: Expr) -> bool:
         """Whether *expression* reads columns that select no persons."""
@@ -388,8 +395,9 @@ class Reading:
     def read_of_persons(self) -> set[tuple[str, str]]:
         """The (table, column) pairs about persons, genotypes aside, that decide which cells they are in."""
         return {
-            (self.tables[column.table], column.column)
+            (self.tables[column.table], name)
             for column in self._columns()
+            for name in stored_columns(column.column)
             if self.tables[column.table] not in ("genotypes", "variants")
         }
 
@@ -447,7 +455,10 @@ class Reading:
     def _summed(self, factor: ColumnRef) -> Column | None:
         """What this node knows of a column that is summed; None where it has no such column."""
         table, name = self.tables[factor.table], factor.column
-        column = self.session.column(table, name)
+        try:
+            column = self.session.column(table, name)
+        except Unbounded as error:
+            raise ReleaseRefused("R206", f"{error}, so that the function could be of any size") from None
         if column is not None and column.type not in SCALED and column.type.value != "boolean":
             raise ReleaseRefused("R206", f"{table}.{name} is not a number")
         return column
@@ -455,13 +466,27 @@ class Reading:
     def stored(self, factor: ColumnRef) -> str:
         """The SQL of a column's value as this node stores it: a whole number of its own resolution."""
         table, name = self.tables[factor.table], factor.column
-        if self.session.column(table, name) is None:
+        column = self.session.column(table, name)
+        if column is None:
             return "NULL::BIGINT"
+        made = computed_column(name)
+        if made is not None:
+            return self._rounded(made, column)
         if table in ("genotypes", "variants"):
             return f"{self.resolve(factor)}::BIGINT"
         if table in self.session.derived:
             return f"{derived_alias(factor.table)}.{identifier('q$' + name)}"
         return f"{'c' if table == 'scores' else 'p'}.{identifier('q$' + name)}"
+
+    def _rounded(self, made: Computed, column: Column) -> str:
+        """The SQL of a computed column, *column*, as a whole number of steps within its bounds."""
+        assert column.bounds is not None
+        values = (f"p.{identifier(name)}::DOUBLE" for name in made.columns)
+        step = column.step
+        low, high = (int(Fraction(bound) / step) for bound in column.bounds)
+        steps = f"({made.sql(*values)}) * {step.denominator}::DOUBLE / {step.numerator}::DOUBLE"
+        whole = f"TRY(round({steps}))"
+        return f"(CASE WHEN {whole} IS NOT NULL THEN least(greatest({whole}, {low}), {high}) END)::BIGINT"
 
     def condition(self, parts: tuple[Expr, ...]) -> str:
         """SQL of a conjunction, NULL only where a part reads but a missing value; TRUE for no part."""

@@ -211,9 +211,22 @@ def _range_from_zero(node: dict[str, Any]) -> dict[str, Any]:
     arguments = node.get("arguments") or []
     if node.get("function_name") not in ("range", "generate_series") or len(arguments) != 1:
         return node
-    literal = {"kind": "INTEGER", "text": "0"}
-    zero = {"class": "CONSTANT", "type": "VALUE_CONSTANT", "alias": "", "literal": literal}
-    return {**node, "arguments": [{"name": "", "expression": zero}, *arguments]}
+    return {**node, "arguments": [_whole("0"), *arguments]}
+
+
+def _to_a_base(node: dict[str, Any]) -> dict[str, Any]:
+    """log10(x) and log2(x) as log(10, x) and log(2, x)."""
+    base = {"log10": "10", "log2": "2"}.get(node.get("function_name", ""))
+    if base is None or len(node.get("arguments", ())) != 1:
+        return node
+    return {**_renamed(node, "log"), "arguments": [_whole(base), *node["arguments"]]}
+
+
+def _whole(text: str) -> dict[str, Any]:
+    """A whole number as an argument."""
+    literal = {"kind": "INTEGER", "text": text}
+    constant = {"class": "CONSTANT", "type": "VALUE_CONSTANT", "alias": "", "literal": literal}
+    return {"name": "", "expression": constant}
 
 
 def _plain_truth(node: dict[str, Any]) -> dict[str, Any]:
@@ -261,5 +274,6 @@ _RULES: Final[tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = (
     _same_part,
     _plain_truth,
     _range_from_zero,
+    _to_a_base,
     _within_group,
 )

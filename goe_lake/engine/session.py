@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.catalog import Column, ColumnType, is_added
+from goe_lake.computed import column_of, stored_columns
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import BatchPersons
 from goe_lake.engine.selection import Selection
@@ -135,7 +136,10 @@ class Session:
         """The node's column, or None where this node lacks it."""
         if table in self.derived:
             return self.derived[table].columns[name].column
-        return self.snapshot.catalog.tables[table].by_name.get(name)
+        columns = self.snapshot.catalog.tables[table].by_name
+        if not columns.keys() >= set(stored_columns(name)):
+            return None
+        return column_of(columns, name)
 
 
 def open_session(

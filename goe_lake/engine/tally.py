@@ -233,6 +233,7 @@ class _Tally:
             "carriers": self.pick(self.sum(totals > 0)),
             "share": self.pick(share),
             "smallest": self.pick(smallest),
+            "unlike": self.pick(np.zeros_like(smallest)),  # one factor of many values is not of genotypes
         }
 
     def _smallest(self, class_of: Counts, has: Bits) -> Grid:

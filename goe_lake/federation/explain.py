@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from goe_lake.catalog import is_public
+from goe_lake.computed import computed_column
 from goe_lake.engine.sql import to_sql
 from goe_lake.federation.node import NodeDescription
 from goe_lake.query import Plan
@@ -147,4 +148,7 @@ def _text(expression: Expr) -> str:
 
 
 def _name(column: ColumnRef) -> str:
+    made = computed_column(column.column)
+    if made is not None:
+        return made.sql(*(f"{column.table}.{name}" for name in made.columns))
     return f"{column.table}.{column.column}"

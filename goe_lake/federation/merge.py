@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from goe_lake.catalog import Catalog
+from goe_lake.computed import column_of
 from goe_lake.engine.node import NodeAnswer
 from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
@@ -262,7 +263,7 @@ def never_negative(measure: Measure, release: Release, catalog: Catalog) -> bool
     tables |= {part.alias: per_person_table(part, catalog) for part in release.relation.derived}
 
     def never(factor: ColumnRef) -> bool:
-        column = tables[factor.table].by_name[factor.column]
+        column = column_of(tables[factor.table].by_name, factor.column)
         return column.type.value == "boolean" or (column.bounds is not None and column.bounds[0] >= 0)
 
     powers = Counter(measure.factors)

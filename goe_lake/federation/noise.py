@@ -18,6 +18,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from goe_lake.catalog import Catalog
+from goe_lake.computed import column_of
 from goe_lake.errors import ConfigError, Declined
 from goe_lake.release import (
     Call,
@@ -74,7 +75,7 @@ def sensitivity(measure: Measure, release: Release, catalog: Catalog) -> int:
     tables = {scan.alias: scan.table for scan in release.relation.scans}
     most = Decimal(1)
     for factor in measure.factors:
-        column = catalog.column(tables[factor.table], factor.column)
+        column = column_of(catalog.tables[tables[factor.table]].by_name, factor.column)
         if column.type.value == "boolean":
             continue
         if column.bounds is None:

@@ -22,7 +22,7 @@ from goe_lake.federation.cells import hold_cells
 from goe_lake.federation.held import Held, Ordered, level_of
 from goe_lake.federation.merge import Part
 from goe_lake.federation.quantiles import add_quantiles
-from goe_lake.federation.spread import mark_spread
+from goe_lake.federation.spread import mark_spread, of_functions, rounded_functions
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.workspace import final_step
 from goe_lake.query import Code, Plan
@@ -144,7 +144,11 @@ class Rounds:
             self._note_errors([its for its, _ in asked], errors)
         held = self._at_best(held, level) if level else held
         if any(part.answer.spread is not None for part in parts):
-            held = mark_spread(held, release, self.runner.connection)
+            held = mark_spread(held, release.measures, self.runner.connection)
+        elif rounded := of_functions(release):
+            held = mark_spread(held, rounded, self.runner.connection)
+            said = rounded_functions(release, self.catalog.tables["samples"].by_name)
+            self.notices += [text for text in said if text not in self.notices]
         self.runner.tables[name] = held
 
     def _note_errors(self, quantiles: list[Quantile], errors: dict[str, float]) -> None:

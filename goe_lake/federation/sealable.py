@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, is_site_key
+from goe_lake.computed import stored_columns
 from goe_lake.engine.public_domain import MOST_COMBINATIONS, PublicColumn, PublicDomain
 from goe_lake.federation.node import NodeDescription
 from goe_lake.federation.sealing import LEAST_NODES
@@ -70,7 +71,7 @@ def _why_open_column(name: str, nodes: Sequence[NodeDescription], catalog: Catal
     column = catalog.tables["samples"].by_name.get(name)
     domain = column.domain() if column is not None else None
     if column is None or domain is None:
-        return f"the values of {name} are not listed"
+        return f"the values of {' and '.join(stored_columns(name))} are not listed"
     for value in domain:
         holders = sum(value in _own(name, node.catalog) for node in nodes)
         # a label of one country is its name, and one of two tells each of them the other's

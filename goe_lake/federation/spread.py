@@ -11,6 +11,8 @@ import duckdb
 import pyarrow.compute as pc
 from sqlglot import exp
 
+from goe_lake.catalog import Column
+from goe_lake.computed import computed_column
 from goe_lake.engine.sql import identifier
 from goe_lake.federation.held import Held, Worth, level_of, lower_of, upper_of
 from goe_lake.federation.merge import Part
@@ -26,18 +28,41 @@ LEFT_OUT: Final = (
 )
 
 
-def mark_spread(held: Held, release: Release, connection: duckdb.DuckDBPyConnection) -> Held:
-    """*held* with every number of *release* marked as approximate; what it bounds is not known any more."""
+def mark_spread(held: Held, measures: Sequence[Measure], connection: duckdb.DuckDBPyConnection) -> Held:
+    """*held* with every number of *measures* marked as approximate; what it bounds is not known any more."""
     sets = []
-    for measure in release.measures:
+    for measure in measures:
         name = measure.name
         sets.append(f"{level_of(name)} = greatest({level_of(name)}, {APPROX})")
         if held.of(name).bounded:
             sets += [f"{lower_of(name)} = NULL", f"{upper_of(name)} = NULL"]
     connection.execute(f"UPDATE {identifier(held.store)} SET {', '.join(sets)}")
-    told = {measure.name: replace(held.of(measure.name), tainted=True) for measure in release.measures}
+    told = {measure.name: replace(held.of(measure.name), tainted=True) for measure in measures}
     worth: Mapping[str, Worth] = {**held.worth, **told}
     return replace(held, worth=worth)
+
+
+def of_functions(release: Release) -> tuple[Measure, ...]:
+    """The sums of *release* of functions of a column, each of which is rounded."""
+    return tuple(
+        measure
+        for measure in release.measures
+        if any(computed_column(factor.column) is not None for factor in measure.factors)
+    )
+
+
+def rounded_functions(release: Release, columns: Mapping[str, Column]) -> Iterator[str]:
+    """One sentence for each function of the *columns* of `samples` that *release* sums: how it is rounded."""
+    factors = (factor.column for measure in of_functions(release) for factor in measure.factors)
+    for name in dict.fromkeys(factors):
+        made = computed_column(name)
+        if made is not None:
+            column = made.describe(columns)
+            assert column.resolution is not None
+            yield (
+                f"≈: {column.description} is rounded to {column.resolution:f} for each person, "
+                f"so that its mean is within {column.resolution / 2:f}"
+            )
 
 
 def margins_of(plan: Plan, parts: Mapping[int, Sequence[Part]]) -> Iterator[Margin]:

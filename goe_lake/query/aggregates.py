@@ -9,8 +9,10 @@ from typing import Final
 from sqlglot import exp
 
 from goe_lake.catalog import ColumnType
+from goe_lake.computed import computed_column
+from goe_lake.query.arguments import form_of
 from goe_lake.query.expressions import both, convert
-from goe_lake.query.forms import Form, form_of, indicator
+from goe_lake.query.forms import Form, indicator
 from goe_lake.query.language import over_persons
 from goe_lake.query.moments import MOMENTS, arguments_of, moment_of
 from goe_lake.query.quantiles import QUANTILES, quantiles_of
@@ -67,6 +69,11 @@ def _avg(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     return exp.Paren(this=exp.Div(this=total, expression=present))
 
 
+def _geometric_mean(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
+    (argument,) = arguments_of(node)
+    return exp.Exp(this=_avg(exp.Avg(this=exp.Ln(this=argument.copy())), where, measures))
+
+
 def _quantile(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
     made, several = quantiles_of(node, where, measures.catalog, measures.tables, measures.quantiles)
     columns = [exp.column(quantile.name) for quantile in made]
@@ -100,6 +107,7 @@ def _is_whole(form: Form, measures: Measures) -> bool:
     """Whether SQL sums the argument as whole numbers."""
     return all(
         all(value.denominator == 1 for _, value in branch.terms)
+        and not any(computed_column(factor.column) for product, _ in branch.terms for factor in product)
         and all(measures.described(column).type is not ColumnType.DOUBLE for column in branch.columns)
         for branch in form.branches
     )
@@ -118,6 +126,7 @@ DECOMPOSITIONS: Final[Mapping[str, Callable[[exp.Expr, Expr | None, Measures], e
         "sum": _sum,
         **dict.fromkeys(("fsum", "kahan_sum", "sumkahan"), _double_sum),
         "avg": _avg,
+        "geomean": _geometric_mean,
         "bool_and": _all,
         "bool_or": _any,
         **dict.fromkeys(MOMENTS, moment_of),

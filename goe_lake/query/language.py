@@ -177,7 +177,9 @@ OVER_PERSONS: Final[Mapping[type[exp.Expr], str]] = MappingProxyType(
         exp.ApproxQuantile: "approx_quantile",
     }
 )
-NAMED_OVER_PERSONS: Final = frozenset({"sem", "kurtosis_pop", "fsum", "kahan_sum", "sumkahan", "mad"})
+NAMED_OVER_PERSONS: Final = frozenset(
+    {"sem", "kurtosis_pop", "fsum", "kahan_sum", "sumkahan", "mad", "geomean"}
+)
 
 RANKINGS: Final = (
     exp.Rank, exp.DenseRank, exp.RowNumber, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead,

@@ -18,15 +18,12 @@ from typing import Final
 
 from sqlglot import exp
 
-from goe_lake.query.forms import Branch, Form, form_of
+from goe_lake.query.arguments import form_of
+from goe_lake.query.forms import MOST_ROWS, MOST_SUM, Branch, Form
 from goe_lake.query.language import over_persons
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.sums import Measures, cast_to, count_of, number, stored_total_of, times
 from goe_lake.release import Expr
-
-#: Rows that a sum may be over, and the size that it may have, so that 128 bits hold it and its centred form.
-MOST_ROWS: Final = 10**9
-MOST_SUM: Final = 2**126
 
 # What a workspace must know to run final SQL. Sums are whole numbers (HUGEINT) of n pairs, and `c` is the
 # whole number nearest to a mean; each macro gives NULL over no row, and what DuckDB gives where a
@@ -169,7 +166,7 @@ class Sums:
         for place in places:
             product = product.times(self.variables[place].whole)
         if product.too_much():
-            hint = "use one or two columns"
+            hint = "use one or two columns, each in one form"
             raise refusal(Code.ARGUMENT_FORM, self.at, "this reads more columns than are multiplied", hint)
         return product
 

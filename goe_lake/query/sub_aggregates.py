@@ -18,9 +18,10 @@ from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, Column, Table, is_public, 
 from goe_lake.errors import ReleaseRefused
 from goe_lake.per_person import per_person_table
 from goe_lake.query.aggregates import finish
+from goe_lake.query.arguments import form_of
 from goe_lake.query.checks import group_keys, is_person
 from goe_lake.query.expressions import both, convert
-from goe_lake.query.forms import Product, form_of
+from goe_lake.query.forms import Product
 from goe_lake.query.language import aggregates_in, over_persons
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import plan_relation

@@ -102,6 +102,7 @@ SUBSET: dict[type[exp.Expr], frozenset[str]] = {
     exp.Substring: _args("this", "start", "length"),
     exp.Sqrt: _args("this"),
     exp.Ln: _args("this"),
+    exp.Log: _BINARY,
     exp.Exp: _args("this"),
     exp.Count: _args("this", "big_int"),
     exp.Distinct: _args("expressions"),

@@ -10,11 +10,12 @@ from math import prod
 from sqlglot import exp
 
 from goe_lake.catalog import Catalog, Column, ColumnType
+from goe_lake.computed import column_of
 from goe_lake.query.expressions import both
 from goe_lake.query.forms import Form, Product
 from goe_lake.query.quantiles import Quantile
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction, conjuncts, in_order
+from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction, conjuncts, in_order, stored_in
 
 Asked = tuple[MeasureFunction, Product, Expr | None]
 
@@ -49,8 +50,9 @@ class Measures:
 
     def sum(self, factors: Product, columns: Product, where: Expr | None) -> exp.Column:
         """The sum of the product of *factors* over the rows that have a value in each of *columns*."""
+        read = {column for factor in factors for column in stored_in(factor)}
         for column in columns:
-            if column not in factors:
+            if column not in read:
                 where = both(where, Call("not", (Call("is_null", (column,)),)))
         # a truth is 0 or 1, as are its powers
         truths = {factor for factor in factors if self.described(factor).type is ColumnType.BOOLEAN}
@@ -59,7 +61,7 @@ class Measures:
 
     def described(self, column: ColumnRef) -> Column:
         """What the catalogue says of a column."""
-        return self.catalog.column(self.tables[column.table], column.column)
+        return column_of(self.catalog.tables[self.tables[column.table]].by_name, column.column)
 
     def step(self, factors: Product) -> Fraction:
         """What the unit of a sum of products is worth."""
@@ -88,7 +90,8 @@ def _beside(factors: Product, where: Expr | None) -> Expr | None:
 
 def _told(columns: Product) -> set[Expr]:
     """The conditions that none of *columns* is missing."""
-    return {Call("not", (Call("is_null", (column,)),)) for column in columns}
+    read = (stored for column in columns for stored in stored_in(column))
+    return {Call("not", (Call("is_null", (column,)),)) for column in read}
 
 
 def total_of(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:

@@ -34,8 +34,85 @@ SELECT sum(CASE WHEN t2d THEN 1 ELSE 0 END) AS cases FROM samples
 release: rows (samples) keys () measures (rows over (samples.t2d IS TRUE) as m0, rows as m1)
 final: SELECT CAST(CASE WHEN (CAST(m1 AS BIGINT)) > 0 THEN 0 + COALESCE(NULLIF(m0, 0), 0) END AS INT128) AS "cases" FROM cells
 ---
--- title: a high power is no form of a column
-SELECT sum(bmi * bmi * bmi) FROM samples
+-- title: a power above the fourth is no form of a column
+SELECT sum(bmi * bmi * bmi * bmi * bmi) FROM samples
+-- =>
+refused: G403
+---
+-- title: a cube is a product of one column
+SELECT sum(bmi * bmi * bmi) AS one, sum(pow(bmi, 3)) AS same FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.bmi * samples.bmi * samples.bmi in steps of 0.000001 as m0)
+final: SELECT CAST((CAST(m0 AS DOUBLE) / CAST(1000000 AS DOUBLE)) AS DOUBLE) AS "one", CAST((CAST(m0 AS DOUBLE) / CAST(1000000 AS DOUBLE)) AS DOUBLE) AS "same" FROM cells
+---
+-- title: DuckDB sums truths
+SELECT sum(bmi >= 30) AS obese FROM samples
+-- =>
+release: rows (samples) keys () measures (rows over ((samples.bmi >= 30) IS TRUE) as m0, rows over ((samples.bmi >= 30) IS FALSE) as m1)
+final: SELECT CAST(CASE WHEN (CAST(m0 AS BIGINT) + CAST(m1 AS BIGINT)) > 0 THEN 0 + COALESCE(NULLIF(m0, 0), 0) END AS INT128) AS "obese" FROM cells
+---
+-- title: a logarithm is a computed column, and its base and factor are the gateway's
+SELECT avg(ln(2 * bmi)) AS e, avg(log10(bmi)) AS ten FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.ln$bmi in steps of 0.001 as m0, rows samples.bmi as m1)
+final: SELECT (CAST(CASE WHEN (CAST(m1 AS BIGINT)) > 0 THEN 0 + COALESCE((CAST(m0 AS DOUBLE) / CAST(1000 AS DOUBLE)), 0) + COALESCE(((CAST(NULLIF(m1, 0) AS DOUBLE) * CAST(346573590279972654708616060729 AS DOUBLE)) / CAST(500000000000000000000000000000 AS DOUBLE)), 0) END AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "e", (CAST(((CAST(m0 AS DOUBLE) * CAST(200000000000000000000000 AS DOUBLE)) / CAST(460517018598809136803598291 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "ten" FROM cells
+---
+-- title: a geometric mean is one of logarithms
+SELECT geomean(bmi) AS g FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.ln$bmi in steps of 0.001 as m0, rows samples.bmi as m1)
+final: SELECT EXP((CAST((CAST(m0 AS DOUBLE) / CAST(1000 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0))) AS "g" FROM cells
+---
+-- title: a ratio of two columns is a computed column of both, over the persons who have both
+SELECT avg(bmi / birth_year) AS r FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.ratio$bmi$birth_year in steps of 0.00001 as m0, rows samples.birth_year * samples.bmi as m1)
+final: SELECT (CAST((CAST(m0 AS DOUBLE) / CAST(100000 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "r" FROM cells
+---
+-- title: a logarithm of a ratio is two logarithms, since no function stands in another
+SELECT avg(ln(bmi / birth_year)) AS r FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.ln$birth_year in steps of 0.00002 over (NOT (samples.bmi IS NULL)) as m0, sum samples.ln$bmi in steps of 0.001 over (NOT (samples.birth_year IS NULL)) as m1, rows samples.birth_year * samples.bmi as m2)
+final: SELECT (CAST(CASE WHEN (CAST(m2 AS BIGINT)) > 0 THEN 0 + COALESCE(((CAST(m0 AS DOUBLE) * CAST(-1 AS DOUBLE)) / CAST(50000 AS DOUBLE)), 0) + COALESCE((CAST(m1 AS DOUBLE) / CAST(1000 AS DOUBLE)), 0) END AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "r" FROM cells
+---
+-- title: a spread of roots is made of the sums of the roots and of their squares
+SELECT var_pop(sqrt(bmi)) AS v FROM samples
+-- =>
+release: rows (samples) keys () measures (rows samples.bmi as m0, sum samples.sqrt$bmi in steps of 0.002 as m1, sum samples.sqrt$bmi * samples.sqrt$bmi in steps of 0.000004 as m2)
+final: SELECT (((CAST(COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m2) AS DOUBLE) / CAST(250000 AS DOUBLE)) / NULLIF((CAST(m0 AS BIGINT)), 0))) AS "v" FROM cells
+---
+-- title: a reciprocal with a number added to the column would be a pole where one likes
+SELECT avg(1 / (bmi - 61)) FROM samples
+-- =>
+refused: G403
+---
+-- title: a function of two columns together would pack the digits of both
+SELECT avg(sqrt(bmi + 1000 * birth_year)) FROM samples
+-- =>
+refused: G403
+---
+-- title: an exponential is another function for each factor
+SELECT avg(exp(bmi / 10)) FROM samples
+-- =>
+refused: G403
+---
+-- title: a column under two functions in one product would be more sums than a column has
+SELECT corr(ln(bmi), bmi) FROM samples
+-- =>
+refused: G403
+---
+-- title: a third power of a function is one sum too many
+SELECT skewness(ln(bmi)) FROM samples
+-- =>
+refused: G403
+---
+-- title: a function has a finite public interval
+SELECT avg(ln(birth_year - 1900)) FROM samples
+-- =>
+refused: G403
+---
+-- title: functions are taken of samples alone
+SELECT avg(sqrt(dp)) FROM genotypes
 -- =>
 refused: G403
 ---
