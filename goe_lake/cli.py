@@ -1,10 +1,17 @@
 """The command `goe`: wiring only; every command calls the library and prints what it says."""
 
+# ruff: noqa: E402 - the files of `goe ingest` are read while the rest is loaded
+
 from __future__ import annotations
+
+import sys
+
+from goe_lake.first import begin_ingest, end_reading, is_ingest
+
+begin_ingest(sys.argv)
 
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,7 +42,7 @@ from goe_lake.options import (
 from goe_lake.project_commands import project_commands
 from goe_lake.release_commands import release_commands
 from goe_lake.report_commands import report_commands
-from goe_lake.vcf.lean import begin_lean, end_lean
+from goe_lake.vcf.lean import end_lean
 
 app = typer.Typer(
     name="goe",
@@ -83,11 +90,8 @@ DeadlineOption = Annotated[float, typer.Option(help="Seconds in which each reque
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit code 0 answered, 3 refused, 4 incomplete, 1 anything else."""
-    lean = arguments is None and sys.argv[1:2] == ["ingest"]
-    if lean:
-        # the process does nothing else: what it does not use it need not load
-        begin_lean()
-    else:
+    lean = arguments is None and is_ingest(sys.argv)
+    if not lean:
         _log_to_stderr()
     try:
         # outside its standalone mode, click hands the code of an Exit back
@@ -107,6 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (typer.Abort, KeyboardInterrupt):
         errors.print("stopped", style="red")
         sys.exit(Exit.FAILED)
+    finally:
+        if lean:
+            end_reading()
     if lean:
         end_lean(code or 0)
     if code:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from goe_lake.first import reading
 from goe_lake.lake_console import (
     IngestLog,
     IngestProgress,
@@ -22,7 +23,6 @@ from goe_lake.lake_console import (
 from goe_lake.options import Exit, errors
 
 if TYPE_CHECKING:
-    from goe_lake.config import NodeConfig
     from goe_lake.lake import IngestReport
 
 lake_commands = typer.Typer(
@@ -64,14 +64,18 @@ def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport
 
     config = read_node(node)
     with ExitStack() as stack:
-        if not config.lake.exists():
+        is_new = not config.lake.exists()
+        if is_new:
             # nothing remembers these files yet
-            stack.enter_context(_ahead(config))
+            stack.enter_context(reading(config))
         from goe_lake.engine.policy import read_policy
         from goe_lake.lake import ingest as ingest_node
+        from goe_lake.lake.begun import begun
         from goe_lake.vcf.lean import all_loaded
 
         all_loaded()
+        if is_new:
+            stack.enter_context(begun(config))
         policy = read_policy(config.policy)
         least = policy.min_persons if policy.protects else 1
         if console is None:
@@ -79,19 +83,6 @@ def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport
         progress = IngestProgress(console) if console.is_terminal else IngestLog(console)
         stack.enter_context(progress)
         return ingest_node(config, min_label_persons=least, progress=progress, workers=workers)
-
-
-def _ahead(config: NodeConfig) -> AbstractContextManager[None]:
-    """Begin to read the genotypes of *config*."""
-    from goe_lake.vcf.ahead import Wish, ahead
-
-    info_fields = config.annotation.info_fields
-    wishes = [
-        Wish(path, config.assembly, delivery.kept_fields, delivery.min_block_gq, info_fields)
-        for delivery in config.genotypes
-        for path in delivery.files
-    ]
-    return ahead(wishes)
 
 
 @lake_commands.command("snapshots")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from goe_lake.errors import LakeError
+from goe_lake.lake.begun import begun_conversion
 from goe_lake.lake.info import InfoReader
 from goe_lake.lake.layout import data_path, digest_of
 from goe_lake.lake.partition import SUMMARY, Job, PartitionSummary, convert_job
@@ -20,6 +21,7 @@ from goe_lake.vcf.reader import decodes_fast
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _MODULES: Final = (
+    "begun",
     "callable",
     "consequences",
     "groups",
@@ -44,7 +46,8 @@ def convert(
 
     A worker process does it, or with *here* this process, where the vectorised decoder reads all of its
     files: a second process costs as much as decoding some hundred MB. Raises InputError about the file
-    that cannot be read, OSError where a disk fails; what was published stays as it is.
+    that cannot be read, OSError where a disk fails; what was published stays as it is. What was converted
+    while the files were scanned is taken over.
     """
     job = _job(plan, partition)
     step = step_name(plan, partition)
@@ -54,7 +57,10 @@ def convert(
     def report(_: int, done: int) -> None:
         steps.advance(step, done)
 
-    if here and _all_fast(job):
+    summary = begun_conversion(job)
+    if summary is not None:
+        report(0, summary.records)
+    elif here and _all_fast(job):
         summary = convert_job(job, report, call_in_worker)
     else:
         summary = convert_in_worker(job, report)

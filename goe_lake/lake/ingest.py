@@ -11,8 +11,10 @@ from typing import Final
 
 from goe_lake.config import NodeConfig
 from goe_lake.errors import LakeError
+from goe_lake.lake.begun import remove_begun
 from goe_lake.lake.convert import convert, converted, step_name
 from goe_lake.lake.duplicates import DuplicateCheck, find_duplicates
+from goe_lake.lake.layout import STAGING
 from goe_lake.lake.manifest import ContigCounts, Manifest
 from goe_lake.lake.plan import IngestPlan, Partition, plan
 from goe_lake.lake.progress import OneAtATime, Progress
@@ -117,6 +119,7 @@ def _compare(snapshot: Snapshot, steps: OneAtATime) -> DuplicateCheck:
 def _ingest(
     config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int
 ) -> tuple[IngestReport, Snapshot]:
+    remove_begun(config.lake / STAGING)
     planned = plan(config, min_label_persons=min_label_persons, progress=steps)
     reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
     rest = [part for part in planned.partitions if part not in reused]

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from goe_lake.errors import InputError
-from goe_lake.genome import ASSEMBLIES, Sex
+from goe_lake.genome import ASSEMBLIES, Assembly, Sex
 from goe_lake.lake.callable import Fill, RangeSpool, Varying
 from goe_lake.lake.groups import Groups, groups_of, merged
 from goe_lake.lake.info import InfoReader
@@ -49,6 +49,10 @@ MOST_DETAILED: Final = 10_000
 SUMMARY: Final = "summary.json"
 #: Called with the number of the piece at hand and the records read since the last call.
 Report = Callable[[int, int], None]
+#: As `read_piece`.
+Read = Callable[[Piece, str, Assembly, Wanted, Path, Apart], Iterable[Chunk | EncodedChunk]]
+#: The chunks of a piece, of whose INFO that is read.
+Chunks = Callable[[Piece, InfoReader], Iterable[Chunk | EncodedChunk]]
 
 
 @dataclass(frozen=True)
@@ -178,20 +182,24 @@ def convert_job(job: Job, report: Report, apart: Apart = here) -> PartitionSumma
     place at the end: a worker whose owner was killed cannot write into what another one makes. Raises
     InputError, and OSError where a disk fails.
     """
-    keep_freed_arrays()
     work = job.folder.with_name(f".{job.folder.name}.{os.getpid()}")
-    for left in (job.folder, *job.folder.parent.glob(f".{job.folder.name}.*")):
-        shutil.rmtree(left, ignore_errors=True)
+    remove_left(job.folder)
     work.mkdir(parents=True)
     try:
-        summary = _convert(replace(job, folder=work), report, apart)
-        _take_place(work, job.folder)
+        summary = convert_into(replace(job, folder=work), report, apart, read_piece)
+        take_place(work, job.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return summary
 
 
-def _take_place(work: Path, folder: Path) -> None:
+def remove_left(folder: Path) -> None:
+    """Remove the *folder* of a job, and what processes that were killed left beside it."""
+    for left in (folder, *folder.parent.glob(f".{folder.name}.*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def take_place(work: Path, folder: Path) -> None:
     """Rename *work* to *folder*, where a worker whose owner was killed may just have finished the same."""
     while True:
         try:
@@ -203,12 +211,14 @@ def _take_place(work: Path, folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _convert(job: Job, report: Report, apart: Apart) -> PartitionSummary:
+def convert_into(job: Job, report: Report, apart: Apart, read: Read) -> PartitionSummary:
+    """As `convert_job`, into the job's folder itself, which is there; *read* reads its pieces."""
+    keep_freed_arrays()
     late: frozenset[int] = frozenset()
     while True:
         counts, ranges = _Counts(job), RangeSpool(job.folder, job.persons)
         varying = Varying(ranges, late)
-        files, not_called = _write_files(job, counts, varying, report, apart)
+        files, not_called = _write_files(job, counts, varying, report, apart, read)
         if not (missed := varying.missed()):
             break
         # some file has its first reference block far behind its first variant
@@ -234,13 +244,13 @@ def _convert(job: Job, report: Report, apart: Apart) -> PartitionSummary:
 
 
 def _write_files(
-    job: Job, counts: _Counts, varying: Varying, report: Report, apart: Apart
+    job: Job, counts: _Counts, varying: Varying, report: Report, apart: Apart, read: Read
 ) -> tuple[dict[str, Written], int]:
     """Write all tables of the partition; also the number of genotypes that are not called."""
     ranges, groups = varying.ranges, groups_of(job.pieces, job.persons)
     one_group = bool((groups.first == groups.first[0]).all() and (groups.persons == job.persons).all())
     tally = Tally(ASSEMBLIES[job.assembly], job.contig, job.persons)
-    rows = _rows(job, counts, varying, report, apart)
+    rows = _rows(job, counts, varying, report, _chunks(job, apart, read))
     write = _write_one_group if one_group else _write_groups
     files = write(job, rows, counts, ranges, groups, tally)
     files["ploidy"] = write_table(job.folder / "ploidy.parquet", tally.table(ranges.followed), TALLY)
@@ -306,13 +316,13 @@ def _ranges_file(job: Job, ranges: RangeSpool) -> dict[str, Written]:
     return {} if written is None else {"callable": written}
 
 
-def _rows(job: Job, counts: _Counts, varying: Varying, report: Report, apart: Apart) -> Iterator[pa.Table]:
+def _rows(job: Job, counts: _Counts, varying: Varying, report: Report, chunks: Chunks) -> Iterator[pa.Table]:
     """The rows of every piece, chunk by chunk, in the order of the files."""
     sequence = _sequence(job)
     for source, (piece, info) in enumerate(zip(job.pieces, job.info, strict=True)):
         report(source, 0)
         records = likelihoods = 0
-        for chunk in _chunks(job, piece, info, apart):
+        for chunk in chunks(piece, info):
             counts.add(source, chunk)
             # records, and not what is left of them without some persons
             records += (
@@ -348,18 +358,21 @@ def _rows(job: Job, counts: _Counts, varying: Varying, report: Report, apart: Ap
     varying.finish()
 
 
-def _chunks(job: Job, piece: Piece, info: InfoReader, apart: Apart) -> Iterator[Chunk | EncodedChunk]:
-    """The chunks of *piece*, without the persons who are left out."""
-    wanted = Wanted(job.fields, info.names)
-    kept = None if piece.kept is None else np.array(piece.kept, np.int64)
-    assembly, scratch = ASSEMBLIES[job.assembly], job.folder / "piece"
-    for chunk in read_piece(piece, job.contig, assembly, wanted, scratch, apart):
-        if kept is None:
-            yield chunk
-        else:
-            # whoever leaves persons out gets chunks that are not encoded: see `read_piece`
-            assert isinstance(chunk, Chunk)
-            yield keep_persons(chunk, kept)
+def _chunks(job: Job, apart: Apart, read: Read) -> Chunks:
+    """What gives the chunks of a piece, without the persons who are left out."""
+
+    def chunks(piece: Piece, info: InfoReader) -> Iterator[Chunk | EncodedChunk]:
+        wanted = Wanted(job.fields, info.names)
+        kept = None if piece.kept is None else np.array(piece.kept, np.int64)
+        for chunk in read(piece, job.contig, ASSEMBLIES[job.assembly], wanted, job.folder / "piece", apart):
+            if kept is None:
+                yield chunk
+            else:
+                # whoever leaves persons out gets chunks that are not encoded: see `read_piece`
+                assert isinstance(chunk, Chunk)
+                yield keep_persons(chunk, kept)
+
+    return chunks
 
 
 def _annotated(

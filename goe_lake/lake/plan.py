@@ -187,7 +187,12 @@ def _names(config: NodeConfig) -> dict[Path, str]:
         *config.score_files,
         *config.annotation.files.values(),
     )
-    return {path: Path(os.path.relpath(path, base)).as_posix() for path in paths}
+    return {path: name_of(base, path) for path in paths}
+
+
+def name_of(base: Path, path: Path) -> str:
+    """The file at *path* as the folder *base* sees it."""
+    return Path(os.path.relpath(path, base)).as_posix()
 
 
 def _sources(config: NodeConfig, names: Mapping[Path, str], scans: Mapping[Path, Scan]) -> Iterator[Source]:

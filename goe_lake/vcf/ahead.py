@@ -1,6 +1,7 @@
 """Scans that begin, and units that are decoded, while the rest of the program still loads.
 
-A file is unpacked once then: what the scan has at hand is decoded at once, as far as memory allows.
+A file is unpacked once then: what the scan has at hand is decoded at once. It is kept, as far as memory
+allows, or handed over in a Stream to whoever converts it meanwhile.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Final
+from queue import SimpleQueue
+from threading import Condition, Event, Lock
+from typing import TYPE_CHECKING, Any, Final
 
 from goe_lake.genome import ASSEMBLIES, Assembly, canonical_contig
-from goe_lake.vcf.container import Bytes
+from goe_lake.vcf.container import Bytes, Place
 from goe_lake.vcf.header import CONSEQUENCE_FIELDS, Header
-from goe_lake.vcf.scan import Scan, scan, worth_loops
+from goe_lake.vcf.scan import Scan, load_loops, scan, worth_loops
 
 if TYPE_CHECKING:
     from goe_lake.vcf.fast import Decoded, Decoder
@@ -30,6 +32,8 @@ MOST_AHEAD: Final = 256 << 20
 MOST_DECODED: Final = 128 << 20
 #: Units of a file whose text waits to be decoded.
 MOST_WAITING: Final = 2
+#: Units of a stream that were not taken yet, decoded or not.
+MOST_STREAMED: Final = 8
 
 #: Units by the number of their first record, and their records.
 Units = dict[tuple[int, int], "Future[Decoded]"]
@@ -53,6 +57,7 @@ class Wish:
     """A file of which everything is about to be asked for; see `config.GenotypeDelivery`.
 
     *info_fields* are asked for too: a file that declares one is read by cyvcf2, and not decoded ahead.
+    With *streamed* its units are handed over in `streams`, which somebody has to take.
     """
 
     path: Path
@@ -60,40 +65,132 @@ class Wish:
     fields: tuple[str, ...]
     min_block_gq: int
     info_fields: tuple[str, ...] = ()
+    streamed: bool = False
+
+
+class Stream:
+    """The units of one contig of a file, decoded and in order, from the scan to whoever takes them.
+
+    *found* has neither runs nor a digest yet; *body* is where the first record begins. *outcome* is
+    for whoever takes the units to say what became of them; *records* counts those taken.
+    """
+
+    def __init__(self, source: Source, found: Scan, body: Place, contig: str) -> None:
+        self.source, self.found, self.body, self.contig = source, found, body, contig
+        self.outcome: Future[Any] = Future()
+        self.records = 0
+        self.closed = False
+        self._units: deque[Future[Decoded]] = deque()
+        self._ended = False
+        self._change = Condition()
+
+    def put(self, unit: Future[Decoded]) -> None:
+        """Hand over one unit; waits while too many were not taken."""
+        with self._change:
+            self._change.wait_for(lambda: self.closed or len(self._units) < MOST_STREAMED)
+            self._units.append(unit)
+            self._change.notify_all()
+
+    def end(self) -> None:
+        """There are no more units."""
+        with self._change:
+            self._ended = True
+            self._change.notify_all()
+
+    def close(self) -> None:
+        """Nobody takes units any more, or they will never be whole: whoever waits need not."""
+        with self._change:
+            self.closed = True
+            self._units.clear()
+            self._change.notify_all()
+
+    def units(self) -> Iterator[Decoded]:
+        """Each unit, once; raises CancelledError where the stream was closed."""
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self.closed or self._ended or bool(self._units))
+                if self.closed:
+                    raise CancelledError
+                if not self._units:
+                    self.closed = True
+                    return
+                unit = self._units.popleft()
+                self._change.notify_all()
+            found = unit.result()
+            self.records += found.records
+            yield found
 
 
 @contextmanager
 def ahead(wishes: Sequence[Wish]) -> Iterator[None]:
+    """Scan and decode the files of *wishes*, as `begin` does or has done, and drop in the end what they hold.
+
+    That is given out by `scanned` and `units_ahead` meanwhile.
+    """
+    begun = {file.wish for file in _files.values()}
+    if begun != set(wishes):
+        drop()
+        begin(wishes)
+    try:
+        yield
+    finally:
+        drop()
+
+
+def begin(wishes: Sequence[Wish]) -> None:
     """Begin to scan and to decode the files of *wishes*, one after the other, if they are not too large.
 
-    What they hold is given out by `scanned` and `units_ahead`, and dropped in the end. Nothing is
-    written: units with a FILTER that cyvcf2 has to explain are not decoded.
+    Nothing is written: units with a FILTER that cyvcf2 has to explain are not decoded.
     """
     try:
         sizes = [wish.path.stat().st_size for wish in wishes]
     except OSError:
         # whoever needs the file says what is wrong
-        sizes = [MOST_AHEAD + 1]
-    if sum(sizes) > MOST_AHEAD:
-        yield
         return
-    if any(map(worth_loops, sizes)):
+    if sum(sizes) > MOST_AHEAD or not wishes:
+        return
+    loops = any(map(worth_loops, sizes))
+    if loops:
+        load_loops()
+    room = _Room()
+    for wish in {wish.path: wish for wish in wishes}.values():
+        _files[wish.path] = _File(wish, room)
+    if loops:
         # here and not in the threads that decode: of two that load modules at once each may want the other's
         from goe_lake.vcf.reader import load_fast
 
         load_fast()
-    with (
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as decodes,
-        ThreadPoolExecutor(1) as scans,
-    ):
-        room = _Room(decodes)
-        for wish in {wish.path: wish for wish in wishes}.values():
-            _files[wish.path] = _File(wish, room, scans)
-        try:
-            yield
-        finally:
-            room.closed = True
-            _files.clear()
+    room.loaded.set()
+
+
+def drop() -> None:
+    """End what goes on ahead, and forget it."""
+    stop()
+    rooms = {file.room for file in _files.values()}
+    _files.clear()
+    for room in rooms:
+        room.scans.shutdown()
+        room.decodes.shutdown()
+
+
+def stop() -> None:
+    """Let what goes on ahead end: nothing of it is asked for any more."""
+    for file in _files.values():
+        file.stop()
+
+
+def streams() -> Iterator[Stream]:
+    """The streams of all files that are streamed, as they begin, up to `stop`."""
+    rooms = {file.room for file in _files.values()}
+    for room in rooms:
+        while (stream := room.streams.get()) is not None:
+            yield stream
+
+
+def stream_of(path: Path, contig: str) -> Stream | None:
+    """The stream of a contig of a file that was scanned."""
+    file = _files.get(path)
+    return file.streams.get(contig) if file is not None else None
 
 
 def scanned(path: Path) -> Scan:
@@ -111,27 +208,57 @@ def units_ahead(piece: Piece, source: Source, contig: str) -> Units:
 
 
 class _Room:
-    """What all files share: the threads that decode, and memory."""
+    """What all files share: threads, which decode once all is *loaded* that they need, and memory."""
 
-    def __init__(self, decodes: ThreadPoolExecutor) -> None:
-        self.decodes = decodes
+    def __init__(self) -> None:
+        self.decodes = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        self.scans = ThreadPoolExecutor(1)
+        self.loaded = Event()
         self.bytes = 0
         self.closed = False
         self.lock = Lock()
+        self.streams: SimpleQueue[Stream | None] = SimpleQueue()
 
 
 class _File:
     """A file that is scanned, and its units, which are decoded meanwhile; a `scan.Watch`."""
 
-    def __init__(self, wish: Wish, room: _Room, scans: ThreadPoolExecutor) -> None:
-        self._wish, self._room = wish, room
+    def __init__(self, wish: Wish, room: _Room) -> None:
+        self.wish, self.room = wish, room
         self._source: Source | None = None
+        self._found: tuple[Scan, Place] | None = None
         self._state = (0, 0)
         self._ended = False
         self._decoders: dict[str, Decoder] = {}
         self._waiting: deque[Future[Decoded]] = deque()
         self.units: dict[str, Units] = {}
-        self._scan: Future[Scan] | None = scans.submit(scan, wish.path, self)
+        self.streams: dict[str, Stream] = {}
+        self._stream: Stream | None = None
+        self._scan: Future[Scan] | None = room.scans.submit(self._scan_all)
+
+    def _scan_all(self) -> Scan:
+        try:
+            found = scan(self.wish.path, self)
+        except BaseException:
+            self._close_streams()
+            raise
+        self._end_stream()
+        return found
+
+    def stop(self) -> None:
+        """Let the scan and the streams end, at their next unit."""
+        self.room.closed = True
+        self._close_streams()
+        self.room.streams.put(None)
+
+    def _close_streams(self) -> None:
+        for stream in list(self.streams.values()):
+            stream.close()
+
+    def _end_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.end()
+        self._stream = None
 
     def take_scan(self) -> Future[Scan] | None:
         """The scan, once."""
@@ -142,9 +269,10 @@ class _File:
         """Whether the file was decoded as *source* asks, when its size and time of change were *state*."""
         return self._source == source and self._state == state
 
-    def begin(self, found: Scan) -> None:
+    def begin(self, found: Scan, body: Place) -> None:
         """See Watch."""
-        wish = self._wish
+        self._found = found, body
+        wish = self.wish
         assembly = ASSEMBLIES[wish.assembly]
         self._source = Source(wish.path, found.format, found.header, assembly, wish.fields, wish.min_block_gq)
         self._state = found.bytes, found.changed
@@ -153,35 +281,54 @@ class _File:
 
     def unit(self, contig: str, first: int, records: int, text: Bytes) -> None:
         """See Watch."""
-        if self._room.closed:
+        if self.room.closed:
             raise CancelledError
         name = canonical_contig(contig)
-        if name is None or self._ended or self._room.bytes > MOST_DECODED:
+        if name is None or self._ended:
             return
-        while len(self._waiting) >= MOST_WAITING:
-            wait([self._waiting.popleft()])
-        future = self._room.decodes.submit(self._decode, name, first, records, text)
-        self._waiting.append(future)
-        self.units.setdefault(name, {})[first, records] = future
+        stream = self._stream_for(name) if self.wish.streamed else None
+        if stream is not None and not stream.closed:
+            stream.put(self.room.decodes.submit(self._decode, name, first, records, text))
+        elif self.room.bytes <= MOST_DECODED:
+            while len(self._waiting) >= MOST_WAITING:
+                wait([self._waiting.popleft()])
+            future = self.room.decodes.submit(self._decode_to_keep, name, first, records, text)
+            self._waiting.append(future)
+            self.units.setdefault(name, {})[first, records] = future
+
+    def _stream_for(self, contig: str) -> Stream | None:
+        """The stream of *contig*, None where another contig came between."""
+        if self._stream is None or self._stream.contig != contig:
+            self._end_stream()
+            if contig not in self.streams:
+                assert self._source is not None
+                assert self._found is not None
+                self._stream = self.streams[contig] = Stream(self._source, *self._found, contig)
+                self.room.streams.put(self._stream)
+        return self._stream
 
     def _decode(self, contig: str, first: int, records: int, text: Bytes) -> Decoded:
-        if self._room.closed:
+        if self.room.closed:
             raise CancelledError
+        self.room.loaded.wait()
         try:
-            found = self._decoder(contig).decode(first, records, text)
+            return self._decoder(contig).decode(first, records, text)
         except Exception:
             # whoever asks for the unit meets the same, and the others are likely to fail as well
             self._ended = True
             raise
-        with self._room.lock:
-            self._room.bytes += found.bytes
+
+    def _decode_to_keep(self, contig: str, first: int, records: int, text: Bytes) -> Decoded:
+        found = self._decode(contig, first, records, text)
+        with self.room.lock:
+            self.room.bytes += found.bytes
         return found
 
     def _decoder(self, contig: str) -> Decoder:
         from goe_lake.vcf.fast import decoder
 
         assert self._source is not None
-        with self._room.lock:
+        with self.room.lock:
             if contig not in self._decoders:
                 self._decoders[contig] = decoder(self._source, contig, None)
             return self._decoders[contig]

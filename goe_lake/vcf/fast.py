@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -201,6 +201,14 @@ def read_fast(
                 yield odd.finish(waiting.popleft().result())
         while waiting:
             yield odd.finish(waiting.popleft().result())
+
+
+def read_decoded(
+    piece: Piece, contig: str, source: Source, scratch: Path, apart: Apart, units: Iterable[Decoded]
+) -> Iterator[EncodedChunk]:
+    """The records of *units*, some of *piece*, as `read_fast` gives them."""
+    odd = _Odd(piece, _head(piece), contig, source.assembly, source.fields, scratch, apart)
+    return map(odd.finish, units)
 
 
 def _decode(decoder: Decoder, task: _Task, ahead: Future[Decoded] | None) -> Decoded:

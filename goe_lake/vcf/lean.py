@@ -7,19 +7,20 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, NoReturn
 
-from goe_lake.vcf.memory import keep_freed_memory
+from goe_lake.vcf.memory import ALLOCATOR, keep_freed_memory
 
 #: Packages that our own libraries load where they are installed, which takes a second of a processor.
 UNUSED: Final = frozenset({"cffi", "dateutil", "pandas", "scipy", "yaml"})
 #: Read when numpy and pyarrow are loaded: one thread for products of matrices, whose others would wait by
-#: running in circles; no pages of 2 MB for arrays that are filled to a small part, since all of a page has to
-#: be cleared; and Arrow's memory from glibc, see `memory.keep_freed_arrays`.
+#: running in circles; and no pages of 2 MB for arrays that are filled to a small part, since all of a page
+#: has to be cleared.
 SETTINGS: Final[Mapping[str, str]] = {
     "OPENBLAS_NUM_THREADS": "1",
     "NUMPY_MADVISE_HUGEPAGE": "0",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    **ALLOCATOR,
 }
 
 
@@ -33,6 +34,7 @@ class _Absent:
             raise ModuleNotFoundError(name)
 
 
+@cache
 def begin_lean() -> None:
     """Let this process do without UNUSED; to be called before numpy, pyarrow or numba, and before threads.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Final
@@ -11,8 +13,15 @@ from typing import Final
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
+#: Memories that threads share: with one, each waits for the others; with one each, much lies idle.
+ARENAS: Final = 4
 KEPT_BLOCK: Final = 64 << 20
 KEPT_TOTAL: Final = 512 << 20
+#: Settings with which Arrow's allocator keeps freed memory; read when pyarrow is loaded.
+ALLOCATOR: Final[Mapping[str, str]] = {
+    "ARROW_DEFAULT_MEMORY_POOL": "mimalloc",
+    "MIMALLOC_PURGE_DELAY": "-1",
+}
 
 
 @cache
@@ -24,15 +33,16 @@ def keep_freed_memory() -> None:
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
-        # each thread has memory of its own otherwise, in pieces of 64 MB that are given back one by one
-        library.mallopt(_ARENA_MAX, 1)
+        library.mallopt(_ARENA_MAX, ARENAS)
         library.mallopt(_MMAP_THRESHOLD, KEPT_BLOCK)
         library.mallopt(_TRIM_THRESHOLD, KEPT_TOTAL)
 
 
 def keep_freed_arrays() -> None:
-    """The same for Arrow's arrays: its own allocator gives back early as well, so that glibc has to do."""
+    """The same for Arrow's arrays: its own allocator gives back early unless ALLOCATOR was set in time."""
     import pyarrow as pa
 
     keep_freed_memory()
-    pa.set_memory_pool(pa.system_memory_pool())
+    kept = all(os.environ.get(name) == value for name, value in ALLOCATOR.items())
+    if not kept or pa.default_memory_pool().backend_name != ALLOCATOR["ARROW_DEFAULT_MEMORY_POOL"]:
+        pa.set_memory_pool(pa.system_memory_pool())

@@ -10,6 +10,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -92,8 +93,11 @@ class Scan:
 class Watch(Protocol):
     """Sees the text of a file while it is scanned."""
 
-    def begin(self, found: Scan) -> None:
-        """Hear of the file before its records; *found* has neither runs nor a digest yet."""
+    def begin(self, found: Scan, body: Place) -> None:
+        """Hear of the file before its records; *found* has neither runs nor a digest yet.
+
+        *body* is the place of the first record.
+        """
 
     def unit(self, contig: str, first: int, records: int, text: Bytes) -> None:
         """See records of one contig, spelt as in the file: mostly a unit of a run.
@@ -109,6 +113,13 @@ def worth_loops(size: int) -> bool:
     """
     wanted = os.environ.get("GOE_DECODER", "")
     return wanted != "cyvcf2" and (size >= FAST_FROM or wanted == "fast")
+
+
+def load_loops() -> None:
+    """Load the compiled loops of scans, where they can be had, before threads scan."""
+    with suppress(ImportError):
+        import goe_lake.vcf.fast_bcf
+        import goe_lake.vcf.scan_text  # noqa: F401
 
 
 def scan(path: Path, watch: Watch | None = None) -> Scan:
@@ -146,7 +157,7 @@ def _scan(path: Path, watch: Watch | None) -> Scan:
         )
     found = Scan("", state.st_size, state.st_mtime_ns, container, kind, header, ())
     if watch is not None:
-        watch.begin(found)
+        watch.begin(found, chunk.place(0))
     if kind == "bcf":
         _scan_bcf(path, header, chunk, chunks, runs, _places_loop(state.st_size))
     else:

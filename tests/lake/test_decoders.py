@@ -62,7 +62,9 @@ def test_what_is_decoded_ahead_makes_the_same_lake(tmp_path: Path, monkeypatch: 
     """`goe ingest` decodes while it loads: all units, some, or none, every published byte is the same."""
     monkeypatch.setenv("GOE_DECODER", "fast")
     monkeypatch.setattr(scan, "UNIT", 30_000)
-    text, lakes, taken = vcf_text(PEOPLE, records()), [], []
+    # a single file would be converted at once: see test_begun
+    lines, lakes, taken = records(), list[dict[str, bytes]](), list[int]()
+    files = {"x.vcf.gz": vcf_text(PEOPLE, lines[:300]), "y.vcf.gz": vcf_text(PEOPLE, lines[300:])}
     units_ahead = fast.units_ahead
 
     def noted(*arguments: Any) -> Any:
@@ -75,14 +77,14 @@ def test_what_is_decoded_ahead_makes_the_same_lake(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(ahead, "MOST_DECODED", most)
         config = make_node(
             tmp_path / str(most),
-            [{"x.vcf.gz": text}],
+            [files],
             people=PEOPLE,
             fields='["GQ", "DP"]',
             toml="[ingest]\nmax_quarantined = 1.0\n",
         )
         build(config.file, None)
-        files = tree(config.lake)
-        lakes.append({name: data for name, data in files.items() if not name.startswith("staging")})
+        found = tree(config.lake)
+        lakes.append({name: data for name, data in found.items() if not name.startswith("staging")})
     assert lakes[0] == lakes[1] == lakes[2]
     # two contigs a lake
     assert sum(taken[:2]) > sum(taken[4:]) == 0
