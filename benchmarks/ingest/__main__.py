@@ -52,8 +52,8 @@ def _environment(folder: Path) -> dict[str, str]:
     return kept | {"PYTHONPYCACHEPREFIX": str(folder / "pycache")}
 
 
-def measured(command: list[str], folder: Path) -> Run:
-    """Run *command* to its end."""
+def measured(command: list[str], folder: Path, *, watched: bool) -> Run:
+    """Run *command* to its end; its memory is 0 unless *watched*, which takes time of what is watched."""
     log = folder / "log"
     with log.open("w") as output:
         begun = time.perf_counter()
@@ -65,11 +65,13 @@ def measured(command: list[str], folder: Path) -> Run:
                 samples.append(memory_of(process.pid))
 
         watcher = threading.Thread(target=watch)
-        watcher.start()
+        if watched:
+            watcher.start()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         ended.set()
-        watcher.join()
+        if watched:
+            watcher.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, log.read_text()[-2000:])
@@ -79,8 +81,8 @@ def measured(command: list[str], folder: Path) -> Run:
 def interleaved(folder: Path, name: str, tools: list[str], runs: int) -> dict[str, list[Run]]:
     """*runs* rounds over all *tools* on input *name*, so that a busy moment meets all alike."""
     work, found, failed = folder / "work", dict[str, list[Run]](), set[str]()
-    # the first run of all compiles, and fills the page cache
-    for number in range(runs + 1):
+    # the first run of all compiles, and fills the page cache; the last one is for the memory alone
+    for number in range(runs + 2):
         for tool in tools:
             if tool in failed or (number == 0 and tool not in ("goe ingest", "plink2 --make-pgen")):
                 continue
@@ -88,7 +90,7 @@ def interleaved(folder: Path, name: str, tools: list[str], runs: int) -> dict[st
             work.mkdir()
             shutil.rmtree(folder / f"{name}.lake", ignore_errors=True)
             try:
-                run = measured(TOOLS[tool](folder, name, work), folder)
+                run = measured(TOOLS[tool](folder, name, work), folder, watched=number > runs)
             except subprocess.CalledProcessError as error:
                 print(f"{name:10s} {tool:20s} failed: {error.output}")
                 if tool == "goe ingest":
@@ -101,8 +103,10 @@ def interleaved(folder: Path, name: str, tools: list[str], runs: int) -> dict[st
     return found
 
 
-def table(name: str, found: dict[str, list[Run]]) -> list[str]:
-    """One input's rows of the results table."""
+def table(name: str, measurements: dict[str, list[Run]]) -> list[str]:
+    """One input's rows of the results table; the last run of each tool tells its memory."""
+    found = {tool: runs[:-1] for tool, runs in measurements.items()}
+    memory = {tool: runs[-1].megabytes for tool, runs in measurements.items()}
     median = {tool: statistics.median(run.wall for run in runs) for tool, runs in found.items()}
     ours = median.get("goe ingest", float("nan"))
     ranges = {
@@ -111,7 +115,7 @@ def table(name: str, found: dict[str, list[Run]]) -> list[str]:
     }
     return [
         f"| {name} | {tool} | {median[tool]:.2f} ({ranges[tool]}) "
-        f"| {statistics.median(r.cpu for r in runs):.2f} | {max(r.megabytes for r in runs):.0f} "
+        f"| {statistics.median(run.cpu for run in runs):.2f} | {memory[tool]:.0f} "
         f"| {ours / median[tool]:.2f} |"
         for tool, runs in found.items()
     ]
