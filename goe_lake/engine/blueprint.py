@@ -6,7 +6,7 @@ counted is always persons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -271,18 +271,25 @@ class Blueprint:
         names = [key.name for key in keys]
         rows = self._rows_sql(keys, (f"{member} AS member",), source)
         totals = f"SELECT {', '.join([*names, 'member', *self._totals()])} FROM ({rows}) WHERE {self._kept()}"
-        vectors = [
-            f"({value})::BIGINT AS v{place}_{number}"
-            for place, kinds in enumerate(self.kinds)
-            for number, value in enumerate((*kinds.known, *kinds.vectors))
-        ]
-        vectors += [f"({kinds.excused})::BIGINT AS excused{place}" for place, kinds in enumerate(self.kinds)]
-        added = "".join(f", {vector}" for vector in vectors)
+        added = "".join(f", ({sql})::BIGINT AS {name}" for name, sql in self._vectors())
         order = f" ORDER BY {', '.join(names)}" if names else ""
         return (
             "SELECT * EXCLUDE (member), list(member) AS members "
             f"FROM (SELECT *{added} FROM ({totals})) GROUP BY ALL{order}"
         )
+
+    def _vectors(self) -> Iterable[tuple[str, str]]:
+        """The name and SQL of what a row of `totals` adds to each of `kinds`, and whether it is excused."""
+        for place, kinds in enumerate(self.kinds):
+            for number, value in enumerate((*kinds.known, *kinds.vectors)):
+                yield f"v{place}_{number}", value
+            yield f"excused{place}", kinds.excused
+
+    def known_totals_sql(self, codes: Mapping[str, str]) -> str:
+        """`totals` t with what each row adds to `kinds`, and each of *codes*, SQL over t, as code_<name>."""
+        added = [f"({sql}) AS {name}" for name, sql in self._vectors()]
+        added += [f"coalesce({sql}, 0)::UBIGINT AS code_{name}" for name, sql in codes.items()]
+        return f"SELECT {', '.join(['t.*', *added])} FROM ({self.totals_sql()}) t"
 
     def _rows_sql(self, keys: tuple[Key, ...], identity: tuple[str, ...], source: str) -> str:
         """The rows of *source* as the conditions, filters and measures see them."""
@@ -312,7 +319,7 @@ class Blueprint:
         for place, measure in enumerate(self.measures):
             columns += [
                 f"{reading.stored(column)} AS y{place}_{number}"
-                for number, column in enumerate(self._columns_apart(measure))
+                for number, column in enumerate(self.columns_apart(measure))
             ]
         columns += [
             f"(CASE WHEN {kind.selected} THEN {kind.sql} END) AS c{place}"
@@ -398,7 +405,7 @@ class Blueprint:
             there = f"{kept} AND a{place} IS NOT NULL"
             further += [
                 f"{self._sum(f'y{place}_{number}', there)} AS y{place}_{number}"
-                for number in range(len(self._columns_apart(measure)))
+                for number in range(len(self.columns_apart(measure)))
             ]
             return [
                 *further,
@@ -433,14 +440,14 @@ class Blueprint:
         times = " * ".join(f"{columns[column]}::HUGEINT" for column in few)
         return [f"{label} AS class{place}", f"coalesce({self._sum(times, there)}, 0) AS times{place}"]
 
-    def _columns_apart(self, measure: Measure) -> tuple[ColumnRef, ...]:
+    def columns_apart(self, measure: Measure) -> tuple[ColumnRef, ...]:
         """The stored columns of many values that a product or ratio is made of, where they are several."""
         if measure.function is not MeasureFunction.SUM:
             return ()
         columns = tuple(column for column in _read_by(measure) if not self._has_few(column))
         return columns if len(columns) > 1 else ()
 
-    def _is_of_few(self, measure: Measure) -> bool:
+    def is_of_few(self, measure: Measure) -> bool:
         """Whether a function is taken of a column of few values, which is a class of persons."""
         read = (stored for its in measure.factors if computed_column(its.column) for stored in stored_in(its))
         return any(self._has_few(column) for column in read)
@@ -505,9 +512,9 @@ class Blueprint:
             share = self._share(place, measure)
             if len(measure.factors) > 1 and self.few_valued(measure):
                 smallest = f"coalesce({_sizes('list_min', f'class{place}', has)}, 0)::BIGINT"
-            if self._is_of_few(measure):
+            if self.is_of_few(measure):
                 smallest = "1::BIGINT"
-            columns = [f"y{place}_{number}" for number in range(len(self._columns_apart(measure)))]
+            columns = [f"y{place}_{number}" for number in range(len(self.columns_apart(measure)))]
             if columns:
                 others = [f"count(*) FILTER ({has}) - {_commonest(column, has)}" for column in columns]
                 few = ", ".join(f"nullif({number}, 0)" for number in others)
