@@ -13,7 +13,7 @@ from functools import cached_property
 from goe_lake.computed import computed_column
 from goe_lake.disclosure import Rule
 from goe_lake.engine.class_kinds import ClassKind, derived_of_cell, derived_of_measure, rule_of_derived
-from goe_lake.engine.relation import Reading
+from goe_lake.engine.relation import NEVER, Reading
 from goe_lake.engine.sql import identifier, safe_sql
 from goe_lake.release import Call, ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts, stored_in
 
@@ -297,9 +297,7 @@ class Blueprint:
         chosen = reading.condition((*reading.person_conditions, *reading.genotype_conditions))
         columns = [f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in keys]
         columns += [*identity, f"({chosen}) AS w"]
-        # a plain key shows a missing value as a group of its own; any other may hide it among others
-        computed = [key.expression for key in keys if not isinstance(key.expression, ColumnRef)]
-        read = (*reading.person_conditions, *reading.genotype_conditions, *computed)
+        read = self._cell_read(keys)
         columns += [f"({reading.missing(read)}) AS wm", f"({reading.chosen_missing(read)}) AS wu"]
         for place, part in enumerate(reading.filters):
             columns.append(f"({reading.condition(conjuncts(part))}) AS f{place}")
@@ -326,6 +324,13 @@ class Blueprint:
             for place, kind in enumerate(self.classes)
         ]
         return f"SELECT {', '.join(columns)} FROM {source} WHERE {self._public()}"
+
+    def _cell_read(self, keys: tuple[Key, ...]) -> tuple[Expr, ...]:
+        """What decides whether a person is in a cell: conditions, and of *keys* those that are computed."""
+        reading = self.reading
+        # a plain key shows a missing value as a group of its own; any other may hide it among others
+        computed = [key.expression for key in keys if not isinstance(key.expression, ColumnRef)]
+        return (*reading.person_conditions, *reading.genotype_conditions, *computed)
 
     def _public(self) -> str:
         reading = self.reading
@@ -362,10 +367,14 @@ class Blueprint:
         return [(place, measure) for place, measure in enumerate(self.measures) if len(measure.factors) > 1]
 
     def _totals(self) -> list[str]:
-        columns = self._standing("", "w", "w IS FALSE", "wm", "wu")
-        for place in range(len(self.reading.filters)):
+        reading, read = self.reading, self._cell_read(self.reading.release.keys)
+        missing, chosen = _said(reading.missing(read), "wm"), _said(reading.chosen_missing(read), "wu")
+        columns = self._standing("", "w", "w IS FALSE", missing, chosen)
+        for place, part in enumerate(reading.filters):
             inside, outside = f"w AND f{place}", f"w AND f{place} IS FALSE"
-            columns += self._standing(str(place), inside, outside, f"fm{place}", f"fu{place}")
+            missing = _said(reading.missing((part,)), f"fm{place}")
+            chosen = _said(reading.chosen_missing(conjuncts(part)), f"fu{place}")
+            columns += self._standing(str(place), inside, outside, missing, chosen)
             columns.append(f"{self._count(f'w AND f{place} IS NULL')} AS fnull{place}")
         for place, measure in enumerate(self.measures):
             columns += self._total(place, measure)
@@ -377,15 +386,14 @@ class Blueprint:
 
     def _standing(self, name: str, inside: str, outside: str, missing: str, chosen: str) -> list[str]:
         """How many rows of the person are inside and outside, how many of them known, and how many not."""
-        parts = {
-            f"n_in{name}": inside,
-            f"n_out{name}": outside,
-            f"k_in{name}": f"{inside} AND NOT {missing}",
-            f"k_out{name}": f"{outside} AND NOT {missing}",
-            f"u_in{name}": f"{inside} AND {chosen}",
-            f"u_out{name}": f"{outside} AND {chosen}",
-        }
-        return [f"{self._count(condition)} AS {column}" for column, condition in parts.items()]
+        columns = []
+        for side, condition in (("in", inside), ("out", outside)):
+            whole = f"n_{side}{name}"
+            known = whole if missing == NEVER else self._count(f"{condition} AND NOT {missing}")
+            unknown = "0::BIGINT" if chosen == NEVER else self._count(f"{condition} AND {chosen}")
+            columns += [f"{self._count(condition)} AS {whole}", f"{known} AS k_{side}{name}"]
+            columns.append(f"{unknown} AS u_{side}{name}")
+        return columns
 
     def _is_added(self, measure: Measure) -> bool:
         """Whether a row has the sum of *measure*'s argument over the rows that it stands for."""
@@ -631,6 +639,11 @@ def _read_by(measure: Measure) -> tuple[ColumnRef, ...]:
 def is_computed(measure: Measure) -> bool:
     """Whether *measure* reads a computed column."""
     return any(computed_column(factor.column) is not None for factor in measure.factors)
+
+
+def _said(text: str, column: str) -> str:
+    """The *column* of what *text* says of each row; the text where it says the same of all."""
+    return text if text == NEVER else column
 
 
 def is_not_missing(part: Expr) -> bool:

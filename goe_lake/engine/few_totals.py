@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from goe_lake.disclosure import ClassEvidence, Evidence, Family, Rule
 from goe_lake.disclosure.evidence import Shares
@@ -24,6 +23,7 @@ from goe_lake.engine.class_kinds import ClassKind
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import one_chunk
 from goe_lake.release import Measure, MeasureFunction
+from goe_lake.vcf.arrow import pc
 
 #: More totals than these stay in DuckDB, which need not hold them in memory.
 MOST_TOTALS: Final = 300_000
@@ -72,7 +72,7 @@ def ranks(keys: pa.Table, rows: int) -> Counts:
     rank = np.zeros(rows, dtype=np.int64)
     for column in keys.columns:
         values = one_chunk(column)
-        encoded = cast("pa.DictionaryArray[Any]", pc.dictionary_encode(values, null_encoding="encode"))
+        encoded = pc.dictionary_encode(values, null_encoding="encode")
         order = pc.array_sort_indices(encoded.dictionary).to_numpy()
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))
@@ -247,7 +247,7 @@ class _Few:
         }
 
     def _unlike(self, place: int, measure: Measure, has: Mask) -> Counts:
-        """How many persons do not share the commonest value of a product's column; the fewest that are any."""
+        """How many persons lack the commonest value of a product's column: the fewest that are any."""
         fewest = np.zeros(self.cells, dtype=np.int64)
         for number in range(len(self.blueprint.columns_apart(measure))):
             name = f"y{place}_{number}"
@@ -268,13 +268,16 @@ class _Few:
             sizes = pc.fill_null(self.column(f"d{place}"), 0).to_numpy(zero_copy_only=False)
             whole = np.add.reduceat(sizes, self.starts)
         largest = np.maximum.reduceat(sizes, self.starts).astype(np.float64)
-        return np.divide(largest, whole, out=np.zeros(self.cells), where=whole > 0)
+        shares: Shares = np.divide(largest, whole, out=np.zeros(self.cells), where=whole > 0)
+        return shares
 
     def _smallest(self, name: str, has: Mask) -> Counts:
         """How many persons the smallest class that is not empty has."""
-        encoded = cast("pa.DictionaryArray[Any]", pc.dictionary_encode(self.column(name)))
-        code = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        return self._extreme(np.minimum, *self.sizes(has & self.given(name), code))
+        code = pc.fill_null(pc.dictionary_encode(self.column(name)).indices, 0)
+        return self._extreme(
+            np.minimum,
+            *self.sizes(has & self.given(name), code.to_numpy(zero_copy_only=False).astype(np.int64)),
+        )
 
     def _groups(self, added: Counts) -> Groups:
         """The group of each cell and its persons."""
