@@ -162,6 +162,7 @@ def measures(draw: st.DrawFn, filters: st.SearchStrategy[Expr]) -> tuple[Measure
 
 
 PERSONAL = ("bmi", "birth_year", "visits", "t2d", "crp")
+COMPUTED = ("sqrt$bmi", "sqrt$visits", "ratio$bmi$birth_year")
 
 
 @st.composite
@@ -178,12 +179,16 @@ def about_persons(draw: st.DrawFn) -> Release:
     for place in range(draw(st.integers(1, 4))):
         function = draw(st.sampled_from(tuple(MeasureFunction)))
         two = draw(st.lists(st.sampled_from(PERSONAL), min_size=1, max_size=2))
+        if function is MeasureFunction.SUM and draw(st.integers(0, 3)) == 0:
+            two = [draw(st.sampled_from(COMPUTED))]
         factors = in_order(persons(name) for name in two)
         if function is MeasureFunction.PERSONS:
             factors = (persons("sample_id"),)
         elif function is MeasureFunction.ROWS and draw(st.booleans()):
             factors = ()
-        resolution = Decimal("0.0001") ** len(factors) if function is MeasureFunction.SUM else Decimal(1)
+        resolution = Decimal(1)
+        if function is MeasureFunction.SUM:
+            resolution = Decimal("1E-9") if factors[0].column in COMPUTED else Decimal("1E-4") ** len(factors)
         found.append(Measure(f"m{place}", function, factors, draw(st.one_of(st.none(), tests)), resolution))
     margins = ((),) if keys and draw(st.booleans()) else ()
     conditions = tuple(draw(st.lists(tests, max_size=2)))
