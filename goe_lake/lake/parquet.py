@@ -52,6 +52,7 @@ class TableWriter:
         self._writer = _open(path, schema, compression=COMPRESSION, **_encodings(schema))
         self._thread = ThreadPoolExecutor(1)
         self._writing: deque[tuple[Future[None], int]] = deque()
+        self._bytes = 0
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._total = 0
@@ -74,7 +75,8 @@ class TableWriter:
     def write(self, table: pa.Table) -> None:
         """Add the rows of *table*; its columns beyond the schema are left out. OSError names the file."""
         self._note_positions(table)
-        self._waiting.append(table.select(self._schema.names).cast(self._schema))
+        rows = table.select(self._schema.names)
+        self._waiting.append(rows if rows.schema.equals(self._schema) else rows.cast(self._schema))
         self._rows += len(table)
         self._total += len(table)
         if self._rows >= self._row_group:
@@ -99,6 +101,7 @@ class TableWriter:
             size = rows.nbytes
             self._wait(MOST_WAITING - size)
             self._writing.append((self._thread.submit(self._put, rows), size))
+            self._bytes += size
         self._waiting = [table.slice(end)] if end < len(table) else []
         self._rows = len(table) - end
 
@@ -109,8 +112,10 @@ class TableWriter:
 
     def _wait(self, most: int = -1) -> None:
         """Return when row groups of at most so many bytes are left to write: none of them by default."""
-        while self._writing and sum(size for _, size in self._writing) > most:
-            self._writing.popleft()[0].result()
+        while self._writing and self._bytes > most:
+            writing, size = self._writing.popleft()
+            self._bytes -= size
+            writing.result()
 
     def _note_positions(self, table: pa.Table) -> None:
         if "pos" not in self._schema.names or not len(table):

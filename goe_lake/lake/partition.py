@@ -30,7 +30,7 @@ from goe_lake.lake.ordering import Duplicate, follow_each_other, joined, sorted_
 from goe_lake.lake.parquet import TableWriter, Written, write_table
 from goe_lake.lake.ploidy import TALLY, Tally, ploidy_of
 from goe_lake.lake.quarantine import RAISE_LIMIT, Entry, write_entries
-from goe_lake.vcf.arrow import pc
+from goe_lake.vcf.arrow import Indexes
 from goe_lake.vcf.blocks import joined_blocks
 from goe_lake.vcf.chunk import Chunk, EncodedChunk
 from goe_lake.vcf.encode import CALLS, SITES, encode
@@ -326,7 +326,9 @@ def _rows(job: Job, counts: _Counts, varying: Varying, report: Report, chunks: C
             counts.add(source, chunk)
             # records, and not what is left of them without some persons
             records += (
-                len(chunk.records) if isinstance(chunk, Chunk) else len(pc.unique(chunk.table["record"]))
+                len(chunk.records)
+                if isinstance(chunk, Chunk)
+                else _different(chunk.table["record"].to_numpy())
             )
             if chunk.blocks:
                 varying.ranges.add(joined_blocks(chunk.blocks), piece.first_person)
@@ -356,6 +358,11 @@ def _rows(job: Job, counts: _Counts, varying: Varying, report: Report, chunks: C
                 "call genotypes: bcftools +tag2tag FILE -- --GP-to-GT; from PL or GL, genotype the file anew",
             )
     varying.finish()
+
+
+def _different(numbers: Indexes) -> int:
+    """How many different *numbers* there are, which lie near each other."""
+    return int(np.count_nonzero(np.bincount(numbers - numbers.min()))) if len(numbers) else 0
 
 
 def _chunks(job: Job, apart: Apart, read: Read) -> Chunks:
@@ -438,9 +445,27 @@ def _write(job: Job, tables: Iterator[pa.Table], tally: Tally) -> dict[str, Writ
         TableWriter(job.folder / "calls.parquet", CALLS, row_group) as calls,
         TableWriter(job.folder / "sites.parquet", SITES) as sites,
     ):
-        for table in tables:
-            if len(table):
-                calls.write(table)
-                sites.write(table)
-                tally.add(table)
+        for table in _gathered(tables, row_group):
+            calls.write(table)
+            sites.write(table)
+            tally.add(table)
         return {"calls": calls.finish(), "sites": sites.finish()}
+
+
+def _gathered(tables: Iterator[pa.Table], height: int) -> Iterator[pa.Table]:
+    """The rows of *tables* in tables of *height* rows in one piece, the last one shorter.
+
+    A table costs as much as some thousand rows.
+    """
+    held: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        held.append(table)
+        rows += len(table)
+        while rows >= height:
+            over = rows - height
+            last = held.pop()
+            yield pa.concat_tables([*held, last.slice(0, len(last) - over)]).combine_chunks()
+            held, rows = [last.slice(len(last) - over)], over
+    if rows:
+        yield pa.concat_tables(held).combine_chunks()
