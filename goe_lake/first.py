@@ -5,8 +5,8 @@ Loading it takes as long as unpacking a gigabyte of genotypes, and one processor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -43,23 +43,38 @@ def begin_ingest(arguments: Sequence[str]) -> None:
     with suppress(GoeError, OSError):
         config = read_node(Path(nodes[0]))
         if not config.lake.exists():
-            from goe_lake.vcf.ahead import begin
-
-            begin(_wishes(config))
+            _begin(config)
 
 
-def reading(config: NodeConfig) -> AbstractContextManager[None]:
-    """Read the genotypes of *config*, as far as that was not begun, until the end of the context."""
+def _begin(config: NodeConfig) -> None:
+    from goe_lake.vcf import ahead
+
+    ahead.begin(_wishes(config))
+    # what converts is loaded while the first units are decoded
+    from goe_lake.lake import begun
+
+    begun.begin(config)
+
+
+@contextmanager
+def reading(config: NodeConfig) -> Iterator[None]:
+    """Read and convert the genotypes of *config*, as far as that was not begun, up to the context's end."""
     from goe_lake.vcf.ahead import ahead
 
-    return ahead(_wishes(config))
+    with ahead(_wishes(config)):
+        from goe_lake.lake.begun import begun
+
+        with begun(config):
+            yield
 
 
 def end_reading() -> None:
     """End what was begun and not asked for."""
-    from goe_lake.vcf.ahead import drop
+    from goe_lake.lake import begun
+    from goe_lake.vcf import ahead
 
-    drop()
+    begun.end()
+    ahead.drop()
 
 
 def _wishes(config: NodeConfig) -> list[Wish]:

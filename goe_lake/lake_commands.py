@@ -64,18 +64,14 @@ def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport
 
     config = read_node(node)
     with ExitStack() as stack:
-        is_new = not config.lake.exists()
-        if is_new:
+        if not config.lake.exists():
             # nothing remembers these files yet
             stack.enter_context(reading(config))
         from goe_lake.engine.policy import read_policy
         from goe_lake.lake import ingest as ingest_node
-        from goe_lake.lake.begun import begun
         from goe_lake.vcf.lean import all_loaded
 
         all_loaded()
-        if is_new:
-            stack.enter_context(begun(config))
         policy = read_policy(config.policy)
         least = policy.min_persons if policy.protects else 1
         if console is None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,18 +33,49 @@ from goe_lake.vcf.reader import Piece, Wanted
 _FOLDER: Final = "begun-"
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """What converts, for which node, and where to."""
+
+    config: NodeConfig
+    folder: Path
+    thread: ThreadPoolExecutor
+
+
+_current: list[_Begun] = []
+
+
 @contextmanager
 def begun(config: NodeConfig) -> Iterator[None]:
-    """Convert what `ahead` streams, in a thread, for `begun_conversion` to take over."""
-    folder = config.lake / STAGING / f"{_FOLDER}{os.getpid()}"
-    pool = ThreadPoolExecutor(1)
-    pool.submit(_convert_all, config, folder)
+    """Convert what `ahead` streams, as `begin` does or has done, for `begun_conversion` to take over."""
+    if [current.config for current in _current] != [config]:
+        end()
+        begin(config)
     try:
         yield
     finally:
+        end()
+
+
+def begin(config: NodeConfig) -> None:
+    """Begin to convert, in a thread, what `ahead` streams of the files of *config*."""
+    folder = config.lake / STAGING / f"{_FOLDER}{os.getpid()}"
+    current = _Begun(config, folder, ThreadPoolExecutor(1))
+    _current.append(current)
+    current.thread.submit(_convert_all, config, folder)
+
+
+def end() -> None:
+    """End what goes on, and remove what nobody took."""
+    while _current:
         stop()
-        pool.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        current = _current.pop()
+        current.thread.shutdown()
+        shutil.rmtree(current.folder, ignore_errors=True)
+        # a lake of which nothing was made is no lake: only empty folders can be removed so
+        with suppress(OSError):
+            current.folder.parent.rmdir()
+            current.config.lake.rmdir()
 
 
 def remove_begun(staging: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from goe_lake.query.lookups import Known, Lookup
 from goe_lake.query.quantiles import Quantile
-from goe_lake.query.refusals import within_limits
 from goe_lake.query.rounds import Value, Waiting
 from goe_lake.query.steps import DIALECT, Nested, SelectStep, Step, marks_of
 from goe_lake.release import Release
@@ -70,8 +69,7 @@ class Plan:
 
         QueryRefused where they cannot stand there, e.g. 0 as a divisor.
         """
-        with within_limits():
-            made = self.waiting[place].resolved(values)
+        made = self.waiting[place].resolved(values)
         releases = list(self.releases)
         # those that count by intervals follow their release
         whole = replace(made.release, margins=self.releases[place].margins)
