@@ -133,6 +133,10 @@ def remarks(answer: Answer) -> list[str]:
     lines = [f"{answer.table.num_rows} rows from {nodes}"]
     if envelope.rows is Status.PARTIAL:
         lines.append("rows may be missing or out of order: HAVING, ORDER BY or LIMIT read a withheld value")
+    if envelope.rows is Status.APPROX:
+        lines.append(
+            "≈: WHERE, HAVING, a join or LIMIT read an approximate value: exact ones may choose other rows"
+        )
     if envelope.not_shown:
         lines.append(f"{len(envelope.not_shown)} possible groups are not shown: too few persons, or none")
     for margin in envelope.margins:

@@ -875,7 +875,8 @@ class Envelope:
     """What comes with every answer: who answered from which snapshots, and what each value is worth.
 
     *rows* is 'partial' where a condition, ORDER BY or LIMIT read a withheld value, so that rows may be
-    missing or others may stand in their place. *budget_left* is the smallest over the nodes that keep one.
+    missing or others may stand in their place; 'approx' where one read an approximate value, so that the
+    exact ones may choose other rows. *budget_left* is the smallest over the nodes that keep one.
     """
 
     query_id: str

@@ -45,8 +45,14 @@ def finish(ordered: Ordered, bound: Sequence[BoundColumn], connection: duckdb.Du
         table=pa.table([_plain(rows.column(f"c{place}")) for place in places], names=names),
         status=pa.table([rows.column(f"c{place}_status") for place in places], names=names),
         bounds=tuple(_bounds(ordered.held, names, rows)),
-        rows=Status.PARTIAL if ordered.partial else Status.OK,
+        rows=_rows_are(ordered),
     )
+
+
+def _rows_are(ordered: Ordered) -> Status:
+    if ordered.partial:
+        return Status.PARTIAL
+    return Status.APPROX if ordered.held.rough else Status.OK
 
 
 def _shown(ordered: Ordered, bound: Sequence[BoundColumn]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import duckdb
 from sqlglot import exp
 
 from goe_lake.engine.duck import one_row
@@ -18,6 +19,7 @@ from goe_lake.federation.held import (
     Ordered,
     Worth,
     any_level,
+    any_row,
     level_of,
     looked_at,
     lower_of,
@@ -30,7 +32,7 @@ from goe_lake.federation.joins import Wide, from_rows
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.relation import and_parts
 from goe_lake.query.steps import SelectStep
-from goe_lake.query.taint import APPROX, PARTIAL, Traced, Tracer
+from goe_lake.query.taint import APPROX, OK, PARTIAL, Traced, Tracer
 
 if TYPE_CHECKING:
     from goe_lake.federation.steps import Runner
@@ -53,7 +55,7 @@ class Guarded:
         columns = rows.column
         tracer = (
             self._grouped(rows, nested) if grouped
-            else Tracer(columns, nested=nested, maybe=MAYBE if rows.maybe else None)
+            else Tracer(columns, nested=nested, maybe=MAYBE if rows.maybe else None, rough=rows.rough)
         )  # fmt: skip
         return self._finished(tracer, rows, grouped=grouped)
 
@@ -76,7 +78,10 @@ class Guarded:
         its = {text: joined.worth[key] for text, key in names.items()}
         kept, is_maybe = looked_at(connection, self.store, its, maybe=maybe is not None)
         return Wide(
-            f"FROM {identifier(self.store)}", {names[text]: worth for text, worth in kept.items()}, is_maybe
+            f"FROM {identifier(self.store)}",
+            {names[text]: worth for text, worth in kept.items()},
+            is_maybe,
+            joined.rough or chooses_roughly(conditions, joined.sql, connection),
         )
 
     def _grouped(self, rows: Wide, nested: Mapping[str, Callable[[Traced | None], Traced]]) -> Tracer:
@@ -104,7 +109,8 @@ class Guarded:
         self.store = store
         self.key_levels = [traced.level for traced in made.values() if traced.level is not None]
         wild = any_level(self.runner.connection, store, self.key_levels)
-        return Tracer(rows.column, made, nested, MAYBE if rows.maybe else None, wild)
+        rough = rows.rough or any_level(self.runner.connection, store, self.key_levels, above=OK)
+        return Tracer(rows.column, made, nested, MAYBE if rows.maybe else None, wild, rough)
 
     def _finished(self, tracer: Tracer, rows: Wide, *, grouped: bool) -> Ordered:
         step, select = self.step, self.step.select
@@ -138,6 +144,9 @@ class Guarded:
         group = f" GROUP BY {', '.join(self.group_by)}" if grouped and self.group_by else ""
         table = f"SELECT {', '.join(parts)} FROM {identifier(self.store)}{group}"
         known = [read(f"$c{place}", worth_of(condition)) for place, condition in enumerate(conditions)]
+        # without GROUP BY there is exactly one row, whatever was counted
+        rough = tracer.rough and not (grouped and not self.group_by)
+        rough = rough or chooses_roughly(known, table, self.runner.connection)
         possible, maybe = decided(known, has_maybe=has_maybe)
         if has_maybe:
             table = f"SELECT * REPLACE ({maybe} AS {MAYBE}) FROM ({table}) WHERE {possible}"
@@ -148,7 +157,7 @@ class Guarded:
         tie = [f"{identifier(f'$t{key}')} NULLS LAST" for key in keys if ("", key) in rows.worth]
         if select.args.get("distinct") is not None:
             tie = []
-        return self._cut(table, worth, order, tie)
+        return self._cut(table, worth, order, tie, rough=rough)
 
     def _row_maybe(self, rows: Wide, *, grouped: bool, wild: bool) -> str:
         if not grouped:
@@ -195,7 +204,13 @@ class Guarded:
         return item.unalias()
 
     def _cut(
-        self, table: str, worth: Mapping[str, Worth], order: list[tuple[str, Worth]], tie: list[str]
+        self,
+        table: str,
+        worth: Mapping[str, Worth],
+        order: list[tuple[str, Worth]],
+        tie: list[str],
+        *,
+        rough: bool,
     ) -> Ordered:
         """ORDER BY, LIMIT and OFFSET; they are known where every value that they read is."""
         step, connection = self.step, self.runner.connection
@@ -208,12 +223,16 @@ class Guarded:
         limits = _limits(step.select)
         levels = [level_of(name) for name, its in order if made.held.of(name).tainted]
         unsorted = any_level(connection, store, levels, f"{MAYBE} = 0")
+        read = levels if limits else []
+        if step.select.args.get("distinct") is not None:
+            read = [level_of(name) for name in everything if made.held.of(name).tainted]
         held = Held(
             step.name,
             store,
             step.columns,
             {name: made.held.of(name) for name in step.columns},
             made.held.maybe,
+            rough or any_level(connection, store, read, above=OK),
         )
         rows = f"SELECT * FROM {identifier(store)} WHERE {MAYBE} = 0{ordered}{limits}"
         if not limits:
@@ -234,7 +253,7 @@ class Guarded:
             )
             if not certain:
                 self._no_rows_say_nothing(cut)
-            held = Held(step.name, f"{step.name}$cut", held.columns, held.worth, maybe=not certain)
+            held = replace(held, store=f"{step.name}$cut", maybe=not certain)
         return Ordered(held, rows, partial=not certain)
 
     def _no_rows_say_nothing(self, cut: str) -> None:
@@ -282,6 +301,20 @@ def tried(text: str, node: exp.Expr) -> str:
     if node.find(exp.Window, exp.AggFunc, exp.Placeholder) is not None:
         return text
     return f"TRY({text})"
+
+
+def chooses_roughly(conditions: Sequence[Traced], rows: str, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an approximate value decides, on some of *rows* (SQL), if it passes all *conditions*."""
+    rough = [f"{condition.level} = {APPROX}" for condition in conditions if condition.level is not None]
+    if not rough:
+        return False
+    fails = [
+        f"NOT coalesce({condition.value}, FALSE)"
+        + (f" AND {condition.level} = {OK}" if condition.level is not None else "")
+        for condition in conditions
+    ]
+    failed = " OR ".join(f"({part})" for part in fails)
+    return any_row(connection, f"SELECT 1 FROM ({rows}) WHERE ({' OR '.join(rough)}) AND NOT ({failed})")
 
 
 def decided(conditions: Sequence[Traced], *, has_maybe: bool) -> tuple[str, str | None]:

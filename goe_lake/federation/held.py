@@ -35,7 +35,8 @@ class Worth:
 class Held:
     """A table: its columns in order, their companions, and whether rows of it may be absent.
 
-    *name* reads its values alone, without rows that may be absent; *store* has everything.
+    *name* reads its values alone, without rows that may be absent; *store* has everything. *rough* tells
+    that approximate values chose or parted the rows: by the exact ones there may be others.
     """
 
     name: str
@@ -43,11 +44,13 @@ class Held:
     columns: tuple[str, ...]
     worth: Mapping[str, Worth] = field(default_factory=dict)
     maybe: bool = False
+    rough: bool = False
 
     @property
     def clean(self) -> bool:
         """Whether every value is known, and every row surely there."""
-        return not self.maybe and not any(worth.tainted for worth in self.worth.values())
+        unsure = self.maybe or self.rough
+        return not unsure and not any(worth.tainted for worth in self.worth.values())
 
     def column(self, name: str | None) -> str:
         """The column *name*, however it is spelt; the first one where none is named."""
@@ -132,13 +135,20 @@ def looked_at(
 
 
 def any_level(
-    connection: duckdb.DuckDBPyConnection, store: str, levels: Iterable[str], where: str = "TRUE"
+    connection: duckdb.DuckDBPyConnection,
+    store: str,
+    levels: Iterable[str],
+    where: str = "TRUE",
+    above: int = APPROX,
 ) -> bool:
-    """Whether one of *levels* says, on some row of *store*, that a value is not known."""
-    asked = " OR ".join(f"{level} > {APPROX}" for level in levels)
-    if not asked:
-        return False
-    (found,) = one_row(
-        connection, f"SELECT EXISTS (SELECT 1 FROM {identifier(store)} WHERE ({asked}) AND {where})"
+    """Whether one of *levels* is *above* that, on some row of *store*: by default, a value is not known."""
+    asked = " OR ".join(f"{level} > {above}" for level in levels)
+    return bool(asked) and any_row(
+        connection, f"SELECT 1 FROM {identifier(store)} WHERE ({asked}) AND {where}"
     )
+
+
+def any_row(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    """Whether *rows* are any."""
+    (found,) = one_row(connection, f"SELECT EXISTS ({rows})")
     return bool(found)

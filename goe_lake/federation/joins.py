@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -10,7 +10,17 @@ import duckdb
 from sqlglot import exp
 
 from goe_lake.engine.sql import identifier
-from goe_lake.federation.held import MAYBE, UNDECIDED, Held, Worth, level_of, lower_of, read, upper_of
+from goe_lake.federation.held import (
+    MAYBE,
+    UNDECIDED,
+    Held,
+    Worth,
+    any_row,
+    level_of,
+    lower_of,
+    read,
+    upper_of,
+)
 from goe_lake.query.steps import SelectStep
 from goe_lake.query.taint import APPROX, PARTIAL, Traced, Tracer
 
@@ -24,6 +34,7 @@ class Wide:
     sql: str
     worth: Mapping[Column, Worth]
     maybe: bool
+    rough: bool = False
 
     def column(self, node: exp.Column) -> Traced:
         """A column of the rows."""
@@ -73,17 +84,51 @@ def _source(table: exp.Table, tables: Mapping[str, Held], used: set[Column]) -> 
             columns.append(f"{upper_of(column)} AS {upper_of(name)}")
     if held.maybe:
         columns.append(MAYBE)
-    return Wide(f"SELECT {', '.join(columns)} FROM {identifier(held.store)}", worth, held.maybe)
+    return Wide(f"SELECT {', '.join(columns)} FROM {identifier(held.store)}", worth, held.maybe, held.rough)
 
 
 def _joined(
     left: Wide, right: Wide, join: exp.Join, tracer: Tracer, connection: duckdb.DuckDBPyConnection
 ) -> Wide:
-    worth = {**left.worth, **right.worth}
-    both = Wide("", worth, left.maybe or right.maybe)
+    """The rows of one join; where approximate values say what matches, its other side is approximate."""
     on = join.args.get("on")
+    both = Wide("", {**left.worth, **right.worth}, left.maybe or right.maybe)
     condition = Tracer(both.column, nested=tracer.nested).trace(on) if on is not None else Traced("TRUE")
     kind = (join.args.get("side") or join.args.get("kind") or "INNER").upper()
+    matched = condition.level is not None and any_row(
+        connection, f"SELECT 1 FROM ({left.sql}) l JOIN ({right.sql}) r ON {condition.level} = {APPROX}"
+    )
+    made = _matched(left, right, kind, condition, connection)
+    lacking = {
+        "LEFT": right.worth if matched or right.rough else {},
+        "RIGHT": left.worth if matched or left.rough else {},
+        "FULL": made.worth if matched or left.rough or right.rough else {},
+    }
+    rough = matched or left.rough or right.rough
+    return replace(_approximate(made, lacking.get(kind, {})), rough=rough)
+
+
+def _approximate(rows: Wide, columns: Iterable[Column]) -> Wide:
+    """*rows* of which no value of *columns* is better than approximate."""
+    worth, changed, added = dict(rows.worth), [], []
+    for key in columns:
+        level = level_of(wide_name(key))
+        if worth[key].tainted:
+            changed.append(f"greatest({level}, {APPROX})::TINYINT AS {level}")
+        else:
+            added.append(f", {APPROX}::TINYINT AS {level}")
+            worth[key] = Worth(tainted=True)
+    if not changed and not added:
+        return rows
+    shown = f"* REPLACE ({', '.join(changed)})" if changed else "*"
+    return replace(rows, sql=f"SELECT {shown}{''.join(added)} FROM ({rows.sql})", worth=worth)
+
+
+def _matched(
+    left: Wide, right: Wide, kind: str, condition: Traced, connection: duckdb.DuckDBPyConnection
+) -> Wide:
+    worth = {**left.worth, **right.worth}
+    both_maybe = left.maybe or right.maybe
     if kind in ("SEMI", "ANTI"):
         worth = dict(left.worth)
     possible = f"coalesce({condition.value}, FALSE)"
@@ -104,8 +149,8 @@ def _joined(
         maybe = (
             f"CASE WHEN greatest({', '.join(parts)}) > 0 THEN greatest({', '.join(parts)}) ELSE {decided} END"
         )
-        is_maybe = both.maybe or condition.level is not None
-        shown = f"* EXCLUDE ({', '.join(_maybes(left, right))})" if both.maybe else "*"
+        is_maybe = both_maybe or condition.level is not None
+        shown = f"* EXCLUDE ({', '.join(_maybes(left, right))})" if both_maybe else "*"
         marked = f", ({maybe})::TINYINT AS {MAYBE}" if is_maybe else ""
         sql = f"SELECT {shown}{marked} FROM ({left.sql}) l JOIN ({aside}) r ON {possible}"
         return Wide(sql, worth, is_maybe)

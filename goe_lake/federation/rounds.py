@@ -186,7 +186,7 @@ class Rounds:
         column = held.column(use.column)
         if use.use is Use.EXISTS:
             (there,) = one_row(self.runner.connection, f"SELECT EXISTS (SELECT 1 FROM {held.name})")
-            level = OK if there or not held.maybe else PARTIAL
+            level = (APPROX if held.rough else OK) if there or not held.maybe else PARTIAL
             return Constant((bool(there),), _known(level, column))
         level = _known(self._level(held, column), column)
         most = MOST_VALUES + 1 if use.use is Use.IN else 2
@@ -209,11 +209,12 @@ class Rounds:
     def _level(self, held: Held, column: str) -> int:
         if held.maybe:
             return PARTIAL
+        least = APPROX if held.rough else OK
         if not held.of(column).tainted:
-            return OK
+            return least
         asked = f"SELECT coalesce(max({level_of(column)}), 0) FROM {identifier(held.store)}"
         (level,) = one_row(self.runner.connection, asked)
-        return int(level)
+        return max(int(level), least)
 
 
 def _known(level: int, column: str) -> int:

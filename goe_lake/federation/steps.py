@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 from sqlglot import exp
@@ -22,6 +22,7 @@ from goe_lake.federation.held import (
     Held,
     Ordered,
     Worth,
+    any_level,
     level_of,
     looked_at,
     lower_of,
@@ -29,7 +30,7 @@ from goe_lake.federation.held import (
 )
 from goe_lake.query.moments import macro_statements, macros_in
 from goe_lake.query.steps import Nested, PlainStep, SelectStep, SetStep, Step, Use, marks_of
-from goe_lake.query.taint import APPROX, PARTIAL, Traced
+from goe_lake.query.taint import APPROX, OK, PARTIAL, Traced, worst
 
 Types = Mapping[str, Sequence[str]]
 
@@ -123,7 +124,10 @@ class Runner:
             rows = _compared(step, worth, *sides)
         if step.distinct:
             rows = distinct(rows, step.columns, worth)
-        return self.keep(step, rows, worth, maybe=True)
+        made = self.keep(step, rows, worth, maybe=True)
+        compared = step.distinct or step.operation != "UNION"
+        rough = left.rough or right.rough or (compared and _is_rough(self.connection, left, right))
+        return replace(made, held=replace(made.held, rough=rough))
 
     # ------------------------------------------------------------------ what is not followed value by value
 
@@ -176,35 +180,35 @@ class Runner:
         if held.maybe:
             return Traced(f"(SELECT {name} FROM {held.name})", str(PARTIAL))
         value = f"(SELECT {name} FROM {store})"
-        worth = held.of(column)
+        worth, least = held.of(column), APPROX if held.rough else OK
         if not worth.tainted:
-            return Traced(value)
-        level = f"coalesce((SELECT max({level_of(column)}) FROM {store}), 0)"
+            return Traced(value, str(least) if least else None)
+        level = f"coalesce((SELECT greatest(max({level_of(column)}), {least}) FROM {store}), {least})"
         if not worth.bounded:
             return Traced(value, level)
         lower, upper = (f"(SELECT {side(column)} FROM {store})" for side in (lower_of, upper_of))
         return Traced(value, level, lower, upper, whole=not worth.real)
 
     def _exists(self, held: Held) -> Traced:
-        value = f"EXISTS (SELECT 1 FROM {held.name})"
+        value, least = f"EXISTS (SELECT 1 FROM {held.name})", APPROX if held.rough else OK
         if not held.maybe:
-            return Traced(value)
-        return Traced(value, f"CASE WHEN {value} THEN 0 ELSE {PARTIAL} END")
+            return Traced(value, str(least) if least else None)
+        return Traced(value, f"CASE WHEN {value} THEN {least} ELSE {PARTIAL} END")
 
     def _in(self, held: Held, column: str, value: Traced) -> Traced:
         """A value is in a list where a sure row equals it; that it is not takes every row to be known."""
         name = identifier(column)
         worth = held.of(column)
         found = f"(({value.value}) IN (SELECT {name} FROM {held.name}))"
-        if held.clean:
-            return Traced(found, value.level)
-        if held.maybe or worth.tainted:
-            sure = f"coalesce({found}, FALSE)"
-            level = f"CASE WHEN {sure} THEN {value.level or 0} ELSE {PARTIAL} END"
-            return Traced(
-                found, f"CASE WHEN {value.level or 0} > {APPROX} THEN {value.level or 0} ELSE {level} END"
-            )
-        return Traced(found, value.level)
+        least = APPROX if held.rough or worth.tainted else OK
+        there = worst([value.level, str(least) if least else None])
+        levels = [level_of(column)] if worth.tainted else []
+        if not held.maybe and not any_level(self.connection, held.store, levels):
+            return Traced(found, there)
+        level = f"CASE WHEN coalesce({found}, FALSE) THEN {there or 0} ELSE {PARTIAL} END"
+        return Traced(
+            found, f"CASE WHEN {value.level or 0} > {APPROX} THEN {value.level or 0} ELSE {level} END"
+        )
 
 
 def _side(held: Held, columns: Sequence[str], worth: Mapping[str, Worth]) -> str:
@@ -217,6 +221,19 @@ def _side(held: Held, columns: Sequence[str], worth: Mapping[str, Worth]) -> str
             parts.append(f"{level} AS {level_of(name)}")
     parts.append(f"{MAYBE if held.maybe else '0::TINYINT'} AS {MAYBE}")
     return f"SELECT {', '.join(parts)} FROM {identifier(held.store)}"
+
+
+def _is_rough(connection: duckdb.DuckDBPyConnection, *tables: Held) -> bool:
+    """Whether a value of *tables* is approximate, by which rows are then compared."""
+    return any(
+        any_level(
+            connection,
+            held.store,
+            [level_of(name) for name in held.columns if held.of(name).tainted],
+            above=OK,
+        )
+        for held in tables
+    )
 
 
 def _compared(step: SetStep, worth: Mapping[str, Worth], left: str, right: str) -> str:

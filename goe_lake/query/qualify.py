@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from difflib import get_close_matches
 
 from sqlglot import exp
@@ -63,12 +63,39 @@ def qualify(query: exp.Select, catalog: Catalog) -> exp.Select:
 def qualify_in(query: exp.Select, schema: Schema) -> exp.Select:
     """Resolve every column of *query*, whose FROM reads only tables of *schema*, and expand shorthand."""
     query = free_aliases(query, schema)
-    inner = not any(join.args.get("side") for join in query.args.get("joins") or ())
+    joins = query.args.get("joins") or ()
+    inner = not any(join.args.get("side") for join in joins)
+    natural = any(join.args.get("method") for join in joins)
+    using = {part.name.lower() for join in joins for part in join.args.get("using") or ()}
     try:
         qualified = sqlglot_qualify(query, schema=dict(schema), dialect=DIALECT, quote_identifiers=False)
     except OptimizeError as error:
         raise _unknown(query, schema, error) from None
+    _name_joined_columns(qualified, schema, None if natural else using)
     return joined_columns(qualified) if inner else qualified
+
+
+def _name_joined_columns(qualified: exp.Select, schema: Schema, using: Set[str] | None) -> None:
+    """Give columns that joins make equal their first table in HAVING and QUALIFY too.
+
+    sqlglot leaves them as they are written there. *using* are their names (None: NATURAL, of all columns).
+    Raises QueryRefused for a column of several tables that no join makes equal.
+    """
+    clauses = [qualified.args.get(name) for name in ("having", "qualify")]
+    left = [
+        column for clause in clauses if clause for column in clause.find_all(exp.Column) if not column.table
+    ]
+    if not left:
+        return
+    sources = [qualified.args["from_"].this, *(join.this for join in qualified.args.get("joins") or ())]
+    for column in left:
+        name = column.name.lower()
+        its = [source for source in sources if name in schema.get(source.name, {})]
+        if its and (using is None or name in using):
+            column.set("table", exp.to_identifier(its[0].alias_or_name))
+        elif len(its) > 1:
+            message = f"{name} is in more than one table"
+            raise refusal(Code.UNKNOWN_COLUMN, column, message, "write table.column")
 
 
 def joined_columns(query: exp.Select) -> exp.Select:

@@ -5,8 +5,9 @@ known. `trace` rewrites an expression over columns that carry levels, and perhap
 its value, its level and its bounds. A level may be None: then the value is known on every row.
 
 The rule that everything rests on: where the level is 0, the value is the one that the expression has
-whatever the unknown values are. A comparison whose bounds decide it is known; so is a conjunction of
-which one part is known to be false. Everything that is not listed takes the worst level it reads.
+whatever the unknown values are, and whatever the approximate ones are exactly. A comparison whose
+bounds decide it is known; so is a conjunction of which one part is known to be false. Everything that
+is not listed takes the worst level it reads.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Tracer:
 
     *columns* gives each column that is read; *keys* what stands for whole expressions (group keys);
     *nested* the marks of nested queries. *maybe* is SQL, over the rows, of whether a row may be absent
-    (None: all are surely there); *wild* tells that rows of any group may be absent or added.
+    (None: all are surely there); *wild* tells that rows of any group may be absent or added, *rough*
+    that approximate values chose or parted the rows.
     """
 
     columns: Callable[[exp.Column], Traced]
@@ -72,6 +74,7 @@ class Tracer:
     nested: Mapping[str, Callable[[Traced | None], Traced]] = field(default_factory=dict)
     maybe: str | None = None
     wild: bool = False
+    rough: bool = False
 
     def trace(self, node: exp.Expr) -> Traced:
         """What *node* is worth."""
@@ -124,25 +127,25 @@ class Tracer:
 
     def _aggregate(self, node: exp.Expr) -> Traced:
         """An aggregate is known where every row that it counts is known and surely there."""
-        value, condition, level = self._counted(node)
+        value, aside, level = self._counted(node)
         if self.wild:
             return Traced(value, str(PARTIAL))
-        row = worst([level, _maybe_level(self.maybe)])
+        row, least = worst([level, _maybe_level(self.maybe)]), str(APPROX) if self.rough else None
         if row is None:
-            return Traced(value)
-        counted = f"CASE WHEN {condition} THEN 0 ELSE {row} END" if condition is not None else row
-        return Traced(value, _partial(f"coalesce(max({counted}), 0)"))
+            return Traced(value, least)
+        counted = f"CASE {aside} ELSE {row} END" if aside is not None else row
+        return Traced(value, worst([_partial(f"coalesce(max({counted}), 0)"), least]))
 
     def _counted(self, node: exp.Expr) -> tuple[str, str | None, str | None]:
-        """SQL of an aggregate, SQL of whether a row surely does not count, and the level of what it reads."""
+        """SQL of an aggregate, the level of a row that a FILTER leaves out (WHEN … THEN …), and of others."""
         if not isinstance(node, exp.Filter):
             return self._head(node)
         value, _, level = self._counted(node.this)
         condition = self.trace(node.expression.this)
         kept = f"coalesce({condition.value}, FALSE)"
         known = f"{condition.level} <= {APPROX} AND " if condition.level is not None else ""
-        level = worst([level, condition.level])
-        return f"{value} FILTER (WHERE {kept})", f"{known}NOT {kept}", level
+        aside = f"WHEN {known}NOT {kept} THEN {condition.level or 0}"
+        return f"{value} FILTER (WHERE {kept})", aside, worst([level, condition.level])
 
     def _window(self, node: exp.Window) -> Traced:
         """A window function is known where its whole partition is known and surely there."""
@@ -169,6 +172,8 @@ class Tracer:
         outside = worst(part.level for part in partition)
         if outside is not None:  # a row of an unknown partition may be in any
             parts.append(f"max({outside}) OVER ()")
+        if self.rough:
+            parts.append(str(APPROX))
         if not parts:
             return Traced(over)
         return Traced(over, _partial(parts[0] if len(parts) == 1 else f"greatest({', '.join(parts)})"))
@@ -251,18 +256,20 @@ class Tracer:
     def _choice(self, pairs: list[tuple[exp.Expr, exp.Expr]], default: exp.Expr | None) -> Traced:
         """Known where the conditions up to the one that holds are known, and so is its value."""
         values, levels, tainted = [], [], False
+        read: list[str | None] = []  # an approximate condition that does not hold is on the way as well
         for condition, result in pairs:
             test, then = self.trace(condition), self.trace(result)
             values.append(f"WHEN {test.value} THEN {then.value}")
+            read.append(test.level)
             if test.level is not None:
                 levels.append(f"WHEN {test.level} > {APPROX} THEN {test.level}")
-            levels.append(f"WHEN {test.value} THEN {worst([test.level, then.level]) or 0}")
+            levels.append(f"WHEN {test.value} THEN {worst([*read, then.level]) or 0}")
             tainted = tainted or test.level is not None or then.level is not None
         other = self.trace(default) if default is not None else Traced("NULL")
         value = f"CASE {' '.join(values)} ELSE {other.value} END"
         if not tainted and other.level is None:
             return Traced(value)
-        return Traced(value, _short(f"CASE {' '.join(levels)} ELSE {other.level or 0} END"))
+        return Traced(value, _short(f"CASE {' '.join(levels)} ELSE {worst([*read, other.level]) or 0} END"))
 
     def _coalesce(self, node: exp.Coalesce) -> Traced:
         """Known where the first value that is not NULL is known, and all before it."""
@@ -271,12 +278,14 @@ class Tracer:
         if all(part.level is None for part in parts):
             return Traced(value)
         levels = []
+        read: list[str | None] = []
         for part in parts[:-1]:
+            read.append(part.level)
             if part.level is not None:
                 levels.append(f"WHEN {part.level} > {APPROX} THEN {part.level}")
-            levels.append(f"WHEN ({part.value}) IS NOT NULL THEN {part.level or 0}")
-        last = parts[-1].level or "0"
-        return Traced(value, f"CASE {' '.join(levels)} ELSE {last} END" if levels else last)
+            levels.append(f"WHEN ({part.value}) IS NOT NULL THEN {worst(read) or 0}")
+        last = worst([*read, parts[-1].level]) or "0"
+        return Traced(value, _short(f"CASE {' '.join(levels)} ELSE {last} END") if levels else last)
 
     # ------------------------------------------------------------------ bounds
 

@@ -75,8 +75,8 @@ def spelt(draw: st.DrawFn, source: Source) -> str:
     options = [
         f"{column} = ANY([{one}, {two}])", f"list_contains([{one}, {two}], {column})",
         f"({column}, {other}) IN (({one}, {three}), ({two}, {four}))",
-        f"NOT ({column}, {other}) IN (({one}, {three}))", f"contains({column}, '{one[2]}')",
-        f"NOT contains({column}, '{one[2]}')", f"left({column}, 1) = '{one[1]}'",
+        f"NOT ({column}, {other}) IN (({one}, {three}))", f"contains({column}, '{one[-2]}')",
+        f"NOT contains({column}, '{one[-2]}')", f"left({column}, 1) = '{one[1]}'",
     ]  # fmt: skip
     return draw(st.sampled_from(options))
 

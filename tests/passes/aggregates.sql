@@ -283,3 +283,9 @@ SELECT avg(coalesce(bmi, 25)) AS m FROM samples
 -- =>
 release: rows (samples) keys () measures (sum samples.bmi in steps of 0.01 as m0, rows over (samples.bmi IS NULL) as m1, rows as m2)
 final: SELECT (CAST(CASE WHEN (CAST(m2 AS BIGINT)) > 0 THEN 0 + COALESCE((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)), 0) + COALESCE(NULLIF(m1, 0) * 25, 0) END AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "m" FROM cells
+---
+-- title: a histogram of a score that not everybody has
+SELECT s.sex, histogram(c.score, [0.5]) AS h FROM samples AS s LEFT JOIN scores AS c ON c.sample_id = s.sample_id AND c.pgs_id = 'PGS000001' GROUP BY s.sex
+-- =>
+release: rows (samples, c by person of scores where (c.pgs_id = 'PGS000001'): max c.score as o1) keys (s.sex: labels) measures (rows c.o1 as m0, rows over (c.o1 > 0.5) as m1, rows over (c.o1 <= 0.5) as m2)
+final: SELECT k0 AS "sex", CASE WHEN CAST(m0 AS BIGINT) > 0 THEN CASE WHEN CAST(CAST(m1 AS BIGINT) AS UBIGINT) > 0 THEN MAP([CAST(0.5 AS DOUBLE), CAST('Infinity' AS DOUBLE)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT), CAST(CAST(m1 AS BIGINT) AS UBIGINT)]) ELSE MAP([CAST(0.5 AS DOUBLE)], [CAST(CAST(m2 AS BIGINT) AS UBIGINT)]) END END AS "h" FROM cells

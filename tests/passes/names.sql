@@ -31,3 +31,20 @@ SELECT sex, avg(bmi) AS bmi FROM samples GROUP BY sex HAVING avg(bmi) > 20 ORDER
 -- =>
 release: rows (samples) keys (samples.sex: labels) measures (sum samples.bmi in steps of 0.01 as m0, rows samples.bmi as m1)
 final: SELECT k0 AS "sex", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "bmi" FROM cells WHERE (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) > 20 ORDER BY ((CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)))
+---
+-- title: what NATURAL joined, in an aggregate of HAVING
+SELECT dosage, count(*) AS n FROM variants NATURAL JOIN genotypes GROUP BY dosage HAVING count(*) FILTER (WHERE ref <> 'A') > 2
+-- =>
+release: rows (genotypes, variants on alt, contig, pos, ref, variant_id) keys (genotypes.dosage: open) measures (rows as m0, rows over (variants.ref <> 'A') as m1)
+final: SELECT k0 AS "dosage", CAST(m0 AS BIGINT) AS "n" FROM cells WHERE CAST(m1 AS BIGINT) > 2
+---
+-- title: what USING joined, in QUALIFY
+SELECT dosage, count(*) AS n FROM variants JOIN genotypes USING (contig, pos, ref, alt, variant_id) GROUP BY dosage QUALIFY sum(count(*) FILTER (WHERE ref <> 'A')) OVER () > 2
+-- =>
+release: rows (genotypes, variants on alt, contig, pos, ref, variant_id) keys (genotypes.dosage: open) measures (rows as m0, rows over (variants.ref <> 'A') as m1)
+final: SELECT k0 AS "dosage", CAST(m0 AS BIGINT) AS "n" FROM cells QUALIFY SUM(CAST(m1 AS BIGINT)) OVER () > 2
+---
+-- title: a column of two tables that no join makes equal, in HAVING
+SELECT dosage, count(*) AS n FROM variants AS v JOIN genotypes AS g ON v.variant_id = g.variant_id GROUP BY dosage HAVING count(*) FILTER (WHERE ref <> 'A') > 2
+-- =>
+refused: G202

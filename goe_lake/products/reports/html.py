@@ -127,6 +127,10 @@ def _remarks(answer: Answer) -> list[str]:
         lines.append(
             "Rows may be missing or out of order: HAVING, ORDER BY or LIMIT read a value that is not shown."
         )
+    if envelope.rows is Status.APPROX:
+        lines.append(
+            "≈: WHERE, HAVING, a join or LIMIT read an approximate value: exact ones may choose other rows."
+        )
     if envelope.not_shown:
         lines.append(f"{len(envelope.not_shown)} possible groups are not shown: too few persons, or none.")
     return [*lines, *(f"{notice}." for notice in envelope.notices)]

@@ -17,7 +17,9 @@ from goe_lake.query.presence import groups_by_person
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
 from goe_lake.query.rows import Rows, merge_rows
 from goe_lake.query.shorthand import tuples_apart
+from goe_lake.query.sub_aggregates import PersonQuery
 from goe_lake.query.written_aggregates import Describe, may_be_written_out, without_shorthand
+from goe_lake.release import OutputFunction
 
 
 def written_out(
@@ -50,11 +52,23 @@ def merged(
 
 
 def described(draft: Draft, sources: Mapping[str, Rows]) -> Describe:
-    """How a column in full names is found in the catalogue."""
+    """How a column in full names is found in the catalogue; a person's one value is as its column."""
 
     def describe(column: exp.Column) -> tuple[str, Column] | None:
-        table = sources[column.table].table if column.table in sources else None
+        rows = sources.get(column.table)
+        if rows is not None and rows.by_person is not None:
+            return _one_value(draft.persons[rows.by_person], column.name)
+        table = rows.table if rows is not None else None
         described = draft.catalog.tables[table].by_name.get(column.name) if table else None
         return (str(table), described) if described is not None else None
 
     return describe
+
+
+def _one_value(query: PersonQuery, name: str) -> tuple[str, Column] | None:
+    """The description of column *name* of *query* where it is the person's largest value of a column."""
+    shown = query.columns.get(name)
+    largest = {its.name for its in query.part.outputs if its.function is OutputFunction.MAX}
+    if not isinstance(shown, exp.Column) or shown.name not in largest:
+        return None
+    return query.table.name, query.table.by_name[shown.name]
