@@ -55,7 +55,7 @@ class RowsBehind:
 def rows_behind(blueprint: Blueprint) -> RowsBehind:
     """Who is behind the cells of the tables `cells` and `totals`, which *blueprint* has filled."""
     connection = blueprint.reading.session.connection
-    codes = dict(_codes(blueprint))
+    codes = dict(codes_of(blueprint))
     measures = enumerate(blueprint.measures)
     scores = [place for place, measure in measures if names_scores(blueprint.reading, measure)]
     joined = ""
@@ -105,8 +105,8 @@ def has_few_values(reading: Reading, measure: Measure) -> bool:
     return names <= reading.session.few_valued
 
 
-def _codes(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
-    """The name and SQL over `totals` t (and scores x) of each code."""
+def codes_of(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
+    """The name and SQL over totals t (and scores x) of each code."""
     for place, measure in enumerate(blueprint.measures):
         name, total = measure.name, f"t.t{place}"
         if measure.function is not MeasureFunction.SUM:
@@ -135,10 +135,9 @@ def _sites_of_cells(blueprint: Blueprint) -> Counts | None:
     if not blueprint.one_site:
         return None
     reading, connection = blueprint.reading, blueprint.reading.session.connection
-    (cells,) = one_row(connection, "SELECT count(*) FROM cells")
     if not reading.keyed_by_site:
-        (site,) = one_row(connection, "SELECT coalesce(min(site), -1) FROM genotype_rows")
-        return np.full(cells, site, dtype=np.int64)
+        (cells,) = one_row(connection, "SELECT count(*) FROM cells")
+        return site_of_all(blueprint, cells)
     on = " AND ".join(
         f"c.{key.name} IS NOT DISTINCT FROM {reading.resolve(key.expression)}"
         for key in reading.site_keys
@@ -150,6 +149,13 @@ def _sites_of_cells(blueprint: Blueprint) -> Counts | None:
         f"FROM cells c LEFT JOIN (sites v JOIN here USING (site)) ON {on} GROUP BY c.cell ORDER BY c.cell"
     ).to_arrow_table()
     return np.asarray(table.column("site").to_numpy(), dtype=np.int64)
+
+
+def site_of_all(blueprint: Blueprint, cells: int) -> Counts:
+    """The number of the one site that all *cells* lie at."""
+    connection = blueprint.reading.session.connection
+    (site,) = one_row(connection, "SELECT coalesce(min(site), -1) FROM genotype_rows")
+    return np.full(cells, site, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,14 +6,14 @@ counted is always persons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from goe_lake.computed import computed_column
 from goe_lake.disclosure import Rule
 from goe_lake.engine.class_kinds import ClassKind, derived_of_cell, derived_of_measure, rule_of_derived
-from goe_lake.engine.relation import Reading
+from goe_lake.engine.relation import NEVER, Reading
 from goe_lake.engine.sql import identifier, safe_sql
 from goe_lake.release import Call, ColumnRef, Expr, Key, Measure, MeasureFunction, conjuncts, stored_in
 
@@ -271,18 +271,25 @@ class Blueprint:
         names = [key.name for key in keys]
         rows = self._rows_sql(keys, (f"{member} AS member",), source)
         totals = f"SELECT {', '.join([*names, 'member', *self._totals()])} FROM ({rows}) WHERE {self._kept()}"
-        vectors = [
-            f"({value})::BIGINT AS v{place}_{number}"
-            for place, kinds in enumerate(self.kinds)
-            for number, value in enumerate((*kinds.known, *kinds.vectors))
-        ]
-        vectors += [f"({kinds.excused})::BIGINT AS excused{place}" for place, kinds in enumerate(self.kinds)]
-        added = "".join(f", {vector}" for vector in vectors)
+        added = "".join(f", ({sql})::BIGINT AS {name}" for name, sql in self._vectors())
         order = f" ORDER BY {', '.join(names)}" if names else ""
         return (
             "SELECT * EXCLUDE (member), list(member) AS members "
             f"FROM (SELECT *{added} FROM ({totals})) GROUP BY ALL{order}"
         )
+
+    def _vectors(self) -> Iterable[tuple[str, str]]:
+        """The name and SQL of what a row of `totals` adds to each of `kinds`, and whether it is excused."""
+        for place, kinds in enumerate(self.kinds):
+            for number, value in enumerate((*kinds.known, *kinds.vectors)):
+                yield f"v{place}_{number}", value
+            yield f"excused{place}", kinds.excused
+
+    def known_totals_sql(self, codes: Mapping[str, str]) -> str:
+        """`totals` t with what each row adds to `kinds`, and each of *codes*, SQL over t, as code_<name>."""
+        added = [f"({sql}) AS {name}" for name, sql in self._vectors()]
+        added += [f"coalesce({sql}, 0)::UBIGINT AS code_{name}" for name, sql in codes.items()]
+        return f"SELECT {', '.join(['t.*', *added])} FROM ({self.totals_sql()}) t"
 
     def _rows_sql(self, keys: tuple[Key, ...], identity: tuple[str, ...], source: str) -> str:
         """The rows of *source* as the conditions, filters and measures see them."""
@@ -290,9 +297,7 @@ class Blueprint:
         chosen = reading.condition((*reading.person_conditions, *reading.genotype_conditions))
         columns = [f"{safe_sql(key.expression, reading.resolve)} AS {key.name}" for key in keys]
         columns += [*identity, f"({chosen}) AS w"]
-        # a plain key shows a missing value as a group of its own; any other may hide it among others
-        computed = [key.expression for key in keys if not isinstance(key.expression, ColumnRef)]
-        read = (*reading.person_conditions, *reading.genotype_conditions, *computed)
+        read = self._cell_read(keys)
         columns += [f"({reading.missing(read)}) AS wm", f"({reading.chosen_missing(read)}) AS wu"]
         for place, part in enumerate(reading.filters):
             columns.append(f"({reading.condition(conjuncts(part))}) AS f{place}")
@@ -312,13 +317,20 @@ class Blueprint:
         for place, measure in enumerate(self.measures):
             columns += [
                 f"{reading.stored(column)} AS y{place}_{number}"
-                for number, column in enumerate(self._columns_apart(measure))
+                for number, column in enumerate(self.columns_apart(measure))
             ]
         columns += [
             f"(CASE WHEN {kind.selected} THEN {kind.sql} END) AS c{place}"
             for place, kind in enumerate(self.classes)
         ]
         return f"SELECT {', '.join(columns)} FROM {source} WHERE {self._public()}"
+
+    def _cell_read(self, keys: tuple[Key, ...]) -> tuple[Expr, ...]:
+        """What decides whether a person is in a cell: conditions, and of *keys* those that are computed."""
+        reading = self.reading
+        # a plain key shows a missing value as a group of its own; any other may hide it among others
+        computed = [key.expression for key in keys if not isinstance(key.expression, ColumnRef)]
+        return (*reading.person_conditions, *reading.genotype_conditions, *computed)
 
     def _public(self) -> str:
         reading = self.reading
@@ -355,10 +367,14 @@ class Blueprint:
         return [(place, measure) for place, measure in enumerate(self.measures) if len(measure.factors) > 1]
 
     def _totals(self) -> list[str]:
-        columns = self._standing("", "w", "w IS FALSE", "wm", "wu")
-        for place in range(len(self.reading.filters)):
+        reading, read = self.reading, self._cell_read(self.reading.release.keys)
+        missing, chosen = _said(reading.missing(read), "wm"), _said(reading.chosen_missing(read), "wu")
+        columns = self._standing("", "w", "w IS FALSE", missing, chosen)
+        for place, part in enumerate(reading.filters):
             inside, outside = f"w AND f{place}", f"w AND f{place} IS FALSE"
-            columns += self._standing(str(place), inside, outside, f"fm{place}", f"fu{place}")
+            missing = _said(reading.missing((part,)), f"fm{place}")
+            chosen = _said(reading.chosen_missing(conjuncts(part)), f"fu{place}")
+            columns += self._standing(str(place), inside, outside, missing, chosen)
             columns.append(f"{self._count(f'w AND f{place} IS NULL')} AS fnull{place}")
         for place, measure in enumerate(self.measures):
             columns += self._total(place, measure)
@@ -370,15 +386,14 @@ class Blueprint:
 
     def _standing(self, name: str, inside: str, outside: str, missing: str, chosen: str) -> list[str]:
         """How many rows of the person are inside and outside, how many of them known, and how many not."""
-        parts = {
-            f"n_in{name}": inside,
-            f"n_out{name}": outside,
-            f"k_in{name}": f"{inside} AND NOT {missing}",
-            f"k_out{name}": f"{outside} AND NOT {missing}",
-            f"u_in{name}": f"{inside} AND {chosen}",
-            f"u_out{name}": f"{outside} AND {chosen}",
-        }
-        return [f"{self._count(condition)} AS {column}" for column, condition in parts.items()]
+        columns = []
+        for side, condition in (("in", inside), ("out", outside)):
+            whole = f"n_{side}{name}"
+            known = whole if missing == NEVER else self._count(f"{condition} AND NOT {missing}")
+            unknown = "0::BIGINT" if chosen == NEVER else self._count(f"{condition} AND {chosen}")
+            columns += [f"{self._count(condition)} AS {whole}", f"{known} AS k_{side}{name}"]
+            columns.append(f"{unknown} AS u_{side}{name}")
+        return columns
 
     def _is_added(self, measure: Measure) -> bool:
         """Whether a row has the sum of *measure*'s argument over the rows that it stands for."""
@@ -398,7 +413,7 @@ class Blueprint:
             there = f"{kept} AND a{place} IS NOT NULL"
             further += [
                 f"{self._sum(f'y{place}_{number}', there)} AS y{place}_{number}"
-                for number in range(len(self._columns_apart(measure)))
+                for number in range(len(self.columns_apart(measure)))
             ]
             return [
                 *further,
@@ -433,14 +448,14 @@ class Blueprint:
         times = " * ".join(f"{columns[column]}::HUGEINT" for column in few)
         return [f"{label} AS class{place}", f"coalesce({self._sum(times, there)}, 0) AS times{place}"]
 
-    def _columns_apart(self, measure: Measure) -> tuple[ColumnRef, ...]:
+    def columns_apart(self, measure: Measure) -> tuple[ColumnRef, ...]:
         """The stored columns of many values that a product or ratio is made of, where they are several."""
         if measure.function is not MeasureFunction.SUM:
             return ()
         columns = tuple(column for column in _read_by(measure) if not self._has_few(column))
         return columns if len(columns) > 1 else ()
 
-    def _is_of_few(self, measure: Measure) -> bool:
+    def is_of_few(self, measure: Measure) -> bool:
         """Whether a function is taken of a column of few values, which is a class of persons."""
         read = (stored for its in measure.factors if computed_column(its.column) for stored in stored_in(its))
         return any(self._has_few(column) for column in read)
@@ -505,9 +520,9 @@ class Blueprint:
             share = self._share(place, measure)
             if len(measure.factors) > 1 and self.few_valued(measure):
                 smallest = f"coalesce({_sizes('list_min', f'class{place}', has)}, 0)::BIGINT"
-            if self._is_of_few(measure):
+            if self.is_of_few(measure):
                 smallest = "1::BIGINT"
-            columns = [f"y{place}_{number}" for number in range(len(self._columns_apart(measure)))]
+            columns = [f"y{place}_{number}" for number in range(len(self.columns_apart(measure)))]
             if columns:
                 others = [f"count(*) FILTER ({has}) - {_commonest(column, has)}" for column in columns]
                 few = ", ".join(f"nullif({number}, 0)" for number in others)
@@ -624,6 +639,11 @@ def _read_by(measure: Measure) -> tuple[ColumnRef, ...]:
 def is_computed(measure: Measure) -> bool:
     """Whether *measure* reads a computed column."""
     return any(computed_column(factor.column) is not None for factor in measure.factors)
+
+
+def _said(text: str, column: str) -> str:
+    """The *column* of what *text* says of each row; the text where it says the same of all."""
+    return text if text == NEVER else column
 
 
 def is_not_missing(part: Expr) -> bool:

@@ -66,6 +66,8 @@ BIN_COLUMNS: Final = ("$first", "$last")
 # whether a site is listed: a column of genotypes that no release can name
 LISTED: Final = "$listed"
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
+# a condition that holds nowhere
+NEVER: Final = "FALSE"
 # the FORMAT fields that a lake keeps
 QUALITY: Final = ("gq", "dp")
 # AN of a listed site is public for a node, a population and a sex
@@ -517,7 +519,7 @@ class Reading:
         columns = dict.fromkeys(
             column for part in parts for column in columns_in(part) if self.is_technical((column,))
         )
-        return " OR ".join(f"{self.resolve(column)} IS NULL" for column in columns) or "FALSE"
+        return " OR ".join(f"{self.resolve(column)} IS NULL" for column in columns) or NEVER
 
     def chosen_missing(self, parts: Iterable[Expr]) -> str:
         """SQL of whether a part reads a missing value and another column: it may choose among the missing."""

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from goe_lake.disclosure import ClassEvidence, Evidence, Family
 from goe_lake.disclosure.families import Counts
+from goe_lake.engine.assembled import Columns, Groups, assemble
 from goe_lake.engine.behind import ClassesBehind
 from goe_lake.engine.blueprint import Blueprint
 from goe_lake.engine.class_counts import PLACE, ClassCounts
-from goe_lake.engine.evidence import Columns, Groups, assemble
 from goe_lake.engine.genotypes import CLASSES, Indexes
 from goe_lake.engine.row_kinds import RowKinds
 from goe_lake.engine.selection import Selection

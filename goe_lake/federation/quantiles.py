@@ -217,7 +217,8 @@ def _of_group(group: Group, quantile: Quantile, tables: Sequence[Table], parts: 
     if not known and low_step == 0 and high_step == quantile.top:
         return Found(None, WITHHELD)
     if known or marked:
-        return Found(_in_unit(quantile, value), APPROX if marked else OK)
+        # persons of the very value at a cut are in one part, which then is not as large as the others
+        return Found(_in_unit(quantile, value), APPROX if marked or quantile.cuts else OK)
     least, most = _in_unit(quantile, low_step), _in_unit(quantile, high_step)
     return Found(_in_unit(quantile, value), APPROX, least, most)
 

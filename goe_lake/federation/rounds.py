@@ -119,8 +119,10 @@ class Rounds:
         levels = {place: self._resolve(place) for place in places if place in self.plan.waiting}
         if not places:
             return
-        answered = self.ask([self.plan.releases[place] for place in places])
-        self.parts.update(zip(places, answered, strict=True))
+        # those of a lookup's rows may turn out to be alike
+        asked = list(dict.fromkeys(self.plan.releases[place] for place in places))
+        answered = dict(zip(asked, self.ask(asked), strict=True))
+        self.parts.update({place: answered[self.plan.releases[place]] for place in places})
         for place in places:
             if place not in self.plan.bins:
                 self._hold(place, max(levels.get(place, OK), self.least))

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import Catalog
 from goe_lake.query.beside import keys_and_values
+from goe_lake.query.quantiles import CUTS
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
 
@@ -37,6 +38,8 @@ class EqualParts:
             exp.PercentileDisc(this=self.value.copy(), expression=_number(self._probability(place)))
             for place in range(1, self.count)
         ]
+        for quantile in quantiles:
+            quantile.meta[CUTS] = True
         return keys_and_values(self.partition, quantiles, written)
 
     def _probability(self, place: int) -> Fraction:

@@ -12,7 +12,7 @@ from goe_lake.query.builder import Builder
 from goe_lake.query.lookups import Known
 from goe_lake.query.parse import DIALECT, parse
 from goe_lake.query.plan import Plan
-from goe_lake.query.refusals import Code
+from goe_lake.query.refusals import Code, within_limits
 from goe_lake.query.shorthand import with_arguments, written_out
 from goe_lake.query.steps import Use
 from goe_lake.query.subset import check_syntax, spell
@@ -58,7 +58,8 @@ def plan(query: exp.Query, catalog: Catalog, source: str, known: Known | None = 
     *known* are the rows of its lookups, as far as earlier rounds released them.
     """
     builder = Builder(catalog, known=known or {})
-    builder.answer(query)
+    with within_limits():
+        builder.answer(query)
     return Plan(
         tuple(builder.releases),
         tuple(builder.steps),

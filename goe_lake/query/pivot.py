@@ -21,8 +21,11 @@ def pivoted(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Quer
         if not values or not all(isinstance(value, exp.Literal | exp.Boolean) for value in values):
             raise refusal(Code.NOT_IN_SUBSET, pivot, "PIVOT needs the values that become columns", _HINT)
     fields = list(pivot.args["fields"])
-    names = [name.name for name in pivot.args.get("columns") or ()]
     measures = list(pivot.expressions)
+    names = [name.name for name in pivot.args.get("columns") or ()]
+    if any(isinstance(value, exp.Boolean) for field in fields for value in field.expressions):
+        # the parser knows no name of a truth
+        names = _names_of_truths(fields, measures)
     used = {column.name.lower() for part in (*fields, *measures) for column in part.find_all(exp.Column)}
     group = pivot.args.get("group")
     keys = (
@@ -47,6 +50,20 @@ def pivoted(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Quer
     if keys:
         select.set("group", exp.Group(expressions=[key.copy() for key in keys]))
     return select
+
+
+def _names_of_truths(fields: list[exp.Expr], measures: list[exp.Expr]) -> list[str]:
+    """The columns as DuckDB calls them: by the values, and by the aggregates where these have names."""
+    named = [part.alias for part in measures if part.alias]
+    if (named and len(named) < len(measures)) or (not named and len(measures) > 1):
+        return []
+    ends = [f"_{name}" for name in named] or [""]
+    values = product(*(_values(field) for field in fields))
+    return [f"{'_'.join(_shown(value) for value in chosen)}{end}" for chosen in values for end in ends]
+
+
+def _shown(value: exp.Expr) -> str:
+    return str(value.this).lower() if isinstance(value, exp.Boolean) else value.name
 
 
 def _values(field: exp.Expr) -> list[exp.Expr]:

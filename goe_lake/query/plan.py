@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from goe_lake.query.lookups import Known, Lookup
 from goe_lake.query.quantiles import Quantile
+from goe_lake.query.refusals import within_limits
 from goe_lake.query.rounds import Value, Waiting
 from goe_lake.query.steps import DIALECT, Nested, SelectStep, Step, marks_of
 from goe_lake.release import Release
@@ -69,7 +70,8 @@ class Plan:
 
         QueryRefused where they cannot stand there, e.g. 0 as a divisor.
         """
-        made = self.waiting[place].resolved(values)
+        with within_limits():
+            made = self.waiting[place].resolved(values)
         releases = list(self.releases)
         # those that count by intervals follow their release
         whole = replace(made.release, margins=self.releases[place].margins)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 
 from sqlglot import exp
 
@@ -43,12 +44,17 @@ class QuantileKind(StrEnum):
     DEVIATION = "deviation"  # of the distances from the median
 
 
+#: What a quantile that parts persons is called in its notes.
+CUTS: Final = "cuts"
+
+
 @dataclass(frozen=True)
 class Quantile:
     """One quantile: the column *name* of its table of cells.
 
     *column* and *where* choose the values; *text* and *unit* name it to people. *low* and *step* are
-    the public lower bound and resolution of the values, *top* the number of steps between the bounds.
+    the public lower bound and resolution of the values, *top* the number of steps between the bounds. *cuts*
+    says that persons are parted at it, who may have the very value.
     """
 
     name: str
@@ -61,6 +67,7 @@ class Quantile:
     low: Decimal
     step: Decimal
     top: int
+    cuts: bool = False
 
     @property
     def binned(self) -> tuple[ColumnRef, Expr | None]:
@@ -69,7 +76,8 @@ class Quantile:
 
     def asks_as(self, other: Quantile) -> bool:
         """Whether both are one quantile of the same values."""
-        return (self.kind, self.probability, self.binned) == (other.kind, other.probability, other.binned)
+        mine, theirs = ((its.kind, its.probability, its.binned, its.cuts) for its in (self, other))
+        return mine == theirs
 
 
 def asked(node: exp.Expr) -> tuple[QuantileKind, tuple[Fraction, ...], bool]:
@@ -129,6 +137,7 @@ def quantiles_of(
             low,
             step,
             top,
+            CUTS in node.meta,
         )
         same = next((its for its in known if its.asks_as(quantile)), None)
         known += [quantile] if same is None else []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
 from sqlglot import exp
 
-from goe_lake.errors import QueryRefused
+from goe_lake.errors import QueryRefused, ReleaseRefused
 
 
 class Code(StrEnum):
@@ -95,6 +97,16 @@ def refusal(code: Code, node: exp.Expr | None, message: str, hint: str = "") -> 
     """A refusal that points at *node* in the submitted text."""
     line, column = place_of(node)
     return QueryRefused(code.value, message, line, column, hint)
+
+
+@contextmanager
+def within_limits() -> Iterator[None]:
+    """Refuse a query whose releases are larger than a node reads (ReleaseRefused)."""
+    try:
+        yield
+    except ReleaseRefused as error:
+        hint = "ask for fewer parts, groups or listed rows at once"
+        raise refusal(Code.TOO_MUCH_WORK, None, f"what nodes would be asked: {error.message}", hint) from None
 
 
 #: What the text calls an expression that was put in its place, in the notes of a node

@@ -8,6 +8,7 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
+from goe_lake.query.dates import part_of_date, years_between
 from goe_lake.query.lists import listed_rows
 from goe_lake.query.refusals import Code, refusal
 
@@ -225,8 +226,10 @@ _RULES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]] = {
     exp.EQ: _any,
     exp.In: _of_several,
     exp.ArrayContains: _contains,
-    exp.Anonymous: _bins,
+    exp.Anonymous: lambda node: part_of_date(node) if node.name.lower() != "histogram" else _bins(node),
     exp.Lateral: _lateral,
+    **dict.fromkeys((exp.Year, exp.Month, exp.Day, exp.Quarter, exp.Extract), part_of_date),
+    exp.DateDiff: years_between,
     exp.Left: lambda node: exp.Substring(
         this=node.this.copy(), start=exp.Literal.number(1), length=node.expression.copy()
     ),

@@ -42,6 +42,19 @@ ATTACKS = {
         "FROM samples PIVOT (count(*) FOR birth_year IN (1903, 1950) GROUP BY country)",
         f"SELECT count(*) FROM samples WHERE sample_id IN (SELECT sample_id FROM samples WHERE {PERSON} AND bmi > 60 UNION SELECT sample_id FROM scores WHERE score > 4)",
     ),
+    "texts_and_dates": (
+        "SELECT concat_ws('/', population, sex) AS g, count(*), sum(bmi) FROM samples WHERE (2026 - year(DATE '2026-01-01') + birth_year) = 1903 GROUP BY g",
+        "SELECT count(*) FILTER (date_diff('year', make_date(birth_year, 1, 1), DATE '2026-01-01') > 110), avg(bmi) FILTER (date_diff('year', make_date(birth_year, 1, 1), DATE '2026-01-01') > 110) FROM samples",
+        "SELECT split_part(population, 'p', 1) AS p, right(cohort, 1) AS c, sum(bmi) FROM samples WHERE bmi > 60 GROUP BY ALL",
+        f"SELECT regexp_matches(population, '^A') AS a, count(*) FROM samples WHERE cohort SIMILAR TO 'C.' AND {PERSON} AND ldl > 9 GROUP BY a",
+        "SELECT * FROM (FROM samples PIVOT (count(*) FOR t2d IN (true, false) GROUP BY birth_year)) WHERE birth_year < 1940",
+    ),
+    "who_has_a_row": (
+        f"SELECT count(*) FROM samples WHERE sample_id IN (SELECT sample_id FROM (SELECT sample_id, sum(dosage) AS n FROM genotypes WHERE variant_id = '{RARE}' GROUP BY sample_id) WHERE n > 0)",
+        f"WITH c AS (SELECT sample_id, max(dosage) AS d FROM genotypes WHERE variant_id = '{COMMON}' GROUP BY sample_id) SELECT sex, count(*) FROM samples WHERE {PERSON} AND sample_id IN (SELECT sample_id FROM c WHERE d = 2) GROUP BY sex",
+        f"WITH c AS (SELECT DISTINCT sample_id FROM genotypes WHERE variant_id = '{RARE}' AND dosage > 0) SELECT count(*) FILTER (sample_id IN (SELECT sample_id FROM c)), count(*) FROM samples",
+        "WITH c AS (SELECT sample_id, max(score) AS s FROM scores WHERE pgs_id = 'PGS1' GROUP BY sample_id) SELECT avg(bmi) FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM c WHERE s < 4)",
+    ),
     "another_spelling": (
         "SELECT histogram(bmi, [61, 62]) FROM samples",
         f"SELECT sex, histogram(ldl, range(0, 12, 1)) FILTER ({PERSON}) FROM samples GROUP BY sex",

@@ -129,3 +129,15 @@ final: SELECT k0 AS "t2d", k1 AS "dosage", CAST(m0 AS BIGINT) AS "n" FROM cells
 SELECT count(*) AS n FROM samples s LEFT JOIN genotypes g ON g.sample_id = s.sample_id AND g.contig = 'chr1' AND g.pos = 100
 -- =>
 refused: G207
+---
+-- title: persons of a query that reads one of one row a person are its persons
+WITH c AS (SELECT DISTINCT sample_id FROM genotypes WHERE variant_id = 'chr1-101-A-C' AND dosage > 0) SELECT count(*) FILTER (WHERE sample_id IN (SELECT sample_id FROM c)) AS n FROM samples
+-- =>
+release: rows (samples, _p1 by person of genotypes where (genotypes.variant_id = 'chr1-101-A-C') AND (genotypes.dosage > 0)) keys () measures (rows over _p1.present as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a condition around a query of one row a person is one of its own
+SELECT count(*) AS n FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM (SELECT sample_id, sum(dosage) AS a FROM genotypes GROUP BY sample_id HAVING count(*) > 1) AS b WHERE a > 3)
+-- =>
+release: rows (samples, _p1 by person of genotypes: sum genotypes.dosage as o0, rows as o1) where (NOT ((_p1.present AND ((_p1.o1 > 1) AND (_p1.o0 > 3))) IS TRUE)) keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells

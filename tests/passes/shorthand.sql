@@ -85,3 +85,43 @@ final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n_all", CAST(m
 SELECT count(*) AS n FROM samples WHERE COLUMNS(['bmi', 'birth_year']) > 20
 -- =>
 refused: G301
+---
+-- title: a function of a label is a choice among constants, of labels that are listed
+SELECT split_part(sex, 'F', 1) AS c, right(sex, 1) AS s, count(*) AS n FROM samples GROUP BY ALL
+-- =>
+release: rows (samples) keys ((CASE WHEN (samples.sex = 'F') THEN '' WHEN (samples.sex = 'M') THEN 'M' END): labels, (CASE WHEN (samples.sex = 'F') THEN 'F' WHEN (samples.sex = 'M') THEN 'M' END): labels) measures (rows as m0)
+final: SELECT k0 AS "c", k1 AS "s", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a function of a label that is not listed is none
+SELECT split_part(cohort, 'B', 1) AS c, count(*) AS n FROM samples GROUP BY c
+-- =>
+refused: G402
+---
+-- title: texts that are joined leave out what is missing
+SELECT concat_ws('/', sex, country) AS g, count(*) AS n FROM samples GROUP BY g
+-- =>
+release: rows (samples) keys (coalesce((CASE WHEN (samples.sex IS NULL) THEN samples.country WHEN (samples.country IS NULL) THEN samples.sex ELSE ((samples.sex || '/') || samples.country) END), ''): labels) measures (rows as m0)
+final: SELECT k0 AS "g", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a pattern of labels is computed before anybody is asked
+SELECT count(*) FILTER (WHERE regexp_matches(sex, '^F')) AS women, count_if(sex SIMILAR TO 'M.?') AS men FROM samples
+-- =>
+release: rows (samples) keys () measures (rows over (CASE WHEN (samples.sex = 'F') THEN true WHEN (samples.sex = 'M') THEN false END) as m0, rows over (CASE WHEN (samples.sex = 'F') THEN false WHEN (samples.sex = 'M') THEN true END) as m1)
+final: SELECT CAST(m0 AS BIGINT) AS "women", CAST(m1 AS INT128) AS "men" FROM cells
+---
+-- title: a pattern that engines may read otherwise is not computed
+SELECT count(*) FILTER (WHERE regexp_matches(sex, '(?i)f')) FROM samples
+-- =>
+refused: G402
+---
+-- title: the year of a constant is a number, and that of a year of birth the year
+SELECT avg(date_diff('year', make_date(birth_year, 1, 1), DATE '2026-11-23')) AS age, count(*) FILTER (WHERE birth_year > year(DATE '2026-11-23') - 65) AS n FROM samples
+-- =>
+release: rows (samples) keys () measures (sum samples.birth_year as m0, rows samples.birth_year as m1, rows over (samples.birth_year > (2026 - 65)) as m2)
+final: SELECT (CAST(CASE WHEN (CAST(m1 AS BIGINT)) > 0 THEN 0 + COALESCE(m0 * -1, 0) + COALESCE(NULLIF(m1, 0) * 2026, 0) END AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "age", CAST(m2 AS BIGINT) AS "n" FROM cells
+---
+-- title: a truth of PIVOT is called as DuckDB calls it
+FROM samples PIVOT (count(*) AS n, avg(bmi) AS m FOR t2d IN (true, false) GROUP BY sex)
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows over (samples.t2d = true) as m0, sum samples.bmi in steps of 0.01 over (samples.t2d = true) as m1, rows samples.bmi over (samples.t2d = true) as m2, rows over (samples.t2d = false) as m3, sum samples.bmi in steps of 0.01 over (samples.t2d = false) as m4, rows samples.bmi over (samples.t2d = false) as m5)
+final: WITH s1 AS (SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "true_n", (CAST((CAST(m1 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "true_m", CAST(m3 AS BIGINT) AS "false_n", (CAST((CAST(m4 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m5 AS BIGINT)), 0)) AS "false_m" FROM cells) SELECT samples.sex AS "sex", samples.true_n AS "true_n", samples.true_m AS "true_m", samples.false_n AS "false_n", samples.false_m AS "false_m" FROM s1 AS samples

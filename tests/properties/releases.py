@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from hypothesis import strategies as st
 
 from goe_lake.release import (
@@ -157,6 +159,40 @@ def measures(draw: st.DrawFn, filters: st.SearchStrategy[Expr]) -> tuple[Measure
         where = draw(st.one_of(st.none(), filters))
         found.append(Measure(f"m{place}", function, factors, where))
     return tuple(found)
+
+
+PERSONAL = ("bmi", "birth_year", "visits", "t2d", "crp")
+COMPUTED = ("sqrt$bmi", "sqrt$visits", "ratio$bmi$birth_year")
+
+
+@st.composite
+def about_persons(draw: st.DrawFn) -> Release:
+    """A release over samples alone: counts, sums and sums of products, with filters and perhaps margins."""
+    tests = boolean(st.one_of(label_tests(), phenotype_tests()))
+    expressions: list[Expr] = [
+        persons(name) for name in draw(st.lists(st.sampled_from(tuple(LABELS)), max_size=2, unique=True))
+    ]
+    if draw(st.integers(0, 3)) == 0:
+        expressions.append(draw(st.sampled_from((persons("t2d"), persons("birth_year"), draw(tests)))))
+    keys = tuple(Key(f"k{place}", expression, KeyDomain.OPEN) for place, expression in enumerate(expressions))
+    found = []
+    for place in range(draw(st.integers(1, 4))):
+        function = draw(st.sampled_from(tuple(MeasureFunction)))
+        two = draw(st.lists(st.sampled_from(PERSONAL), min_size=1, max_size=2))
+        if function is MeasureFunction.SUM and draw(st.integers(0, 3)) == 0:
+            two = [draw(st.sampled_from(COMPUTED))]
+        factors = in_order(persons(name) for name in two)
+        if function is MeasureFunction.PERSONS:
+            factors = (persons("sample_id"),)
+        elif function is MeasureFunction.ROWS and draw(st.booleans()):
+            factors = ()
+        resolution = Decimal(1)
+        if function is MeasureFunction.SUM:
+            resolution = Decimal("1E-9") if factors[0].column in COMPUTED else Decimal("1E-4") ** len(factors)
+        found.append(Measure(f"m{place}", function, factors, draw(st.one_of(st.none(), tests)), resolution))
+    margins = ((),) if keys and draw(st.booleans()) else ()
+    conditions = tuple(draw(st.lists(tests, max_size=2)))
+    return Release(Relation(Scan("samples", "p"), ()), conditions, keys, tuple(found), margins=margins)
 
 
 SEVERAL_SITES = ((), ("contig",), ("gene",), ("gene", "contig"), ("type",), ("pos",))

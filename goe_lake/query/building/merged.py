@@ -12,6 +12,7 @@ from goe_lake.query.building.sources import read_source
 from goe_lake.query.checks import check_joins
 from goe_lake.query.gateway import output_names, with_names
 from goe_lake.query.grouping_sets import has_sets
+from goe_lake.query.label_texts import reads_label_texts, with_label_texts
 from goe_lake.query.personal import distinct_as_groups
 from goe_lake.query.presence import groups_by_person
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
@@ -27,11 +28,13 @@ def written_out(
 ) -> tuple[exp.Select, Mapping[str, Rows]]:
     """*node* with aggregates that are short for others written out."""
     node = tuples_apart(node)
-    if not may_be_written_out(node) or groups_by_person(node) or has_sets(node):
+    texts = reads_label_texts(node)
+    if not (texts or may_be_written_out(node)) or groups_by_person(node) or has_sets(node):
         return node, sources
     names = output_names(node)
     query, sources = merged(draft, node, sources)
-    query = without_shorthand(query, described(draft, sources))
+    describe = described(draft, sources)
+    query = without_shorthand(with_label_texts(query, describe) if texts else query, describe)
     with_names(query, names)
     return query, sources
 

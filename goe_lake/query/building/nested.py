@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -106,7 +107,31 @@ def _as_query(draft: Draft, rows: Rows, at: exp.Expr | None) -> PersonQuery:
         assert rows.table is not None
         select = exp.select(exp.column("sample_id", table=rows.table).as_("sample_id"))
         select = select.from_(named_table(rows.table, rows.table))
+    of_query = _of_a_query(draft, select)
+    if of_query is not None:
+        return of_query
     return person_query(grouped_by_person(select, at), draft.catalog)
+
+
+def _of_a_query(draft: Draft, select: exp.Select) -> PersonQuery | None:
+    """`SELECT sample_id FROM b WHERE …` of one query of one row a person: that one, and a condition more."""
+    tables = [table.name for table in select.find_all(exp.Table)]
+    items = [item.unalias() for item in select.expressions]
+    if len(tables) != 1 or tables[0] not in draft.persons or len(items) != 1 or not is_person(items[0]):
+        return None
+    query, where = draft.persons[tables[0]], select.args.get("where")
+    parts = [query.having] if query.having is not None else []
+    if where is not None:
+        condition = where.this.copy()
+        for column in list(condition.find_all(exp.Column)):
+            value = query.columns.get(column.name)
+            if value is None:
+                hint = "put the condition into the nested query, as HAVING"
+                raise refusal(Code.NESTED_QUERY, column, f"{column.name} is compared here", hint)
+            column.replace(exp.Paren(this=value.copy()))
+        parts.append(condition)
+    columns: dict[str, exp.Expr | None] = {"sample_id": None}
+    return replace(query, columns=columns, having=exp.and_(*parts, copy=True) if parts else None)
 
 
 def _leave_mark(holder: exp.Expr, mark: str) -> None:

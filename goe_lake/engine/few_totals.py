@@ -1,0 +1,341 @@
+"""Cells and their evidence from persons' totals in memory, where these are few.
+
+It counts what the SQL of `Blueprint` counts from the tables `totals` and `cells`. DuckDB takes longer to
+plan statements of some dozen aggregates than to run them over some thousand persons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from goe_lake.disclosure import ClassEvidence, Evidence, Family, Rule
+from goe_lake.disclosure.evidence import Shares
+from goe_lake.disclosure.families import Counts, Mask
+from goe_lake.engine.assembled import Columns, Groups, assemble
+from goe_lake.engine.behind import RowsBehind, by_rows, codes_of, names_scores, site_of_all
+from goe_lake.engine.blueprint import Blueprint, Kinds
+from goe_lake.engine.class_kinds import ClassKind
+from goe_lake.engine.duck import one_row
+from goe_lake.engine.genotypes import one_chunk
+from goe_lake.release import Measure, MeasureFunction
+from goe_lake.vcf.arrow import pc
+
+#: More totals than these stay in DuckDB, which need not hold them in memory.
+MOST_TOTALS: Final = 300_000
+#: Sums below it are counted with 64 bits.
+MOST_SUM: Final = 2**62
+
+
+def gather_few(blueprint: Blueprint) -> tuple[pa.Table, Evidence] | None:
+    """The cells and their evidence, in the order of the keys; None where DuckDB has to count them.
+
+    So it has to where totals are many or none, numbers have more than 64 bits, keys are floating (-0 is
+    0 there), a person's scores or weights are looked up, or each cell lies at a site of its own.
+    """
+    if not _fits(blueprint):
+        return None
+    codes = dict(codes_of(blueprint)) if blueprint.reading.session.audited else {}
+    sql = blueprint.known_totals_sql(codes)
+    totals = blueprint.reading.session.connection.sql(sql).to_arrow_table()
+    floating = any(pa.types.is_floating(totals.schema.field(name).type) for name in blueprint.keys)
+    if floating or not len(totals):
+        return None
+    try:
+        return _Few(blueprint, _sorted(totals, blueprint.keys), tuple(codes)).gathered()
+    except (pa.ArrowInvalid, OverflowError):
+        return None
+
+
+def _fits(blueprint: Blueprint) -> bool:
+    reading = blueprint.reading
+    looked_up = any(kind.carriers is not None for kind in blueprint.classes) or (
+        reading.session.audited and any(names_scores(reading, measure) for measure in blueprint.measures)
+    )
+    if looked_up or (blueprint.one_site and reading.keyed_by_site):
+        return False
+    rows = "scores" if reading.scans("scores") else "samples"
+    if reading.scans("genotypes"):
+        if rows == "scores":
+            return False
+        rows = "genotype_rows"
+    (count,) = one_row(reading.session.connection, f"SELECT count(*) FROM {rows}")
+    return bool(count <= MOST_TOTALS)
+
+
+def ranks(keys: pa.Table, rows: int) -> Counts:
+    """The dense rank of each of *rows* rows of *keys* from 0, in SQL's order: missing values last."""
+    rank = np.zeros(rows, dtype=np.int64)
+    for column in keys.columns:
+        values = one_chunk(column)
+        encoded = pc.dictionary_encode(values, null_encoding="encode")
+        order = pc.array_sort_indices(encoded.dictionary).to_numpy()
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        code = place[encoded.indices.to_numpy(zero_copy_only=False)]
+        _, rank = np.unique(rank * max(1, len(order)) + code, return_inverse=True)
+    return rank.astype(np.int64)
+
+
+def _sorted(totals: pa.Table, keys: tuple[str, ...]) -> pa.Table:
+    """*totals* by cell and person, with the number of the `cell`."""
+    cell = ranks(totals.select(list(keys)), len(totals))
+    order = np.lexsort([totals.column("person").to_numpy(), cell])
+    return totals.append_column("cell", pa.array(cell)).take(pa.array(order, pa.int64()))
+
+
+def distinct(columns: list[Counts]) -> tuple[Counts, Counts]:
+    """The distinct rows of whole numbers side by side, in order, and which of them each row is."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        values, place = np.unique(column, return_inverse=True)
+        _, code = np.unique(code * len(values) + place, return_inverse=True)
+    _, first = np.unique(code, return_index=True)
+    return np.column_stack([column[first] for column in columns]), code.astype(np.int64)
+
+
+@dataclass(eq=False)
+class _Few:
+    """*totals* are sorted by cell and person; *codes* name the codes of who is behind the cells."""
+
+    blueprint: Blueprint
+    totals: pa.Table
+    codes: tuple[str, ...]
+
+    def gathered(self) -> tuple[pa.Table, Evidence]:
+        """The cells and their evidence."""
+        blueprint, columns = self.blueprint, Columns()
+        for name in ("", *(str(place) for place in range(len(blueprint.reading.filters)))):
+            columns.update(self._standing(name))
+        table: dict[str, Any] = {name: self.keys.column(name) for name in blueprint.keys}
+        for place, measure in enumerate(blueprint.measures):
+            values, found = self._measure(place, measure)
+            table[measure.name] = values
+            columns.update({f"{measure.name}_{name}": column for name, column in found.items()})
+        evidence = assemble(
+            blueprint,
+            columns,
+            self._groups(columns["persons"] + columns["outside"]),
+            [self._family(place, kinds) for place, kinds in enumerate(blueprint.kinds)],
+            [self._classes(place, kind) for place, kind in enumerate(blueprint.classes)],
+        )
+        if self.codes:
+            evidence = replace(evidence, behind=self._behind(), places=np.arange(self.cells))
+        return pa.table(table), evidence
+
+    # columns of the totals ------------------------------------------------------------------------------
+
+    def column(self, name: str) -> pa.Array[Any]:
+        """A column of the totals."""
+        return one_chunk(self.totals.column(name))
+
+    def numbers(self, name: str) -> Counts:
+        """A column as 64-bit numbers, 0 where it is missing; raises pa.ArrowInvalid where they are wider."""
+        column = self.column(name)
+        if not pa.types.is_int64(column.type):
+            column = column.cast(pa.int64())
+        values = pc.fill_null(column, 0) if column.null_count else column
+        return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    def given(self, name: str) -> Mask:
+        """Where a column has a value."""
+        return np.asarray(self.column(name).is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+
+    @cached_property
+    def cell(self) -> Counts:
+        """The cell of each total; they rise."""
+        return self.numbers("cell")
+
+    @cached_property
+    def starts(self) -> Counts:
+        """The first total of each cell."""
+        return np.flatnonzero(np.diff(self.cell, prepend=-1)).astype(np.int64)
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return len(self.starts)
+
+    @cached_property
+    def keys(self) -> pa.Table:
+        """The keys of each cell."""
+        names = list(self.blueprint.keys)
+        return self.totals.select(names).take(pa.array(self.starts, pa.int64()))
+
+    @cached_property
+    def there(self) -> Mask:
+        """Whether a person is inside or outside of a cell."""
+        return (self.numbers("n_in") > 0) | (self.numbers("n_out") > 0)
+
+    # sums over a cell ------------------------------------------------------------------------------------
+
+    def count(self, chosen: Mask) -> Counts:
+        """How many of the *chosen* totals each cell has."""
+        return np.bincount(self.cell[chosen], minlength=self.cells).astype(np.int64)
+
+    def sum(self, values: Counts) -> Counts:
+        """The sum of *values* over each cell; raises OverflowError where 64 bits may not hold it."""
+        largest = max(abs(int(values.max())), abs(int(values.min())))
+        if largest * len(values) >= MOST_SUM:
+            raise OverflowError
+        return np.asarray(np.add.reduceat(values, self.starts), dtype=np.int64)
+
+    def sizes(self, chosen: Mask, values: Counts) -> tuple[Counts, Counts]:
+        """How many *chosen* totals of each cell have each of *values*: the cells, and the sizes."""
+        pairs = distinct([self.cell[chosen], values[chosen]])
+        size = np.bincount(pairs[1], minlength=len(pairs[0])).astype(np.int64)
+        return pairs[0][:, 0], size
+
+    def largest_size(self, chosen: Mask, values: Counts) -> Counts:
+        """How many *chosen* totals of each cell share the commonest of *values*."""
+        return self._extreme(np.maximum, *self.sizes(chosen, values))
+
+    def _extreme(self, which: np.ufunc, cell: Counts, size: Counts, cells: int | None = None) -> Counts:
+        """The least or the largest *size* of each cell; 0 where there is none."""
+        found = np.zeros(self.cells if cells is None else cells, dtype=np.int64)
+        first = np.flatnonzero(np.diff(cell, prepend=-1))
+        if len(first):
+            found[cell[first]] = which.reduceat(size, first)
+        return found
+
+    # evidence ------------------------------------------------------------------------------------------
+
+    def _standing(self, name: str) -> Columns:
+        inside = self.numbers(f"n_in{name}") > 0
+        return {
+            f"persons{name}": self.count(inside),
+            f"outside{name}": self.count(~inside & (self.numbers(f"n_out{name}") > 0)),
+            f"known_persons{name}": self.count(self.numbers(f"k_in{name}") > 0),
+            f"known_outside{name}": self.count(~inside & (self.numbers(f"k_out{name}") > 0)),
+            f"unknown_persons{name}": self.count(self.numbers(f"u_in{name}") > 0),
+            f"unknown_outside{name}": self.count(~inside & (self.numbers(f"u_out{name}") > 0)),
+        }
+
+    def _measure(self, place: int, measure: Measure) -> tuple[pa.Array[Any], Columns]:
+        """The values of one measure, and its participants, commonest, carriers, shares and smallest class."""
+        totals, given = self.numbers(f"t{place}"), self.given(f"t{place}")
+        values = pa.array(self.sum(totals)).cast(pa.decimal128(38, 0))
+        has, shares = totals > 0, np.zeros(self.cells)
+        smallest, unlike = np.zeros((2, self.cells), dtype=np.int64)
+        if measure.function is MeasureFunction.SUM:
+            some = pa.array(self.count(given) > 0)
+            values = pc.if_else(some, values, pa.scalar(None, values.type))
+            if {factor.column for factor in measure.factors} != {"called_alleles"}:
+                has = given
+            commonest = self.largest_size(has, totals)
+            shares = self._shares(place, measure, totals)
+            if len(measure.factors) > 1 and self.blueprint.few_valued(measure):
+                smallest = self._smallest(f"class{place}", has)
+            if self.blueprint.is_of_few(measure):
+                smallest = np.ones_like(smallest)
+            unlike = self._unlike(place, measure, has)
+        else:
+            one = self.blueprint.reading.session.one_sample_a_person
+            alike = measure.function is MeasureFunction.PERSONS and one
+            commonest = self.count(has) if alike else self.largest_size(has, self.numbers(f"rows{place}"))
+        return values, {
+            "participants": self.count(has),
+            "commonest": commonest,
+            "carriers": self.count(totals > 0),
+            "share": shares,
+            "smallest": smallest,
+            "unlike": unlike,
+        }
+
+    def _unlike(self, place: int, measure: Measure, has: Mask) -> Counts:
+        """How many persons lack the commonest value of a product's column: the fewest that are any."""
+        fewest = np.zeros(self.cells, dtype=np.int64)
+        for number in range(len(self.blueprint.columns_apart(measure))):
+            name = f"y{place}_{number}"
+            others = self.count(has) - self.largest_size(has & self.given(name), self.numbers(name))
+            fewer = (others > 0) & ((fewest == 0) | (others < fewest))
+            fewest[fewer] = others[fewer]
+        return fewest
+
+    def _shares(self, place: int, measure: Measure, totals: Counts) -> Shares:
+        """The largest share of one person in a sum; of a product, in the sum of its centred terms."""
+        whole: Any
+        if self.blueprint.rule_of(measure) is Rule.MOMENT_OF_FEW:
+            return np.zeros(self.cells)
+        if len(measure.factors) == 1:
+            sizes: Any = np.abs(totals)
+            whole = self.sum(sizes).astype(np.float64)
+        else:
+            sizes = pc.fill_null(self.column(f"d{place}"), 0).to_numpy(zero_copy_only=False)
+            whole = np.add.reduceat(sizes, self.starts)
+        largest = np.maximum.reduceat(sizes, self.starts).astype(np.float64)
+        shares: Shares = np.divide(largest, whole, out=np.zeros(self.cells), where=whole > 0)
+        return shares
+
+    def _smallest(self, name: str, has: Mask) -> Counts:
+        """How many persons the smallest class that is not empty has."""
+        code = pc.fill_null(pc.dictionary_encode(self.column(name)).indices, 0)
+        return self._extreme(
+            np.minimum,
+            *self.sizes(has & self.given(name), code.to_numpy(zero_copy_only=False).astype(np.int64)),
+        )
+
+    def _groups(self, added: Counts) -> Groups:
+        """The group of each cell and its persons."""
+        reading = self.blueprint.reading
+        group = ranks(self.keys.select(list(reading.public_keys)), self.cells)
+        groups = int(group.max()) + 1
+        pairs, _ = distinct([group[self.cell[self.there]], self.numbers("person")[self.there]])
+        union = np.bincount(pairs[:, 0], minlength=groups).astype(np.int64)
+        whole = np.bincount(group, added, minlength=groups).astype(np.int64)
+        margins = (ranks(self.keys.select(list(margin)), self.cells) for margin in reading.release.margins)
+        return Groups(group, union[group], (whole == union)[group], tuple(margins))
+
+    def _family(self, place: int, kinds: Kinds) -> Family:
+        width, there = len(kinds.known) + len(kinds.vectors), self.there
+        names = [*(f"v{place}_{number}" for number in range(width)), f"excused{place}"]
+        vectors, kind = distinct([self.numbers(name)[there] for name in names])
+        pairs, number = distinct([self.cell[there], kind])
+        return Family(
+            measures=kinds.measures,
+            known=len(kinds.known),
+            vectors=vectors[:, :width],
+            excused=vectors[:, width] > 0,
+            cell=pairs[:, 0],
+            kind=pairs[:, 1],
+            persons=np.bincount(number, minlength=len(pairs)).astype(np.int64),
+        )
+
+    def _classes(self, place: int, kind: ClassKind) -> ClassEvidence:
+        """The smallest class of each cell, genotype keys left aside, and who is not in the largest."""
+        blueprint, name = self.blueprint, f"c{place}"
+        chosen, value = self.given(name), self.numbers(name)
+        around = ranks(self.keys.select([key for key in blueprint.keys if key not in kind.aside]), self.cells)
+        of, value = around[self.cell][chosen], value[chosen]
+        if kind.aside and not blueprint.single:
+            pairs, number = distinct([of, self.numbers("person")[chosen]])
+            together, of = np.zeros(len(pairs), dtype=np.int64), pairs[:, 0]
+            if kind.person:
+                together[:] = np.iinfo(np.int64).min
+                np.maximum.at(together, number, value)
+            else:
+                np.add.at(together, number, value)
+            value = together
+        pairs, number = distinct([of, value])
+        size = np.bincount(number, minlength=len(pairs)).astype(np.int64)
+        cells = int(around.max()) + 1
+        smallest = self._extreme(np.minimum, pairs[:, 0], size, cells)
+        largest = self._extreme(np.maximum, pairs[:, 0], size, cells)
+        whole = np.bincount(pairs[:, 0], size, minlength=cells).astype(np.int64)
+        return ClassEvidence(smallest[around], (whole - largest)[around] if kind.aside else None)
+
+    def _behind(self) -> RowsBehind:
+        """Who is behind each cell."""
+        blueprint = self.blueprint
+        codes = {name: self.column(f"code_{name}").to_numpy(zero_copy_only=False) for name in self.codes}
+        return RowsBehind(
+            self.cell,
+            self.numbers("person"),
+            {name: code.astype(np.uint64) for name, code in codes.items()},
+            site_of_all(blueprint, self.cells) if blueprint.one_site else None,
+            frozenset(measure.name for measure in blueprint.measures if by_rows(blueprint, measure)),
+        )
