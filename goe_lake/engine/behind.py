@@ -7,7 +7,7 @@ and a sum over genotypes by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,7 +55,7 @@ class RowsBehind:
 def rows_behind(blueprint: Blueprint) -> RowsBehind:
     """Who is behind the cells of the tables `cells` and `totals`, which *blueprint* has filled."""
     connection = blueprint.reading.session.connection
-    codes = dict(codes_of(blueprint))
+    codes = {name: code.sql.format(place) for name, code, place in codes_of(blueprint)}
     measures = enumerate(blueprint.measures)
     scores = [place for place, measure in measures if names_scores(blueprint.reading, measure)]
     joined = ""
@@ -105,29 +105,58 @@ def has_few_values(reading: Reading, measure: Measure) -> bool:
     return names <= reading.session.few_valued
 
 
-def codes_of(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
-    """The name and SQL over totals t (and scores x) of each code."""
+@dataclass(frozen=True)
+class Code:
+    """One kind of code: SQL over totals t and scores x of measure {0}, and the same of columns by name.
+
+    *of* is None where it takes scores.
+    """
+
+    sql: str
+    of: Callable[[Callable[[str], Counts], int], Counts] | None = None
+
+
+TOTAL: Final = Code("t.t{0}", lambda column, place: column(f"t{place}"))
+#: What the person adds in all, whatever the sites.
+WRAPPED: Final = Code(f"((t.t{{0}} % {WIDE}) + {WIDE}) % {WIDE}", TOTAL.of)
+ROWS: Final = Code("t.rows{0}", lambda column, place: column(f"rows{place}"))
+PRESENT: Final = Code("t.present{0}", lambda column, place: column(f"present{place}"))
+COUNTED: Final = Code(
+    "t.present{0} + t.missing{0}", lambda column, place: column(f"present{place}") + column(f"missing{place}")
+)
+ADDING: Final = Code(
+    "CASE WHEN t.t{0} <> 0 THEN t.present{0} END",
+    lambda column, place: np.where(column(f"t{place}") != 0, column(f"present{place}"), 0),
+)
+AT_ZERO: Final = Code(
+    "CASE WHEN t.t{0} = 0 THEN t.present{0} END",
+    lambda column, place: np.where(column(f"t{place}") == 0, column(f"present{place}"), 0),
+)
+COUNTED_SCORES: Final = Code("CASE WHEN t.t{0} > 0 THEN x.h{0} END")
+ADDING_SCORES: Final = Code("CASE WHEN t.t{0} <> 0 THEN x.h{0} END")
+
+
+def codes_of(blueprint: Blueprint) -> Iterator[tuple[str, Code, int]]:
+    """The name of each code, what it is, and the place of its measure."""
     for place, measure in enumerate(blueprint.measures):
-        name, total = measure.name, f"t.t{place}"
+        name = measure.name
         if measure.function is not MeasureFunction.SUM:
-            yield name, total
-            yield name + BEFORE, f"t.rows{place}"
+            yield name, TOTAL, place
+            yield name + BEFORE, ROWS, place
             if names_scores(blueprint.reading, measure):
-                yield name + SCORES, f"CASE WHEN {total} > 0 THEN x.h{place} END"
+                yield name + SCORES, COUNTED_SCORES, place
             continue
-        present = f"t.present{place}"
         if by_rows(blueprint, measure):
             # ln(1) is 0, and a value like any other
-            yield name, present if is_computed(measure) else f"CASE WHEN {total} <> 0 THEN {present} END"
+            yield name, PRESENT if is_computed(measure) else ADDING, place
             if has_few_values(blueprint.reading, measure):
-                yield name + REST, f"CASE WHEN {total} = 0 THEN {present} END"
+                yield name + REST, AT_ZERO, place
         elif read_by(blueprint.reading, measure) <= {"samples", "scores"}:
-            yield name, f"CASE WHEN {total} <> 0 THEN x.h{place} END"
+            yield name, ADDING_SCORES, place
         else:
-            # what the person adds in all, whatever the sites
-            yield name, f"(({total} % {WIDE}) + {WIDE}) % {WIDE}"
-        yield name + VALUED, present
-        yield name + BEFORE, f"{present} + t.missing{place}"
+            yield name, WRAPPED, place
+        yield name + VALUED, PRESENT, place
+        yield name + BEFORE, COUNTED, place
 
 
 def _sites_of_cells(blueprint: Blueprint) -> Counts | None:

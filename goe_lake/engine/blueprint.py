@@ -6,7 +6,7 @@ counted is always persons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,16 +19,33 @@ from goe_lake.release import Call, ColumnRef, Expr, Key, Measure, MeasureFunctio
 
 CLASS_VALUES = frozenset({"dosage", "called_alleles"})
 DOSAGE = ("genotypes", "dosage")
+#: What anybody may know of a person in a cell, and SQL of it.
+THERE, ROWS, ONCE = "there", "rows", "once"
+KNOWN = {THERE: "(n_in > 0)::BIGINT", ROWS: "n_in", ONCE: "1::BIGINT"}
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """Measures of one quantity, and SQL over `totals` of what a person adds to them and to the *known*."""
+    """Measures of one quantity, and the columns of `totals` that a person adds to them.
+
+    *known* is whether a person is there, where *rows* with how many rows, and once each. Whoever has
+    something in a column of *excused* is excused.
+    """
 
     measures: tuple[int, ...]
-    known: tuple[str, ...]
-    vectors: tuple[str, ...]
-    excused: str
+    columns: tuple[str, ...]
+    known: tuple[str, ...] = ()
+    excused: tuple[str, ...] = ()
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        """SQL over `totals` of what a person adds to what is known, and to each measure."""
+        return (*(KNOWN[name] for name in self.known), *(f"coalesce({name}, 0)" for name in self.columns))
+
+    @property
+    def excused_sql(self) -> str:
+        """SQL over `totals` of whether a person is excused."""
+        return " OR ".join(f"{name} > 0" for name in self.excused) or NEVER
 
 
 @dataclass(frozen=True)
@@ -179,16 +196,12 @@ class Blueprint:
         # one number beside the number of persons: its own rule and complement say it all
         if not telling or (self.single and len(telling) < 2):
             return None
-        known = (
-            ("(n_in > 0)::BIGINT", "1::BIGINT")
-            if self.single
-            else ("(n_in > 0)::BIGINT", "n_in", "1::BIGINT")
-        )
-        excuses = [f"fnull{place} > 0" for place in range(len(self.reading.filters))]
-        excuses += [f"missing{place} > 0" for place in places]
+        known = (THERE, ONCE) if self.single else (THERE, ROWS, ONCE)
+        excuses = [f"fnull{place}" for place in range(len(self.reading.filters))]
+        excuses += [f"missing{place}" for place in places]
         # over several rows a missing one excuses nothing: it would excuse nearly everybody
-        excused = " OR ".join(excuses) if self.single else "FALSE"
-        return Kinds(tuple(places), known, tuple(f"coalesce(t{place}, 0)" for place in places), excused)
+        excused = tuple(excuses) if self.single else ()
+        return Kinds(tuple(places), tuple(f"t{place}" for place in places), known, excused)
 
     def _tells(self, measure: Measure) -> bool:
         return measure.where is not None or measure.function is MeasureFunction.SUM
@@ -208,7 +221,7 @@ class Blueprint:
                     f"{'times' if self.few_valued(self.measures[place]) else 'present'}{place}"
                     for place in places
                 )
-                yield Kinds(tuple(places), (), times, "FALSE")
+                yield Kinds(tuple(places), times)
 
     def _forms_of_columns(self) -> Iterable[list[int]]:
         """For each stored column of which a function is summed, the sums of any form of it.
@@ -271,25 +284,20 @@ class Blueprint:
         names = [key.name for key in keys]
         rows = self._rows_sql(keys, (f"{member} AS member",), source)
         totals = f"SELECT {', '.join([*names, 'member', *self._totals()])} FROM ({rows}) WHERE {self._kept()}"
-        added = "".join(f", ({sql})::BIGINT AS {name}" for name, sql in self._vectors())
+        vectors = [
+            f"({value})::BIGINT AS v{place}_{number}"
+            for place, kinds in enumerate(self.kinds)
+            for number, value in enumerate(kinds.sql)
+        ]
+        vectors += [
+            f"({kinds.excused_sql})::BIGINT AS excused{place}" for place, kinds in enumerate(self.kinds)
+        ]
+        added = "".join(f", {vector}" for vector in vectors)
         order = f" ORDER BY {', '.join(names)}" if names else ""
         return (
             "SELECT * EXCLUDE (member), list(member) AS members "
             f"FROM (SELECT *{added} FROM ({totals})) GROUP BY ALL{order}"
         )
-
-    def _vectors(self) -> Iterable[tuple[str, str]]:
-        """The name and SQL of what a row of `totals` adds to each of `kinds`, and whether it is excused."""
-        for place, kinds in enumerate(self.kinds):
-            for number, value in enumerate((*kinds.known, *kinds.vectors)):
-                yield f"v{place}_{number}", value
-            yield f"excused{place}", kinds.excused
-
-    def known_totals_sql(self, codes: Mapping[str, str]) -> str:
-        """`totals` t with what each row adds to `kinds`, and each of *codes*, SQL over t, as code_<name>."""
-        added = [f"({sql}) AS {name}" for name, sql in self._vectors()]
-        added += [f"coalesce({sql}, 0)::UBIGINT AS code_{name}" for name, sql in codes.items()]
-        return f"SELECT {', '.join(['t.*', *added])} FROM ({self.totals_sql()}) t"
 
     def _rows_sql(self, keys: tuple[Key, ...], identity: tuple[str, ...], source: str) -> str:
         """The rows of *source* as the conditions, filters and measures see them."""
@@ -583,11 +591,11 @@ class Blueprint:
 
     def kinds_sql(self, kinds: Kinds) -> str:
         """The kinds of persons of each cell: number, vector, whether excused, and how many persons."""
-        values = (*kinds.known, *kinds.vectors)
+        values = kinds.sql
         listed = [*self.keys, *(f"v{place}" for place in range(len(values))), "excused"]
         columns = [*self.keys, *(f"{value} AS v{place}" for place, value in enumerate(values))]
         there = "FROM totals WHERE n_in > 0 OR n_out > 0"
-        each = f"SELECT {', '.join(columns)}, ({kinds.excused}) AS excused {there}"
+        each = f"SELECT {', '.join(columns)}, ({kinds.excused_sql}) AS excused {there}"
         counted = f"SELECT {', '.join(listed)}, count(*) AS n FROM ({each}) GROUP BY {', '.join(listed)}"
         shown = ", ".join(f"x.v{place}" for place in range(len(values)))
         return (

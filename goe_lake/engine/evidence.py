@@ -52,7 +52,7 @@ def gather_many(blueprint: Blueprint) -> tuple[pa.Table, Evidence]:
 
 def _family(blueprint: Blueprint, kinds: Kinds, connection: duckdb.DuckDBPyConnection) -> Family:
     table = connection.sql(blueprint.kinds_sql(kinds)).to_arrow_table()
-    width = len(kinds.known) + len(kinds.vectors)
+    width = len(kinds.sql)
     kind = _counts(table, "kind")
     _, first = np.unique(kind, return_index=True)
     return Family(

@@ -6,7 +6,7 @@ plan statements of some dozen aggregates than to run them over some thousand per
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,8 +17,8 @@ from goe_lake.disclosure import ClassEvidence, Evidence, Family, Rule
 from goe_lake.disclosure.evidence import Shares
 from goe_lake.disclosure.families import Counts, Mask
 from goe_lake.engine.assembled import Columns, Groups, assemble
-from goe_lake.engine.behind import RowsBehind, by_rows, codes_of, names_scores, site_of_all
-from goe_lake.engine.blueprint import Blueprint, Kinds
+from goe_lake.engine.behind import RowsBehind, by_rows, codes_of, site_of_all
+from goe_lake.engine.blueprint import ONCE, ROWS, THERE, Blueprint, Kinds
 from goe_lake.engine.class_kinds import ClassKind
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import one_chunk
@@ -39,24 +39,21 @@ def gather_few(blueprint: Blueprint) -> tuple[pa.Table, Evidence] | None:
     """
     if not _fits(blueprint):
         return None
-    codes = dict(codes_of(blueprint)) if blueprint.reading.session.audited else {}
-    sql = blueprint.known_totals_sql(codes)
-    totals = blueprint.reading.session.connection.sql(sql).to_arrow_table()
+    totals = blueprint.reading.session.connection.sql(blueprint.totals_sql()).to_arrow_table()
     floating = any(pa.types.is_floating(totals.schema.field(name).type) for name in blueprint.keys)
     if floating or not len(totals):
         return None
     try:
-        return _Few(blueprint, _sorted(totals, blueprint.keys), tuple(codes)).gathered()
+        return _Few(blueprint, _sorted(totals, blueprint.keys)).gathered()
     except (pa.ArrowInvalid, OverflowError):
         return None
 
 
 def _fits(blueprint: Blueprint) -> bool:
     reading = blueprint.reading
-    looked_up = any(kind.carriers is not None for kind in blueprint.classes) or (
-        reading.session.audited and any(names_scores(reading, measure) for measure in blueprint.measures)
-    )
-    if looked_up or (blueprint.one_site and reading.keyed_by_site):
+    scored = reading.session.audited and any(code.of is None for _, code, _ in codes_of(blueprint))
+    weighed = any(kind.carriers is not None for kind in blueprint.classes)
+    if scored or weighed or (blueprint.one_site and reading.keyed_by_site):
         return False
     rows = "scores" if reading.scans("scores") else "samples"
     if reading.scans("genotypes"):
@@ -100,11 +97,11 @@ def distinct(columns: list[Counts]) -> tuple[Counts, Counts]:
 
 @dataclass(eq=False)
 class _Few:
-    """*totals* are sorted by cell and person; *codes* name the codes of who is behind the cells."""
+    """*totals* are sorted by cell and person."""
 
     blueprint: Blueprint
     totals: pa.Table
-    codes: tuple[str, ...]
+    _numbers: dict[str, Counts] = field(default_factory=dict)
 
     def gathered(self) -> tuple[pa.Table, Evidence]:
         """The cells and their evidence."""
@@ -120,10 +117,10 @@ class _Few:
             blueprint,
             columns,
             self._groups(columns["persons"] + columns["outside"]),
-            [self._family(place, kinds) for place, kinds in enumerate(blueprint.kinds)],
+            [self._family(kinds) for kinds in blueprint.kinds],
             [self._classes(place, kind) for place, kind in enumerate(blueprint.classes)],
         )
-        if self.codes:
+        if blueprint.reading.session.audited:
             evidence = replace(evidence, behind=self._behind(), places=np.arange(self.cells))
         return pa.table(table), evidence
 
@@ -135,6 +132,11 @@ class _Few:
 
     def numbers(self, name: str) -> Counts:
         """A column as 64-bit numbers, 0 where it is missing; raises pa.ArrowInvalid where they are wider."""
+        if name not in self._numbers:
+            self._numbers[name] = self._as_numbers(name)
+        return self._numbers[name]
+
+    def _as_numbers(self, name: str) -> Counts:
         column = self.column(name)
         if not pa.types.is_int64(column.type):
             column = column.cast(pa.int64())
@@ -290,10 +292,18 @@ class _Few:
         margins = (ranks(self.keys.select(list(margin)), self.cells) for margin in reading.release.margins)
         return Groups(group, union[group], (whole == union)[group], tuple(margins))
 
-    def _family(self, place: int, kinds: Kinds) -> Family:
-        width, there = len(kinds.known) + len(kinds.vectors), self.there
-        names = [*(f"v{place}_{number}" for number in range(width)), f"excused{place}"]
-        vectors, kind = distinct([self.numbers(name)[there] for name in names])
+    def _family(self, kinds: Kinds) -> Family:
+        there, width = self.there, len(kinds.sql)
+        known = {
+            THERE: (self.numbers("n_in") > 0).astype(np.int64),
+            ROWS: self.numbers("n_in"),
+            ONCE: np.ones(len(there), dtype=np.int64),
+        }
+        added = [*(known[name] for name in kinds.known), *map(self.numbers, kinds.columns)]
+        excused = np.zeros(len(there), dtype=bool)
+        for name in kinds.excused:
+            excused |= self.numbers(name) > 0
+        vectors, kind = distinct([column[there] for column in (*added, excused.astype(np.int64))])
         pairs, number = distinct([self.cell[there], kind])
         return Family(
             measures=kinds.measures,
@@ -331,10 +341,15 @@ class _Few:
     def _behind(self) -> RowsBehind:
         """Who is behind each cell."""
         blueprint = self.blueprint
-        codes = {name: self.column(f"code_{name}").to_numpy(zero_copy_only=False) for name in self.codes}
+        codes = {
+            name: code.of(self.numbers, place)
+            for name, code, place in codes_of(blueprint)
+            if code.of is not None
+        }
         return RowsBehind(
             self.cell,
             self.numbers("person"),
+            # of a sum below 0 its distance from 2^64
             {name: code.astype(np.uint64) for name, code in codes.items()},
             site_of_all(blueprint, self.cells) if blueprint.one_site else None,
             frozenset(measure.name for measure in blueprint.measures if by_rows(blueprint, measure)),

@@ -266,7 +266,7 @@ class _Tally:
     def _family(self, place: int) -> Family:
         """The kinds of persons in each cell, for the measures of one quantity."""
         kinds, table = self.blueprint.kinds[place], self.kinds
-        width = len(kinds.known) + len(kinds.vectors)
+        width = len(kinds.sql)
         columns = [table.numbers(f"v{place}_{number}") for number in range(width)]
         columns.append(table.numbers(f"excused{place}"))
         distinct, kind_of = np.unique(np.column_stack(columns), axis=0, return_inverse=True)

@@ -43,6 +43,7 @@ class OverlapStore:
         self._read: dict[str, int] = {}
         self._selections: dict[int, Selection] = {}
         self._numbers: dict[bytes, int] = {}
+        self._last: tuple[Sequence[str], Counts] | None = None
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Make the tables where there are none."""
@@ -57,6 +58,8 @@ class OverlapStore:
 
     def numbers(self, connection: sqlite3.Connection, person_ids: Sequence[str]) -> Counts:
         """The node's number of each person, given to those who have none yet."""
+        if self._last is not None and self._last[0] is person_ids:
+            return self._last[1]
         digests = [hashlib.sha256(person.encode()).digest()[:16] for person in person_ids]
         if any(digest not in self._numbers for digest in digests):
             rows = connection.execute("SELECT digest, number FROM overlap_persons").fetchall()
@@ -71,7 +74,12 @@ class OverlapStore:
             known: Mapping[bytes, int] = {**self._numbers, **given}
         else:
             known = self._numbers
-        return np.array([known[digest] for digest in digests], dtype=np.int64)
+        numbers = np.array([known[digest] for digest in digests], dtype=np.int64)
+        if known is self._numbers and isinstance(person_ids, tuple):
+            # a session asks for the same persons again and again
+            numbers.flags.writeable = False
+            self._last = person_ids, numbers
+        return numbers
 
     # reading ------------------------------------------------------------------------------------------
 
