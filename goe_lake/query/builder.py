@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from goe_lake.query.branches import check_branches
 from goe_lake.query.building.draft import Draft, Scope, as_queries, schema_of
+from goe_lake.query.building.finer import added_up, check_finer
 from goe_lake.query.building.joined import cut_points, group_values, take_constants, take_lists, take_lookups
 from goe_lake.query.building.merged import written_out
 from goe_lake.query.building.nested import mark_nested, values_of_rows
@@ -73,6 +74,7 @@ class Builder(Draft):
         written = node.copy()
         sources = sources_of(self, node, scope)
         node = with_columns(node, {alias: rows.columns for alias, rows in sources.items()})
+        check_finer(node, sources)
         for alias in [alias for alias, rows in sources.items() if rows.several]:
             check_branches(node, alias, sources)
         if kept_list(node, sources) is None:
@@ -94,6 +96,7 @@ class Builder(Draft):
         kept = kept_list(node, sources)
         if kept is not None:
             return self._beside_kept_list(node, kept, sources)
+        node, sources = added_up(self, node, sources)
         node, sources = take_lookups(self, node, sources)
         node, sources = take_lists(self, node, sources)
         node, sources = take_constants(self, node, sources)

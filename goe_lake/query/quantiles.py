@@ -115,8 +115,11 @@ def quantiles_of(
     if isinstance(argument, exp.Cast) and isinstance(argument.this, exp.Column):
         argument = argument.this
     if not isinstance(argument, exp.Column) or tables.get(argument.table) not in BINNED_TABLES:
-        hint = "take it of a measured column of samples or scores, or group by the value and count"
         _, text = in_the_text(argument)
+        hint = (
+            "take it of a measured column of samples or scores; of a sum by person count the persons by its "
+            "value, SELECT s, count(*) … GROUP BY s, and read the quantile off the counts"
+        )
         raise refusal(Code.ARGUMENT_FORM, node, f"no quantile of {text} is answered", hint)
     if "genotypes" in tables.values():
         hint = "choose persons by their genotypes with EXISTS, SEMI JOIN or a nested query by sample_id"

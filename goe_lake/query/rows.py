@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from goe_lake.errors import QueryRefused
+from goe_lake.query.finer_rows import Finer
 from goe_lake.query.lists import Row
 from goe_lake.query.refusals import SHOWN, Code, refusal
 
@@ -21,6 +22,7 @@ class Rows:
     *single* tells that there is exactly one row. *listed* are the rows themselves where they are constants;
     *looked_up* tells that they are what an earlier round releases, and perhaps none. *branches* are SELECTs
     as *persons* is one, of rows of persons under each other, and *choices* rows of columns of persons.
+    *finer* says that *persons* are rows that were grouped by person and more, and have yet to be added up.
     """
 
     columns: tuple[str, ...]
@@ -34,6 +36,7 @@ class Rows:
     branches: tuple[exp.Select, ...] = ()
     choices: tuple[Row, ...] = ()
     looked_up: bool = False
+    finer: Finer | None = None
 
     def name_in_from(self, alias: str) -> str:
         """What a FROM that reads the rows as *alias* calls them."""

@@ -55,6 +55,13 @@ ATTACKS = {
         f"WITH c AS (SELECT DISTINCT sample_id FROM genotypes WHERE variant_id = '{RARE}' AND dosage > 0) SELECT count(*) FILTER (sample_id IN (SELECT sample_id FROM c)), count(*) FROM samples",
         "WITH c AS (SELECT sample_id, max(score) AS s FROM scores WHERE pgs_id = 'PGS1' GROUP BY sample_id) SELECT avg(bmi) FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM c WHERE s < 4)",
     ),
+    "rows_by_person_and_more": (
+        "SELECT pos, avg(n), count(*), sum(n) FROM (SELECT sample_id, pos, sum(dosage) AS n FROM genotypes WHERE pos = 5000 GROUP BY ALL) GROUP BY pos",
+        f"WITH b AS (SELECT sample_id, variant_id, count(*) AS n FROM genotypes WHERE dosage > 0 GROUP BY ALL) SELECT variant_id, count(*), avg(n) FROM b WHERE variant_id = '{RARE}' GROUP BY variant_id",
+        f"WITH b AS (SELECT sample_id, contig, sum(dosage) AS n FROM genotypes WHERE contig = 'chrX' GROUP BY ALL) SELECT contig, count(*), avg(n) FILTER (s.{PERSON}) FROM b JOIN samples s USING (sample_id) GROUP BY contig",
+        f"WITH b AS (SELECT sample_id, contig, sum(dosage) AS n FROM genotypes WHERE contig = 'chrX' GROUP BY ALL) SELECT contig, avg(n) - avg(n) FILTER (NOT s.{PERSON}) FROM b JOIN samples s USING (sample_id) GROUP BY contig",
+        f"SELECT p.pgs_id, avg(p.s) FROM (SELECT sample_id, pgs_id, sum(score) AS s FROM scores WHERE score > 4 GROUP BY ALL) p JOIN samples s USING (sample_id) WHERE s.{PERSON} GROUP BY p.pgs_id",
+    ),
     "another_spelling": (
         "SELECT histogram(bmi, [61, 62]) FROM samples",
         f"SELECT sex, histogram(ldl, range(0, 12, 1)) FILTER ({PERSON}) FROM samples GROUP BY sex",

@@ -141,3 +141,50 @@ SELECT count(*) AS n FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM 
 -- =>
 release: rows (samples, _p1 by person of genotypes: sum genotypes.dosage as o0, rows as o1) where (NOT ((_p1.present AND ((_p1.o1 > 1) AND (_p1.o0 > 3))) IS TRUE)) keys () measures (rows as m0)
 final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: what is averaged by person and gene is a sum over persons
+SELECT gene, avg(n) AS mean, count(*) AS persons, sum(n) AS alleles FROM (SELECT g.sample_id, v.gene, sum(g.dosage) AS n FROM genotypes AS g JOIN variants AS v USING (variant_id) GROUP BY g.sample_id, v.gene) GROUP BY gene
+-- =>
+release: rows (genotypes, variants on variant_id) keys (_q1_v.gene: sites) measures (sum _q1_g.dosage as m0, persons over (NOT (_q1_g.dosage IS NULL)) as m1, persons as m2)
+final: SELECT k0 AS "gene", (CAST(m0 AS INT128) / NULLIF(CAST(m1 AS BIGINT), 0)) AS "mean", CAST(m2 AS BIGINT) AS "persons", CAST(m0 AS INT128) AS "alleles" FROM cells
+---
+-- title: counts by person and site are counted with those whose count is 0, beside columns of the person
+WITH b AS (SELECT sample_id, contig, count_if(dosage = 2) AS homs, sum(dosage) FILTER (WHERE called_alleles = 2) AS n FROM genotypes GROUP BY sample_id, contig) SELECT contig, sex, avg(homs) AS homs, avg(n) FILTER (WHERE t2d) AS n FROM b JOIN samples USING (sample_id) WHERE bmi > 21 GROUP BY contig, sex
+-- =>
+release: rows (genotypes, samples on sample_id) where (samples.bmi > 21) keys (b_genotypes.contig: sites, samples.sex: labels) measures (rows over ((b_genotypes.dosage = 2) IS TRUE) as m0, rows as m1, persons over (NOT ((CASE WHEN (b_genotypes.dosage = 2) THEN 1 ELSE 0 END) IS NULL)) as m2, sum b_genotypes.dosage over (samples.t2d AND ((b_genotypes.called_alleles = 2) IS TRUE)) as m3, persons over (samples.t2d AND (NOT ((CASE WHEN (b_genotypes.called_alleles = 2) THEN b_genotypes.dosage END) IS NULL))) as m4)
+final: SELECT k0 AS "contig", k1 AS "sex", (CAST(CASE WHEN (CAST(m1 AS BIGINT)) > 0 THEN 0 + COALESCE(NULLIF(m0, 0), 0) END AS INT128) / NULLIF(CAST(m2 AS BIGINT), 0)) AS "homs", (CAST(m3 AS INT128) / NULLIF(CAST(m4 AS BIGINT), 0)) AS "n" FROM cells
+---
+-- title: a spread by person and gene is not made of sums of the rows
+SELECT gene, stddev(n) FROM (SELECT g.sample_id, v.gene, sum(g.dosage) AS n FROM genotypes AS g JOIN variants AS v USING (variant_id) GROUP BY g.sample_id, v.gene) GROUP BY gene
+-- =>
+refused: G304
+---
+-- title: persons are not chosen by what they have in each gene
+SELECT gene, count(*) FROM (SELECT g.sample_id, v.gene, sum(g.dosage) AS n FROM genotypes AS g JOIN variants AS v USING (variant_id) GROUP BY g.sample_id, v.gene) WHERE n > 1 GROUP BY gene
+-- =>
+refused: G304
+---
+-- title: a FILTER does not choose them either
+SELECT gene, count(*) FILTER (WHERE n > 1) FROM (SELECT g.sample_id, v.gene, sum(g.dosage) AS n FROM genotypes AS g JOIN variants AS v USING (variant_id) GROUP BY g.sample_id, v.gene) GROUP BY gene
+-- =>
+refused: G304
+---
+-- title: rows by person and gene have to be grouped by gene
+SELECT avg(n) FROM (SELECT g.sample_id, v.gene, sum(g.dosage) AS n FROM genotypes AS g JOIN variants AS v USING (variant_id) GROUP BY g.sample_id, v.gene)
+-- =>
+refused: G304
+---
+-- title: rows by person and gene are not put under others
+WITH b AS (SELECT sample_id, contig, count(*) AS n FROM genotypes GROUP BY sample_id, contig), c AS (SELECT * FROM b UNION ALL SELECT * FROM b) SELECT contig, sum(n) FROM c GROUP BY contig
+-- =>
+refused: G304
+---
+-- title: nor joined with tables of several rows a person
+WITH b AS (SELECT sample_id, contig, count(*) AS n FROM genotypes GROUP BY sample_id, contig) SELECT contig, count(*) FROM b JOIN scores USING (sample_id) GROUP BY contig
+-- =>
+refused: G304
+---
+-- title: nor kept by an outer join
+WITH b AS (SELECT sample_id, contig, count(*) AS n FROM genotypes GROUP BY sample_id, contig) SELECT sex, avg(n) FROM samples LEFT JOIN b USING (sample_id) GROUP BY sex
+-- =>
+refused: G304

@@ -10,6 +10,7 @@ from sqlglot import exp
 from goe_lake.catalog import is_public
 from goe_lake.query.building.draft import MOST_RELEASES, Draft, names_by_person, schema_of
 from goe_lake.query.checks import check_joins
+from goe_lake.query.finer_rows import finer_rows
 from goe_lake.query.gateway import output_names, with_names
 from goe_lake.query.lowering import Lowered, lowered
 from goe_lake.query.personal import distinct_as_groups, is_row_wise
@@ -55,11 +56,15 @@ def ask_persons(
         return Rows(columns, units, persons=node)
     if by_person and is_per_person(node):
         columns = with_names(node, names)
+        finer = finer_rows(node)
+        if finer is not None:
+            rows, facts = finer
+            return Rows(columns, units, persons=rows, finer=facts)
         _check_unnested(draft, node)
         query = person_query(node, draft.catalog, draft.listed)
         return Rows(columns, units, by_person=draft.named_query(query))
-    rows = _ask(draft, node, names, margins, distinct)
-    return replace(rows, single=gives_one_row(node, []))
+    made = _ask(draft, node, names, margins, distinct)
+    return replace(made, single=gives_one_row(node, []))
 
 
 def _ask(

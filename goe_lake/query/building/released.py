@@ -49,6 +49,11 @@ def set_operation(draft: Draft, node: exp.SetOperation, scope: Scope) -> Rows:
         )
     parts = [draft.query(part, scope) for part in (node.this, node.expression)]
     left, right = parts
+    for rows, part in zip(parts, (node.this, node.expression), strict=True):
+        if rows.finer is not None:
+            hint = "add them up in each part: SELECT gene, sum(n) … GROUP BY gene"
+            message = f"{node.key} of rows by person and {', '.join(rows.finer.keys)}"
+            raise refusal(Code.ROWS_OF_PERSONS, part, message, hint)
     if len(left.columns) != len(right.columns):
         message = f"the parts have {len(left.columns)} and {len(right.columns)} columns"
         raise refusal(Code.TYPES, node, message, "give both the same columns")

@@ -129,7 +129,8 @@ def renamed_rows(draft: Draft, rows: Rows, names: tuple[str, ...], at: exp.Expr)
             for item, name in zip(part.expressions, columns, strict=True):
                 item.set("alias", exp.to_identifier(name, quoted=True))
         if rows.persons is not None:
-            return Rows(columns, rows.units, persons=parts[0])
+            finer = rows.finer.renamed(dict(zip(rows.columns, columns, strict=True))) if rows.finer else None
+            return Rows(columns, rows.units, persons=parts[0], finer=finer)
         return Rows(columns, rows.units, branches=tuple(parts))
     shown = [
         exp.alias_(exp.column(exp.to_identifier(old, quoted=True), table="_r"), new, quoted=True)
