@@ -60,20 +60,16 @@ def list_column(sizes: Indexes, elements: Vector, present: Bits) -> Vector:
     return _pa.Array.from_buffers(pa.list_(elements.type), len(sizes), buffers, children=[elements])
 
 
-def binary_column(width: int, data: bytes, present: Bits) -> Vector:
+def binary_column(width: int, data: npt.NDArray[np.uint8], present: Bits) -> Vector:
     """A column of texts of *width* bytes, one after the other in *data*, NULL where not *present*."""
-    buffers = (
-        np.packbits(present, bitorder="little").tobytes(),
-        offsets_of(present * width).tobytes(),
-        data,
-    )
-    return _pa.Array.from_buffers(pa.binary(), len(present), [pa.py_buffer(buffer) for buffer in buffers])
+    buffers = [np.packbits(present, bitorder="little"), offsets_of(present * width), data]
+    return _pa.Array.from_buffers(pa.binary(), len(present), [_pa.py_buffer(buffer) for buffer in buffers])
 
 
 def text_column(sizes: Indexes, data: npt.NDArray[np.uint8], present: Bits | None = None) -> Vector:
     """A column of UTF-8 texts of *sizes* bytes, one after the other in *data*; NULL where not *present*."""
-    valid = None if present is None else pa.py_buffer(np.packbits(present, bitorder="little").tobytes())
-    buffers = [valid, pa.py_buffer(offsets_of(sizes).tobytes()), pa.py_buffer(data.tobytes())]
+    valid = None if present is None else _pa.py_buffer(np.packbits(present, bitorder="little"))
+    buffers = [valid, _pa.py_buffer(offsets_of(sizes)), _pa.py_buffer(data)]
     return _pa.Array.from_buffers(pa.string(), len(sizes), buffers)
 
 

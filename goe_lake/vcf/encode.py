@@ -163,7 +163,7 @@ def encode_class(members: Bits) -> tuple[Vector, Vector]:
         lists = list_column(np.where(listed, counts, 0), array(persons.astype(np.uint32)), listed)
     if mapped.any():
         packed = np.packbits(members[mapped], axis=1)
-        bitmaps = binary_column(packed.shape[1], packed.tobytes(), mapped)
+        bitmaps = binary_column(packed.shape[1], packed, mapped)
     return lists, bitmaps
 
 

@@ -57,6 +57,7 @@ from goe_lake.vcf.fast_text import (
 
 _CLASS_OF_CODE: Final = np.full(9, -1, np.int64)
 _CLASS_OF_CODE[list(CLASS_CODES.values())] = np.arange(len(CLASS_CODES))
+_KINDS: Final = array(KINDS)
 _LAYOUT: Final = pa.schema([column for column in ROWS_SCHEMA if column.name != "source"])
 
 
@@ -158,7 +159,7 @@ def _site_columns(unit: Unit, rows: Rows, order: Numbers, lines: Numbers) -> dic
         "ref": _texts(unit.text, rows.ref[order], ref_size),
         "alt": _texts(unit.text, rows.alt[order], rows.alt_size[order]),
         "end_pos": array(pos + ref_size - 1),
-        "type": array(KINDS).take(array(rows.kind[order])),
+        "type": _KINDS.take(array(rows.kind[order])),
         "sv_len": nulls(len(order), pa.int32()),
         "rsid": _texts(unit.text, rs_start, rs_size, capital=False, present=rs_size > 0),
         "filter": array(unit.filters, pa.string()).take(array(facts[lines, FILTER])),
@@ -176,6 +177,8 @@ def _texts(
     present: npt.NDArray[np.bool_] | None = None,
 ) -> Vector:
     """A column of stretches of *text*."""
+    if present is not None and not present.any():
+        return nulls(len(starts), pa.string())
     sizes = sizes.astype(np.int64)
     target = np.empty(int(sizes.sum()), np.uint8)
     copy_texts(text, starts, sizes, capital, target)
@@ -196,7 +199,7 @@ def _class_columns(unit: Unit, rows: Rows, order: Numbers) -> dict[str, Vector]:
     for number, name in enumerate(CLASS_CODES):
         few = array(lists[number, : members[number].sum()])
         columns[f"{name}_l"] = list_column(members[number], few, listed[number])
-        packed = bitmaps[number, : many[number] * width].tobytes()
+        packed = bitmaps[number, : many[number] * width]
         columns[f"{name}_b"] = binary_column(width, packed, mapped[number])
     return columns
 
