@@ -85,6 +85,7 @@ OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
         "coalesce": _takes(1, None), "nullif": _takes(2), "case": _takes(2, None),
         "to_integer": _takes(1), "to_double": _takes(1), "to_boolean": _takes(1), "to_text": _takes(1),
         "lower": _takes(1), "upper": _takes(1), "concat": _takes(2, None), "length": _takes(1),
+        "year": _takes(1), "month": _takes(1),  # of a date
         "like": _takes(2), "ilike": _takes(2), "starts_with": _takes(2), "substring": _takes(3),
         # the two last keys of a release: first and last step of the interval that a node counts a value in,
         # of a column, its lower bound, step, number of steps, and steps between two edges of the grid

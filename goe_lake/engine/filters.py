@@ -35,7 +35,7 @@ PASSES_NULL: Final = frozenset(COMPARED) | {
     "not", "like", "ilike", "starts_with", "add", "sub", "mul", "div", "int_div", "mod", "neg", "abs",
     "floor",
     "ceil", "round", "sign", "to_integer", "to_double", "to_boolean", "to_text", "lower", "upper", "length",
-    "substring",
+    "substring", "year", "month",
 }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = MappingProxyType(
         name: name
         for name in (
             "abs", "floor", "ceil", "round", "sign", "least", "greatest", "coalesce", "nullif",
-            "lower", "upper", "length", "starts_with", "substring",
+            "lower", "upper", "length", "starts_with", "substring", "year", "month",
             "bin_first", "bin_last",  # in words only: the engine has columns for them (`engine.bins`)
         )
     }

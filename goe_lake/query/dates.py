@@ -25,7 +25,10 @@ def part_of_date(node: exp.Expr) -> exp.Expr:
     part, value = _part_and_value(node)
     day = constant_date(value)
     chosen = _PARTS.get(part)
-    return node if day is None or chosen is None else exp.Literal.number(chosen(day))
+    if day is not None and chosen is not None:
+        return exp.Literal.number(chosen(day))
+    whole = {"year": exp.Year, "month": exp.Month}.get(part)
+    return node if whole is None or not isinstance(value, exp.Column) else whole(this=value.copy())
 
 
 def _part_and_value(node: exp.Expr) -> tuple[str, exp.Expr | None]:
@@ -52,6 +55,8 @@ def _year(node: exp.Expr | None) -> exp.Expr | None:
     day = constant_date(node)
     if day is not None:
         return exp.Literal.number(day.year)
+    if isinstance(node, exp.Column):
+        return exp.Year(this=node.copy())
     if not isinstance(node, exp.DateFromParts):
         return None
     month, number = (_within(node.args.get(name)) for name in ("month", "day"))

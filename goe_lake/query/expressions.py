@@ -44,6 +44,8 @@ OPERATIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Lower: ("lower", ("this",)),
     exp.Upper: ("upper", ("this",)),
     exp.Length: ("length", ("this",)),
+    exp.Year: ("year", ("this",)),
+    exp.Month: ("month", ("this",)),
     exp.StartsWith: ("starts_with", ("this", "expression")),
     exp.Substring: ("substring", ("this", "start", "length")),
     exp.DPipe: ("concat", ("this", "expression")),

@@ -96,6 +96,8 @@ SUBSET: dict[type[exp.Expr], frozenset[str]] = {
     exp.Lower: _args("this"),
     exp.Upper: _args("this"),
     exp.Length: _args("this"),
+    exp.Year: _args("this"),
+    exp.Month: _args("this"),
     exp.Concat: _args("expressions", "safe", "coalesce"),
     exp.DPipe: _args("this", "expression", "safe"),
     exp.StartsWith: _BINARY,
@@ -289,6 +291,10 @@ def _unlisted_for_persons(node: exp.Expr) -> Exception:
     name = name_of(node)
     if is_aggregate(node) or isinstance(node, exp.AggFunc):
         return refused_aggregate(node)
+    of = node.this if isinstance(node.this, exp.Column) else None
+    if isinstance(node, exp.Func) and of is not None and is_public("genotypes", of.name):
+        hint = "columns of sites are contig, pos, ref, alt and variant_id; variants has more"
+        return refusal(Code.FUNCTION, node, f"the function {name} is not computed of {of.name}", hint)
     if isinstance(node, exp.Func):
         message = f"the function {name} is not answered over rows about persons"
         return refusal(Code.FUNCTION, node, message, "compute it from the aggregates")
@@ -305,6 +311,10 @@ def refused_aggregate(node: exp.Expr) -> Exception:
         hint = f"the extreme value is that of one person; take quantile_cont(x, {end})"
         if isinstance(node.this, exp.Column) and is_public("variants", node.this.name):
             hint = f"ask it of sites: SELECT gene, {name}({node.this.name}) FROM variants GROUP BY gene"
+    elif isinstance(node, exp.ArrayAgg | exp.GroupConcat):
+        hint = "list them above the groups: SELECT list(x) FROM (SELECT x, count(*) FROM samples GROUP BY x)"
+    elif isinstance(node, exp.Anonymous) and node.name.lower() == "histogram":
+        hint = "take it of a plain column, with bins where that is measured, or GROUP BY the expression"
     elif isinstance(node, exp.First | exp.Last | exp.AnyValue | exp.NthValue):
         hint = "it is the value of one person; take median(x)"
     return refusal(Code.AGGREGATE, node, f"the aggregate {name} over persons is not answered", hint)
