@@ -147,16 +147,19 @@ def united(ranges: Ranges, *, by_tile: bool = False) -> Ranges:
         key = (ranges.pos >> TILE_BITS << 50) | (group << TILE_BITS) | (ranges.pos & ((1 << TILE_BITS) - 1))
     else:
         key = (group << 32) | ranges.pos
-    order = np.argsort(key, kind="stable")
-    sorted_ranges, kind = ranges.take(order), key[order] >> (TILE_BITS if by_tile else 32)
+    sorted_ranges = ranges
+    if np.any(key[1:] < key[:-1]):
+        order = np.argsort(key, kind="stable")
+        sorted_ranges, key = ranges.take(order), key[order]
+    kind = key >> (TILE_BITS if by_tile else 32)
     # a stretch of the next group, or tile, lies beyond all of this one
     shift = np.cumsum(np.diff(kind, prepend=kind[:1]) != 0) << 32
     reach = np.maximum.accumulate(sorted_ranges.end_pos + shift)
-    fresh = np.ones(len(order), bool)
+    fresh = np.ones(len(key), bool)
     fresh[1:] = sorted_ranges.pos[1:] + shift[1:] > reach[:-1] + 1
     starts = np.flatnonzero(fresh)
     found = sorted_ranges.take(starts)
-    ends = (np.append(starts[1:], len(order)) - 1).astype(np.int64)
+    ends = (np.append(starts[1:], len(key)) - 1).astype(np.int64)
     return Ranges(found.idx, found.pos, reach[ends] - shift[ends], found.alleles)
 
 

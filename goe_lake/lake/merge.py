@@ -14,13 +14,10 @@ import pyarrow.parquet as pq
 
 from goe_lake.lake.layout import KEY_COLUMNS
 from goe_lake.vcf.arrow import Indexes, array, pc, same_as_next, schema
-from goe_lake.vcf.encode import CALLS, KEY, SITES
+from goe_lake.vcf.encode import CALLS, KEY, SITE_COLUMNS
 
 _CALL_COLUMNS: Final = [name for name in CALLS.names if name not in ("gq", "dp")]
-_SITE_COLUMNS: Final = [name for name in SITES.names if name not in KEY_COLUMNS]
-_COLUMNS: Final = schema(
-    (*(CALLS.field(name) for name in _CALL_COLUMNS), *(SITES.field(name) for name in _SITE_COLUMNS))
-)
+_COLUMNS: Final = schema((*(CALLS.field(name) for name in _CALL_COLUMNS), *SITE_COLUMNS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +101,7 @@ def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 def _rows_of(calls: Path, sites: Path, height: int) -> Iterator[pa.Table]:
     """Calls and site columns side by side: the two files of a partition have the same rows."""
     for left, right in zip(
-        _exact(calls, _CALL_COLUMNS, height), _exact(sites, _SITE_COLUMNS, height), strict=True
+        _exact(calls, _CALL_COLUMNS, height), _exact(sites, SITE_COLUMNS.names, height), strict=True
     ):
         yield pa.table([*left.columns, *right.columns], names=[*left.column_names, *right.column_names])
 

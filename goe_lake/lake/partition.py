@@ -33,7 +33,7 @@ from goe_lake.lake.quarantine import RAISE_LIMIT, Entry, write_entries
 from goe_lake.vcf.arrow import Indexes
 from goe_lake.vcf.blocks import joined_blocks
 from goe_lake.vcf.chunk import Chunk, EncodedChunk
-from goe_lake.vcf.encode import CALLS, SITES, encode
+from goe_lake.vcf.encode import CALLS, SITE_COLUMNS, encode
 from goe_lake.vcf.leaving import keep_persons
 from goe_lake.vcf.memory import keep_freed_arrays
 from goe_lake.vcf.odd import Apart, here
@@ -443,7 +443,7 @@ def _write(job: Job, tables: Iterator[pa.Table], tally: Tally) -> dict[str, Writ
     row_group = calls_row_group(job.persons, len(job.fields))
     with (
         TableWriter(job.folder / "calls.parquet", CALLS, row_group) as calls,
-        TableWriter(job.folder / "sites.parquet", SITES) as sites,
+        TableWriter(job.folder / "sites.parquet", SITE_COLUMNS) as sites,
     ):
         for table in _gathered(tables, row_group):
             calls.write(table)

@@ -72,11 +72,13 @@ SITES: Final = schema(
         *(pa.field(name, pa.string()) for name in NOTES),
     )
 )
+#: The same without the keys, beside CALLS row by row.
+SITE_COLUMNS: Final = schema(column for column in SITES if column.name not in KEY.names)
 #: Both, and the number of the file and of the record that a row comes from.
 ROWS: Final = schema(
     (
         *CALLS,
-        *(column for column in SITES if column.name not in KEY.names),
+        *SITE_COLUMNS,
         pa.field("source", pa.int32(), nullable=False),
         pa.field("record", pa.int64(), nullable=False),
     )
