@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from goe_lake.lake.layout import STAGING
 from goe_lake.lake.partition import SUMMARY, Job, PartitionSummary, convert_into, remove_left, take_place
 from goe_lake.lake.plan import name_of
 from goe_lake.lake.worker import call_in_worker
-from goe_lake.vcf.ahead import Stream, stop, stream_of, streams
+from goe_lake.vcf.ahead import Stream, let_ask, stop, stream_of, streams
 from goe_lake.vcf.chunk import EncodedChunk
 from goe_lake.vcf.odd import Apart
 from goe_lake.vcf.reader import Piece, Wanted
@@ -62,6 +63,13 @@ def begin(config: NodeConfig) -> None:
     folder = config.lake / STAGING / f"{_FOLDER}{os.getpid()}"
     current = _Begun(config, folder, ThreadPoolExecutor(1))
     _current.append(current)
+    numbers = count()
+
+    def asking() -> tuple[Path, Apart]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"filter-{next(numbers)}", call_in_worker
+
+    let_ask(asking)
     current.thread.submit(_convert_all, config, folder)
 
 

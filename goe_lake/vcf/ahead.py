@@ -24,6 +24,7 @@ from goe_lake.vcf.scan import Scan, load_loops, scan, worth_loops
 
 if TYPE_CHECKING:
     from goe_lake.vcf.fast import Decoded, Decoder
+    from goe_lake.vcf.odd import Apart, Asking
     from goe_lake.vcf.reader import Piece
 
 #: Files of more bytes, all together, gain nothing; and whatever else is wrong is to be told soon.
@@ -57,7 +58,7 @@ class Wish:
     """A file of which everything is about to be asked for; see `config.GenotypeDelivery`.
 
     *info_fields* are asked for too: a file that declares one is read by cyvcf2, and not decoded ahead.
-    With *streamed* its units are handed over in `streams`, which somebody has to take.
+    With *streamed* its units are handed over in `streams`, which somebody has to take; see `let_ask` too.
     """
 
     path: Path
@@ -140,7 +141,7 @@ def ahead(wishes: Sequence[Wish]) -> Iterator[None]:
 def begin(wishes: Sequence[Wish]) -> None:
     """Begin to scan and to decode the files of *wishes*, one after the other, if they are not too large.
 
-    Nothing is written: units with a FILTER that cyvcf2 has to explain are not decoded.
+    Nothing is written: a FILTER that cyvcf2 has to explain ends it, but for streams: see `let_ask`.
     """
     try:
         sizes = [wish.path.stat().st_size for wish in wishes]
@@ -187,6 +188,13 @@ def streams() -> Iterator[Stream]:
             yield stream
 
 
+def let_ask(asking: Asking) -> None:
+    """Let *asking* give those who decode for streams what tells them the meaning of a FILTER."""
+    for room in {file.room for file in _files.values()}:
+        if not room.asking.done():
+            room.asking.set_result(asking)
+
+
 def stream_of(path: Path, contig: str) -> Stream | None:
     """The stream of a contig of a file that was scanned."""
     file = _files.get(path)
@@ -218,6 +226,11 @@ class _Room:
         self.closed = False
         self.lock = Lock()
         self.streams: SimpleQueue[Stream | None] = SimpleQueue()
+        self.asking: Future[Asking] = Future()
+
+    def ask(self) -> tuple[Path, Apart]:
+        """What `let_ask` gave, once it did; raises CancelledError where that will not be."""
+        return self.asking.result()()
 
 
 class _File:
@@ -248,6 +261,7 @@ class _File:
     def stop(self) -> None:
         """Let the scan and the streams end, at their next unit."""
         self.room.closed = True
+        self.room.asking.cancel()
         self._close_streams()
         self.room.streams.put(None)
 
@@ -330,5 +344,6 @@ class _File:
         assert self._source is not None
         with self.room.lock:
             if contig not in self._decoders:
-                self._decoders[contig] = decoder(self._source, contig, None)
+                asking = self.room.ask if self.wish.streamed else None
+                self._decoders[contig] = decoder(self._source, contig, None, asking)
             return self._decoders[contig]

@@ -29,7 +29,7 @@ from goe_lake.vcf.fast_table import blocks_of, table_of
 from goe_lake.vcf.fast_text import NO_ALT, ODD, START, STATE, Limits, Text
 from goe_lake.vcf.fast_units import RecordUnits, TextUnits, Units
 from goe_lake.vcf.header import parse_header
-from goe_lake.vcf.odd import Apart, OddLines, read_odd
+from goe_lake.vcf.odd import Apart, Asking, OddLines, read_odd
 from goe_lake.vcf.reader import Piece
 from goe_lake.vcf.scan import BCF_HEADER
 
@@ -102,7 +102,7 @@ def decoder(
     source: Source,
     contig: str,
     order: tuple[int, ...] | None,
-    asking: tuple[Path, Apart] | None = None,
+    asking: Asking | None = None,
 ) -> Decoder:
     """What decodes the units of *contig* in a file; for *order* see Piece, for *asking* `KnownTexts`."""
     persons = len(source.header.samples)
@@ -188,7 +188,7 @@ def read_fast(
         piece.path, piece.format, parse_header(piece.path, text), assembly, fields, piece.min_block_gq
     )
     beside = scratch.with_name(scratch.name + ".filter")
-    decodes = decoder(source, contig, piece.order, (beside, apart))
+    decodes = decoder(source, contig, piece.order, lambda: (beside, apart))
     odd = _Odd(piece, head, contig, assembly, fields, scratch, apart)
     begun = units_ahead(piece, source, contig)
     threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))

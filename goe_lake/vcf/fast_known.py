@@ -25,7 +25,7 @@ from goe_lake.vcf.fast_text import (
     Text,
 )
 from goe_lake.vcf.header import Header
-from goe_lake.vcf.odd import Apart, filters_of
+from goe_lake.vcf.odd import Asking, filters_of
 
 MOST_FIELDS: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z_][0-9A-Za-z_.]*")
@@ -40,14 +40,12 @@ class MustAsk(Exception):
 class KnownTexts:
     """The texts met so far; *known* is replaced, never changed, so that threads may read it at any time.
 
-    *asking* is a file that may be written, and what calls cyvcf2; without it a FILTER that it has to
+    *asking* gives a file that may be written, and what calls cyvcf2; without it a FILTER that it has to
     explain raises MustAsk.
     *filters* are the filters as the lake keeps them, None for those that say nothing.
     """
 
-    def __init__(
-        self, path: Path, header: Header, fields: Sequence[str], asking: tuple[Path, Apart] | None
-    ) -> None:
+    def __init__(self, path: Path, header: Header, fields: Sequence[str], asking: Asking | None) -> None:
         self._path, self._header, self._fields, self._asking = path, header, fields, asking
         self._types = declared_fields(header, "FORMAT")
         self._lock = threading.Lock()
@@ -89,7 +87,7 @@ class KnownTexts:
         """The filters that cyvcf2 reads in *text*, None where it cannot read it."""
         if self._asking is None:
             raise MustAsk
-        scratch, apart = self._asking
+        scratch, apart = self._asking()
         persons = len(self._header.samples)
         contig = next(iter(self._header.contigs), "chr1")
         record = b"\t".join([contig.encode(), b"1", b".", b"A", b"C", b".", text, b".", b"GT"])

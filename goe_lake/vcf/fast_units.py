@@ -28,7 +28,7 @@ from goe_lake.vcf.fast_text import (
     parse_lines,
 )
 from goe_lake.vcf.header import Header
-from goe_lake.vcf.odd import Apart
+from goe_lake.vcf.odd import Asking
 from goe_lake.vcf.scan_text import count_lines
 
 #: Bytes that a record's ID and alleles may need beyond those of what the record shares.
@@ -61,7 +61,7 @@ class TextUnits:
         header: Header,
         fields: tuple[str, ...],
         index: npt.NDArray[np.uint32],
-        asking: tuple[Path, Apart] | None,
+        asking: Asking | None,
     ) -> None:
         self._path, self._index = path, index
         self._known = KnownTexts(path, header, fields, asking)

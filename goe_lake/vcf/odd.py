@@ -19,6 +19,8 @@ from goe_lake.vcf.reader import Piece, Wanted, add_record, new_chunk, variants_o
 
 #: Calls a function with arguments, here or in another process; the path is the file to blame if that ends.
 Apart = Callable[..., Any]
+#: Gives a file that may be written, and what calls cyvcf2.
+Asking = Callable[[], tuple[Path, Apart]]
 
 
 def here(_path: Path, function: Callable[..., Any], *arguments: object) -> Any:
