@@ -224,14 +224,18 @@ class Blueprint:
                 yield Kinds(tuple(places), times)
 
     def _forms_of_columns(self) -> Iterable[list[int]]:
-        """For each stored column of which a function is summed, the sums of any form of it.
+        """For each column of which a function, or a value by person, is summed: the sums of any form of it.
 
         A function is near a times the column plus b: of other persons it would tell the column of these.
         """
+        reading = self.reading
         sums = [place for place, its in enumerate(self.measures) if its.function is MeasureFunction.SUM]
-        read = {place: _read_by(self.measures[place]) for place in sums}
-        functions = [column for place in sums if is_computed(self.measures[place]) for column in read[place]]
-        for column in dict.fromkeys(functions):
+        read = {
+            place: [column for factor in self.measures[place].factors for column in reading.made_of(factor)]
+            for place in sums
+        }
+        forms = [column for place in sums if reading.is_form(self.measures[place]) for column in read[place]]
+        for column in dict.fromkeys(forms):
             yield [
                 place for place in sums if column in read[place] and self.many_valued(self.measures[place])
             ]

@@ -20,7 +20,6 @@ from goe_lake.disclosure.earlier_sites import Difference, SiteClaim, Sites
 from goe_lake.disclosure.families import Counts
 from goe_lake.disclosure.overlap import Codes, selection_of
 from goe_lake.engine.behind import BEFORE, REST, SCORES, VALUED, ClassesBehind, RowsBehind, read_by
-from goe_lake.engine.blueprint import is_computed
 from goe_lake.engine.class_counts import PLACE
 from goe_lake.engine.genotypes import CLASS_VALUES
 from goe_lake.engine.low_effect import Part
@@ -29,7 +28,7 @@ from goe_lake.engine.selection import Selection
 from goe_lake.engine.sql import identifier
 from goe_lake.engine.words import Words, is_truth
 from goe_lake.errors import ReleaseRefused
-from goe_lake.release import Measure, MeasureFunction, columns_in, stored_in
+from goe_lake.release import Measure, MeasureFunction, columns_in
 
 #: Beyond these an answer is refused: who is behind each of its cells could not be kept.
 MOST_CLAIMS: Final = 100_000
@@ -39,7 +38,7 @@ WEIGHTS: Final = {
     "called_alleles": tuple(called for _, called in CLASS_VALUES.values()),
 }
 DERIVED: Final = "derived"
-#: What is known of a column by sums of its functions.
+#: What is known of a column by sums of its functions, and by person.
 FORMS: Final = "forms"
 #: Sums are kept in units of this, whatever resolution they were asked in.
 UNIT: Final = Decimal("1E-12")
@@ -456,17 +455,17 @@ def quantity_of(reading: Reading, measure: Measure) -> tuple[str, Fraction]:
 
 
 def _forms(reading: Reading, measure: Measure) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The quantities by which a sum of a function is known to tell of columns, and those it is held to.
+    """The quantities by which a sum of a function, or by person, tells of columns, and those it is held to.
 
-    Those of a plain sum are the functions of its columns alone: other plain sums have names of their own.
+    Those of a plain sum are other forms of its columns alone: other plain sums have names of their own.
     """
-    read = dict.fromkeys(column for factor in measure.factors for column in stored_in(factor))
-    names = [f"{reading.tables[c.table]}.{c.column}" for c in read if reading.tables[c.table] == "samples"]
-    functions = tuple(f"{FORMS}:{name}" for name in names)
-    if not is_computed(measure):
-        return (), functions
+    read = dict.fromkeys(column for factor in measure.factors for column in reading.made_of(factor))
+    names = [f"{table}.{column}" for table, column in read]
+    forms = tuple(f"{FORMS}:{name}" for name in names)
+    if not reading.is_form(measure):
+        return (), forms
     plain = tuple(f"{COUNT}:{power}" for name in names for power in (name, f"{name}*{name}"))
-    return functions, (*functions, *plain)
+    return forms, (*forms, *plain)
 
 
 def _binned(reading: Reading) -> str:

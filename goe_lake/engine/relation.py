@@ -65,6 +65,8 @@ BINS: Final = ("bin_first", "bin_last")
 BIN_COLUMNS: Final = ("$first", "$last")
 # whether a site is listed: a column of genotypes that no release can name
 LISTED: Final = "$listed"
+# tables with measured columns of persons
+MEASURED: Final = ("samples", "scores")
 GENOTYPE_VALUES: Final = frozenset({"dosage", "called_alleles"})
 # a condition that holds nowhere
 NEVER: Final = "FALSE"
@@ -241,6 +243,27 @@ class Reading:
             for column in columns_in(expression)
             if self.tables[column.table] in self.session.derived
         }
+
+    def made_of(self, factor: ColumnRef) -> tuple[tuple[str, str], ...]:
+        """The columns of persons that *factor* is, is a function of, or aggregates by person."""
+        table = self.tables[factor.table]
+        if table in MEASURED:
+            return tuple((table, name) for name in stored_columns(factor.column))
+        part = next((part for part in self.release.relation.derived if part.alias == factor.table), None)
+        output = next((its for its in part.outputs if its.name == factor.column), None) if part else None
+        if part is None or output is None or output.argument is None:
+            return ()
+        scans = {scan.alias: scan.table for scan in part.relation.scans}
+        read = scans[output.argument.table], output.argument.column
+        return (read,) if read[0] in MEASURED else ()
+
+    def is_form(self, measure: Measure) -> bool:
+        """Whether *measure* sums a column of persons otherwise than as it is: a function, or by person."""
+        return measure.function is MeasureFunction.SUM and any(
+            self.made_of(factor) != ((self.tables[factor.table], factor.column),)
+            for factor in measure.factors
+            if self.made_of(factor)
+        )
 
     def scans(self, table: str) -> bool:
         """Whether the release reads *table*."""

@@ -108,6 +108,34 @@ def test_a_function_beside_its_column_tells_nothing(name: str, tmp_path: Path) -
     assert None in on or on[0] == pytest.approx(on[1], abs=1e-6)
 
 
+#: The LDL of each person, by way of a nested query of one row a person.
+BY_PERSON = (
+    "samples JOIN (SELECT sample_id, max(ldl) AS x FROM samples GROUP BY sample_id) AS b USING (sample_id)"
+)
+
+
+@pytest.mark.parametrize("first", ["the column", "by person", "in one query"])
+def test_a_column_by_person_is_the_column(first: str, tmp_path: Path) -> None:
+    """The LDL of those with the target by person, and of those without as it is, in either order."""
+
+    def attack(secret: str, *, audit: bool) -> float | None:
+        ask = world_of(tmp_path / f"{audit}{secret}", secret, audit=audit).open()
+        if first == "in one query":
+            text = f"SELECT sum(b.x) FILTER (WHERE {WITH}) AS x, sum(ldl) FILTER (WHERE {WITHOUT}) AS y FROM "
+            (row,) = ask.federation.sql(f"{text}{BY_PERSON} WHERE country = 'EE'").table.to_pylist()
+            return less(row["x"], row["y"])
+        asked = [("sum(b.x)", WITH, BY_PERSON), ("sum(ldl)", WITHOUT)]
+        told = [ask(*one) for one in (asked[::-1] if first == "the column" else asked)]
+        return less(*(told[::-1] if first == "the column" else told))
+
+    if first != "in one query":
+        assert [attack(secret, audit=False) for secret in SECRETS] == [
+            pytest.approx(float(secret)) for secret in SECRETS
+        ]
+    on = [attack(secret, audit=True) for secret in SECRETS]
+    assert None in on or on[0] == pytest.approx(on[1])
+
+
 def test_a_column_and_its_functions_of_the_same_persons_are_told(tmp_path: Path) -> None:
     """Whatever came first: nobody differs."""
     ask = world_of(tmp_path, SECRETS[0], audit=True).open()
