@@ -88,18 +88,21 @@ def end() -> None:
 
 def remove_begun(staging: Path) -> None:
     """Remove what processes that were killed had begun."""
+    mine = [current.folder for current in _current]
     for left in staging.glob(f"{_FOLDER}*"):
-        if not _runs(int(left.name.removeprefix(_FOLDER))):
+        process = left.name.removeprefix(_FOLDER)
+        if left not in mine and not (process.isdecimal() and _runs_beside(int(process))):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _runs(process: int) -> bool:
+def _runs_beside(process: int) -> bool:
+    """Whether another process has that number; in a container one that was killed may have had this one's."""
     with suppress(PermissionError):
         try:
             os.kill(process, 0)
         except ProcessLookupError:
             return False
-    return True
+    return process != os.getpid()
 
 
 def begun_conversion(job: Job) -> PartitionSummary | None:

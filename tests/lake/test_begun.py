@@ -142,13 +142,16 @@ def test_a_disk_that_fails_ends_no_scan(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_was_killed_leaves_nothing(tmp_path: Path) -> None:
-    """Folders of processes that run no more are removed by the next ingest; those of others are not."""
+    """Folders of processes that run no more are removed by the next ingest; those of others are not.
+
+    In a container a process that was killed often had the same number as this one.
+    """
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    for process in (ended.pid, os.getpid()):
+    for process in (ended.pid, os.getpid(), os.getppid(), "x"):
         (tmp_path / f"begun-{process}" / "0").mkdir(parents=True)
     remove_begun(tmp_path)
-    assert [left.name for left in tmp_path.iterdir()] == [f"begun-{os.getpid()}"]
+    assert [left.name for left in tmp_path.iterdir()] == [f"begun-{os.getppid()}"]
 
 
 def test_only_the_command_itself_begins_early(tmp_path: Path) -> None:
