@@ -55,7 +55,24 @@ def _statements(text: str) -> list[exp.Expr]:
         for statement in found:
             if statement is not None:
                 as_in_text(statement, text, added)
-    return [statement for statement in found if statement is not None]
+    statements = [statement for statement in found if statement is not None]
+    for statement in statements:
+        _mark(statement)
+    return statements
+
+
+class Marks(dict[str, object]):
+    """Where a node stands in the text, copied as plain values: looking into each took a third of a plan."""
+
+    def __deepcopy__(self, _: object) -> Marks:
+        return Marks(self)
+
+
+def _mark(statement: exp.Expr) -> None:
+    """Let the marks of *statement*'s nodes be copied as they are."""
+    for node in statement.walk():
+        if node._meta:
+            node._meta = Marks(node._meta)
 
 
 def _query(statement: exp.Expr) -> exp.Query:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from difflib import get_close_matches
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify as sqlglot_qualify
+from sqlglot.schema import MappingSchema
 
 from goe_lake.catalog import Catalog
 from goe_lake.errors import QueryRefused
@@ -68,11 +70,18 @@ def qualify_in(query: exp.Select, schema: Schema) -> exp.Select:
     natural = any(join.args.get("method") for join in joins)
     using = {part.name.lower() for join in joins for part in join.args.get("using") or ()}
     try:
-        qualified = sqlglot_qualify(query, schema=dict(schema), dialect=DIALECT, quote_identifiers=False)
+        known = _as_sqlglot(tuple((table, tuple(columns.items())) for table, columns in schema.items()))
+        qualified = sqlglot_qualify(query, schema=known, dialect=DIALECT, quote_identifiers=False)
     except OptimizeError as error:
         raise _unknown(query, schema, error) from None
     _name_joined_columns(qualified, schema, None if natural else using)
     return joined_columns(qualified) if inner else qualified
+
+
+@lru_cache(maxsize=64)
+def _as_sqlglot(tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> MappingSchema:
+    """The tables with their columns and types as sqlglot reads them: queries ask for the same again."""
+    return MappingSchema({table: dict(columns) for table, columns in tables}, dialect=DIALECT)
 
 
 def _name_joined_columns(qualified: exp.Select, schema: Schema, using: Set[str] | None) -> None:
