@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from math import prod
 from typing import Final
 
@@ -55,6 +55,11 @@ def node_domain(release: Release, catalog: Catalog, connection: duckdb.DuckDBPyC
     values = [_values(column, catalog, tables) for column in columns]
     if prod(map(len, values)) > MOST_COMBINATIONS:
         return Domain(names, None)
+    plain_keys = [key.expression for key in keys if isinstance(key.expression, ColumnRef)]
+    if not conditions and len(set(plain_keys)) == len(keys):
+        # columns as they are take every combination of their values
+        of = dict(zip(columns, values, strict=True))
+        return Domain(names, frozenset(product(*(of[key] for key in plain_keys))))
     return Domain(names, _evaluate(columns, values, keys, conditions, connection))
 
 

@@ -178,11 +178,24 @@ def _load_possible(
     """
     named = ", ".join(labels)
     source = f"(SELECT DISTINCT {named} FROM groups)" if labels else "(SELECT 1)"
-    pieces = [
-        f"SELECT {', '.join([*labels, f'{place} AS node', f'{_hidden(part)} AS hidden'])} "
-        f"FROM {source} g WHERE {_possible(place, part.domain, connection)}"
-        for place, part in enumerate(parts)
-    ]
+    pieces, listed = list[str](), dict[tuple[str, ...], list[pa.Table]]()
+    for place, part in enumerate(parts):
+        keys, combinations = part.domain.keys, part.domain.combinations
+        if keys and combinations:
+            table = combinations_table(keys, combinations)
+            for name, value in (("node", place), ("hidden", _hidden(part))):
+                table = table.append_column(name, pa.repeat(pa.scalar(value, pa.int32()), len(table)))
+            listed.setdefault(keys, []).append(table)
+        else:
+            node = [f"{place} AS node", f"{_hidden(part)} AS hidden"]
+            can = "FALSE" if part.domain.empty else "TRUE"
+            pieces.append(f"SELECT {', '.join([*labels, *node])} FROM {source} g WHERE {can}")
+    for number, (keys, tables) in enumerate(listed.items()):
+        connection.register("listed", pa.concat_tables(tables, promote_options="permissive"))
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE domain{number} AS SELECT * FROM listed")
+        connection.unregister("listed")
+        shown = ", ".join([*(f"g.{label}" for label in labels), "d.node", "d.hidden"])
+        pieces.append(f"SELECT {shown} FROM {source} g JOIN domain{number} d ON {_same(keys, 'd', 'g')}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE possible AS {' UNION ALL '.join(pieces)}")
 
 
@@ -190,20 +203,6 @@ def _same(keys: Sequence[str], one: str, other: str, *further: str) -> str:
     """SQL of whether two rows have the same *keys*."""
     same = [f"{one}.{key} IS NOT DISTINCT FROM {other}.{key}" for key in keys]
     return " AND ".join([*same, *further]) or "TRUE"
-
-
-def _possible(place: int, domain: Domain, connection: duckdb.DuckDBPyConnection) -> str:
-    """SQL of whether the node can have group g."""
-    if domain.combinations is None:
-        return "TRUE"
-    if domain.empty:
-        return "FALSE"
-    if not domain.keys:
-        return "TRUE"
-    connection.register("listed", combinations_table(domain.keys, domain.combinations))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE domain{place} AS SELECT * FROM listed")
-    connection.unregister("listed")
-    return f"EXISTS (SELECT 1 FROM domain{place} d WHERE {_same(domain.keys, 'd', 'g')})"
 
 
 def combinations_table(keys: Sequence[str], combinations: Iterable[Combination]) -> pa.Table:
