@@ -49,23 +49,28 @@ def begin_ingest(arguments: Sequence[str]) -> None:
 def _begin(config: NodeConfig) -> None:
     from goe_lake.vcf import ahead
 
-    ahead.begin(_wishes(config))
-    # what converts is loaded while the first units are decoded
-    from goe_lake.lake import begun
+    if ahead.begin(_wishes(config)):
+        # what converts is loaded while the first units are decoded
+        from goe_lake.lake import begun
 
-    begun.begin(config)
+        begun.begin(config)
 
 
 @contextmanager
 def reading(config: NodeConfig) -> Iterator[None]:
-    """Read and convert the genotypes of *config*, as far as that was not begun, up to the context's end."""
+    """Read and convert the genotypes of *config* for a new lake, unless that was begun, up to the end."""
+    from goe_lake.lake.begun import begun, is_begun
     from goe_lake.vcf.ahead import ahead
 
-    with ahead(_wishes(config)):
-        from goe_lake.lake.begun import begun
-
-        with begun(config):
+    if not is_begun(config):
+        # node.toml may have been changed a moment ago
+        end_reading()
+        if config.lake.exists():
+            # which remembers what was read and converted
             yield
+            return
+    with ahead(_wishes(config)), begun(config):
+        yield
 
 
 def end_reading() -> None:

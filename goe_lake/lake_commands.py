@@ -64,9 +64,7 @@ def build(node: Path, console: Console | None, workers: int = 2) -> IngestReport
 
     config = read_node(node)
     with ExitStack() as stack:
-        if not config.lake.exists():
-            # nothing remembers these files yet
-            stack.enter_context(reading(config))
+        stack.enter_context(reading(config))
         from goe_lake.engine.policy import read_policy
         from goe_lake.lake import ingest as ingest_node
         from goe_lake.vcf.lean import all_loaded

@@ -49,13 +49,17 @@ _current: list[_Begun] = []
 @contextmanager
 def begun(config: NodeConfig) -> Iterator[None]:
     """Convert what `ahead` streams, as `begin` does or has done, for `begun_conversion` to take over."""
-    if [current.config for current in _current] != [config]:
-        end()
+    if not is_begun(config):
         begin(config)
     try:
         yield
     finally:
         end()
+
+
+def is_begun(config: NodeConfig) -> bool:
+    """Whether `begin` was called for *config*, and `end` not yet."""
+    return [current.config for current in _current] == [config]
 
 
 def begin(config: NodeConfig) -> None:

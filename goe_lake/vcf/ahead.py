@@ -128,8 +128,7 @@ def ahead(wishes: Sequence[Wish]) -> Iterator[None]:
 
     That is given out by `scanned` and `units_ahead` meanwhile.
     """
-    begun = {file.wish for file in _files.values()}
-    if begun != set(wishes):
+    if {path: file.wish for path, file in _files.items()} != {wish.path: wish for wish in wishes}:
         drop()
         begin(wishes)
     try:
@@ -138,8 +137,8 @@ def ahead(wishes: Sequence[Wish]) -> Iterator[None]:
         drop()
 
 
-def begin(wishes: Sequence[Wish]) -> None:
-    """Begin to scan and to decode the files of *wishes*, one after the other, if they are not too large.
+def begin(wishes: Sequence[Wish]) -> bool:
+    """Begin to scan and to decode the files of *wishes*, one after the other; False if they are too large.
 
     Nothing is written: a FILTER that cyvcf2 has to explain ends it, but for streams: see `let_ask`.
     """
@@ -147,9 +146,9 @@ def begin(wishes: Sequence[Wish]) -> None:
         sizes = [wish.path.stat().st_size for wish in wishes]
     except OSError:
         # whoever needs the file says what is wrong
-        return
+        return False
     if sum(sizes) > MOST_AHEAD or not wishes:
-        return
+        return False
     loops = any(map(worth_loops, sizes))
     if loops:
         load_loops()
@@ -162,6 +161,7 @@ def begin(wishes: Sequence[Wish]) -> None:
 
         load_fast()
     room.loaded.set()
+    return True
 
 
 def drop() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from goe_lake.config import read_node
+from goe_lake.errors import GoeError
 from goe_lake.first import begin_ingest, is_ingest
 from goe_lake.lake import ingest
 from goe_lake.lake.begun import remove_begun
@@ -152,6 +153,37 @@ def test_what_was_killed_leaves_nothing(tmp_path: Path) -> None:
         (tmp_path / f"begun-{process}" / "0").mkdir(parents=True)
     remove_begun(tmp_path)
     assert [left.name for left in tmp_path.iterdir()] == [f"begun-{os.getppid()}"]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("change", [None, "toml", "twice", "late"])
+def test_what_changes_meanwhile_is_read_anew(
+    change: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first look at node.toml and the command's: other settings, a file late or twice."""
+    monkeypatch.setattr("goe_lake.first.begin_lean", lambda: None)
+    text = vcf_text(PEOPLE, records() * 2)
+    config = make_node(tmp_path, [{"x.vcf": text}], people=PEOPLE, fields='["GQ"]', toml=ANY)
+    vcf, settings = tmp_path / "x.vcf", config.file.read_text()
+    if change == "twice":
+        other = '[[genotypes]]\nfiles = ["x.vcf"]\n'
+        config.file.write_text(settings.replace("[samples]", f"{other}[samples]"))
+    if change == "late":
+        vcf.rename(tmp_path / "y.vcf")
+    begin_ingest(["goe", "ingest", str(config.file)])
+    assert bool(ahead._files) == (change != "late")
+    if change == "late":
+        (tmp_path / "y.vcf").rename(vcf)
+    if change == "toml":
+        config.file.write_text(settings.replace('["GQ"]', '["DP"]'))
+    if change == "twice":
+        with pytest.raises(GoeError):
+            build(config.file, None)
+    else:
+        build(config.file, None)
+        assert (config.lake / "CURRENT").exists()
+    assert not ahead._files
+    assert not list(config.lake.glob("staging/begun-*"))
 
 
 def test_only_the_command_itself_begins_early(tmp_path: Path) -> None:
