@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Final
 
-import duckdb
 import pyarrow as pa
 
 from goe_lake.catalog import Catalog, Column, ColumnType, LabelValue
+from goe_lake.engine.duck import in_memory
 from goe_lake.engine.session import Session
 from goe_lake.engine.sql import identifier
 from goe_lake.errors import ReleaseRefused
@@ -97,7 +97,7 @@ class PublicSession(Session):
 
     def __init__(self, snapshot: Snapshot, domain: PublicDomain) -> None:
         few = frozenset(("samples", c.name) for c in domain.columns if c.type is ColumnType.BOOLEAN)
-        super().__init__(snapshot, duckdb.connect(), few, one_sample_a_person=True)
+        super().__init__(snapshot, in_memory(), few, one_sample_a_person=True)
         self.domain = domain
         self._columns: Mapping[str, Column] = {
             column.name: Column(column.name, column.type) for column in domain.columns

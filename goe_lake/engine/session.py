@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from goe_lake.catalog import Column, ColumnType, is_added
 from goe_lake.computed import column_of, stored_columns
-from goe_lake.engine.duck import one_row
+from goe_lake.engine.duck import in_memory, one_row
 from goe_lake.engine.genotypes import BatchPersons
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.sites import SITE_SCHEMA, SiteList, added_columns, keys_of_sites, overlay_sql
@@ -151,7 +151,7 @@ def open_session(
     audited: bool = False,
 ) -> Session:
     """Open *snapshot*; persons whose consent code is not in *covering* (None: all are) are left out."""
-    connection = duckdb.connect(config={"memory_limit": memory_limit})
+    connection = in_memory(memory_limit=memory_limit)
     connection.execute(f"SET allowed_directories = [{quoted(str(snapshot.root))}]")
     connection.execute("SET enable_external_access = false")
     _load_samples(connection, snapshot, covering)

@@ -9,6 +9,7 @@ from typing import Final
 
 import duckdb
 
+from goe_lake.engine.duck import in_memory
 from goe_lake.errors import QueryRefused
 
 MEMORY: Final = "2GB"
@@ -32,7 +33,7 @@ def workspace(limits: Limits = DEFAULT_LIMITS) -> Iterator[duckdb.DuckDBPyConnec
 
     One thread, so that the same tables give the same rows in the same order.
     """
-    connection = duckdb.connect(config={"memory_limit": limits.memory, "threads": 1})
+    connection = in_memory(memory_limit=limits.memory, threads=1)
     try:
         connection.execute("SET temp_directory = ''")
         connection.execute("SET python_enable_replacements = false")
