@@ -32,7 +32,7 @@ class Mutant:
 
 MUTANTS = (
     # What nodes compute
-    Mutant("LIMIT at a node", "engine/blueprint.py", "AS cell, * FROM ({cells})\"", "AS cell, * FROM ({cells}) LIMIT 2\""),
+    Mutant("LIMIT at a node", "engine/few_totals.py", "connection.sql(blueprint.totals_sql())", "connection.sql(blueprint.totals_sql() + \" LIMIT 2\")"),
     Mutant("equality that NULL passes is plain equality", "engine/sql.py", '"IS NOT DISTINCT FROM"', '"="'),
     Mutant("whole division with a fraction", "engine/sql.py", '"int_div": "//"', '"int_div": "/"'),
     Mutant("a sum forgets its filter", "engine/blueprint.py", 'return "w" if measure.where is None else f"w AND f', 'return "w" if measure else f"w AND f'),
@@ -43,7 +43,7 @@ MUTANTS = (
     Mutant("all weights are the first one", "engine/derived.py", 'f"THEN {factors.index(weight.factor)}"', '"THEN 0"', "by person"),
     # How cells are merged
     Mutant("the mean of the nodes", "federation/merge.py", 'f"sum(a.{name})::HUGEINT AS {name}"', 'f"round(avg(a.{name}))::HUGEINT AS {name}"'),
-    Mutant("one node answers for all", "federation/merge.py", "pa.concat_tables(tables,", "pa.concat_tables(tables[:1],"),
+    Mutant("one node answers for all", "federation/merge.py", "\"incoming\", pa.concat_tables(tables,", "\"incoming\", pa.concat_tables(tables[:1],"),
     Mutant("a sum of nothing is 0", "federation/merge.py", 'if measure.function is not MeasureFunction.SUM else f"t', 'if measure else f"t'),
     Mutant("the group without a label is lost", "federation/merge.py", 'f"{one}.{key} IS NOT DISTINCT FROM {other}.{key}" for', 'f"{one}.{key} = {other}.{key}" for'),
     Mutant("continuous quantiles of one person more", "federation/quantiles.py", "place = probability * (persons - 1)", "place = min(probability * persons, persons - 1)", "median"),
@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant("skewness of all, not of a sample", "query/moments.py", "sqrt(n::DOUBLE * (n - 1)) / (n - 2)", "1::DOUBLE", "skewness"),
     Mutant("entropy in another unit", "query/labels.py", '"log2(sum(_v.n)) - sum(_v.n * log2(_v.n)) / sum(_v.n)"', '"ln(sum(_v.n)) - sum(_v.n * ln(_v.n)) / sum(_v.n)"', "entropy of labels"),
     Mutant("the rarest label", "query/labels.py", '"arg_max(_v.l, _v.n)"', '"arg_min(_v.l, _v.n)"', "mode of labels"),
-    Mutant("a branch of CASE takes rows of earlier ones", "query/forms.py", "here = both(earlier, true)", "here = both(None, true)", "sum"),
+    Mutant("a branch of CASE takes rows of earlier ones", "query/arguments.py", "here = both(earlier, true)", "here = both(None, true)", "sum"),
     Mutant("a constant is added to missing values", "query/sums.py", "measures.column(MeasureFunction.ROWS, branch.columns, here)", "measures.column(MeasureFunction.ROWS, (), here)", "sum"),
     # What stands around the groups
     Mutant("margins are numbered from the other end", "query/grouping_sets.py", 'for key in keys)\n    return exp.cast', 'for key in reversed(keys))\n    return exp.cast', "grouping sets"),
