@@ -23,8 +23,10 @@ QUARANTINE: Final = "quarantine"
 
 #: Rows of a row group of `variants`, `calls` and `strata`.
 ROW_GROUP: Final = 8192
-#: The most values of one list column that a row group of `calls` may hold (bounds memory).
-ROW_GROUP_VALUES: Final = 8_000_000
+#: The most values of one list column that a row group of `calls` may hold, which bounds memory.
+ROW_GROUP_VALUES: Final = 2_000_000
+#: The rows that a row group has however many values these are.
+LEAST_ROW_GROUP: Final = 128
 
 KEY_COLUMNS: Final = tuple(KEY.names)
 
@@ -117,4 +119,4 @@ def calls_row_group(persons: int, lists: int) -> int:
     """Rows of a row group of `calls` when *lists* of gq and dp are kept for *persons* persons."""
     if not lists:
         return ROW_GROUP
-    return max(16, min(ROW_GROUP, ROW_GROUP_VALUES // max(1, persons)))
+    return max(LEAST_ROW_GROUP, min(ROW_GROUP, ROW_GROUP_VALUES // max(1, persons)))

@@ -18,8 +18,10 @@ from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.written_aggregates import Describe
 
 Text: TypeAlias = str | bool
-#: Patterns that every engine of regular expressions reads alike: no groups of a kind, no possessive signs.
-_PLAIN_PATTERN: Final = re.compile(r"(?!.*(\(\?|[*+?]\+))[A-Za-z0-9 _,:/.*+?|()^$\[\]-]*")
+#: Patterns that every engine of regular expressions reads alike, and that take no time: no groups of a kind,
+#: no possessive signs, no groups that repeat.
+_PLAIN_PATTERN: Final = re.compile(r"(?!.*(\(\?|[*+?]\+|\)[*+?]))[A-Za-z0-9 _,:/.*+?|()^$\[\]-]*")
+_MOST_REPEATS: Final = 3
 _MOST_JOINED: Final = 3
 
 
@@ -138,6 +140,8 @@ def _where_missing(value: exp.Expr, other: exp.Expr) -> exp.If:
 def _pattern(node: exp.Expr) -> re.Pattern[str] | None:
     text = _text(node.expression)
     if text is None or not _PLAIN_PATTERN.fullmatch(text):
+        return None
+    if sum(map(text.count, "*+?")) > _MOST_REPEATS:
         return None
     try:
         return re.compile(text)

@@ -125,3 +125,13 @@ FROM samples PIVOT (count(*) AS n, avg(bmi) AS m FOR t2d IN (true, false) GROUP 
 -- =>
 release: rows (samples) keys (samples.sex: labels) measures (rows over (samples.t2d = true) as m0, sum samples.bmi in steps of 0.01 over (samples.t2d = true) as m1, rows samples.bmi over (samples.t2d = true) as m2, rows over (samples.t2d = false) as m3, sum samples.bmi in steps of 0.01 over (samples.t2d = false) as m4, rows samples.bmi over (samples.t2d = false) as m5)
 final: WITH s1 AS (SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "true_n", (CAST((CAST(m1 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "true_m", CAST(m3 AS BIGINT) AS "false_n", (CAST((CAST(m4 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m5 AS BIGINT)), 0)) AS "false_m" FROM cells) SELECT samples.sex AS "sex", samples.true_n AS "true_n", samples.true_m AS "true_m", samples.false_n AS "false_n", samples.false_m AS "false_m" FROM s1 AS samples
+---
+-- title: a pattern whose groups repeat may take for ever
+SELECT count(*) AS n FROM samples WHERE regexp_matches(sex, '(.*)*x')
+-- =>
+refused: G402
+---
+-- title: so may one that repeats four times
+SELECT count(*) AS n FROM samples WHERE regexp_matches(sex, '.*.*.*.*x')
+-- =>
+refused: G402
