@@ -20,6 +20,7 @@ from goe_lake.federation.held import (
     Worth,
     any_level,
     any_row,
+    holds_approximate,
     level_of,
     looked_at,
     lower_of,
@@ -223,16 +224,16 @@ class Guarded:
         limits = _limits(step.select)
         levels = [level_of(name) for name, its in order if made.held.of(name).tainted]
         unsorted = any_level(connection, store, levels, f"{MAYBE} = 0")
-        read = levels if limits else []
+        rough = rough or any_level(connection, store, levels if limits else [], above=OK)
         if step.select.args.get("distinct") is not None:
-            read = [level_of(name) for name in everything if made.held.of(name).tainted]
+            rough = rough or holds_approximate(connection, made.held)
         held = Held(
             step.name,
             store,
             step.columns,
             {name: made.held.of(name) for name in step.columns},
             made.held.maybe,
-            rough or any_level(connection, store, read, above=OK),
+            rough,
         )
         rows = f"SELECT * FROM {identifier(store)} WHERE {MAYBE} = 0{ordered}{limits}"
         if not limits:

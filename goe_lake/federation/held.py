@@ -15,7 +15,7 @@ import duckdb
 
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.sql import identifier
-from goe_lake.query.taint import APPROX, Traced
+from goe_lake.query.taint import APPROX, OK, Traced
 
 HIDDEN: Final = 1
 UNDECIDED: Final = 2
@@ -146,6 +146,12 @@ def any_level(
     return bool(asked) and any_row(
         connection, f"SELECT 1 FROM {identifier(store)} WHERE ({asked}) AND {where}"
     )
+
+
+def holds_approximate(connection: duckdb.DuckDBPyConnection, held: Held) -> bool:
+    """Whether a value of *held* is approximate, or not known at all."""
+    levels = [level_of(name) for name, worth in held.worth.items() if worth.tainted]
+    return any_level(connection, held.store, levels, above=OK)
 
 
 def any_row(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:

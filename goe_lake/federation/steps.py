@@ -23,6 +23,7 @@ from goe_lake.federation.held import (
     Ordered,
     Worth,
     any_level,
+    holds_approximate,
     level_of,
     looked_at,
     lower_of,
@@ -125,8 +126,10 @@ class Runner:
         if step.distinct:
             rows = distinct(rows, step.columns, worth)
         made = self.keep(step, rows, worth, maybe=True)
-        compared = step.distinct or step.operation != "UNION"
-        rough = left.rough or right.rough or (compared and _is_rough(self.connection, left, right))
+        rough = left.rough or right.rough
+        if step.distinct or step.operation != "UNION":
+            # by their values rows are compared
+            rough = rough or any(holds_approximate(self.connection, held) for held in (left, right))
         return replace(made, held=replace(made.held, rough=rough))
 
     # ------------------------------------------------------------------ what is not followed value by value
@@ -221,19 +224,6 @@ def _side(held: Held, columns: Sequence[str], worth: Mapping[str, Worth]) -> str
             parts.append(f"{level} AS {level_of(name)}")
     parts.append(f"{MAYBE if held.maybe else '0::TINYINT'} AS {MAYBE}")
     return f"SELECT {', '.join(parts)} FROM {identifier(held.store)}"
-
-
-def _is_rough(connection: duckdb.DuckDBPyConnection, *tables: Held) -> bool:
-    """Whether a value of *tables* is approximate, by which rows are then compared."""
-    return any(
-        any_level(
-            connection,
-            held.store,
-            [level_of(name) for name in held.columns if held.of(name).tainted],
-            above=OK,
-        )
-        for held in tables
-    )
 
 
 def _compared(step: SetStep, worth: Mapping[str, Worth], left: str, right: str) -> str:

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import Catalog, ColumnType
 from goe_lake.query.clauses import is_given
+from goe_lake.query.constants import written_number
 from goe_lake.query.expressions import both, convert
 from goe_lake.query.forms import MOST_DEGREE, MOST_ROWS, MOST_SUM, Branch, Form, constant_form, indicator
 from goe_lake.query.function_forms import FunctionForms
@@ -89,7 +90,7 @@ class _Builder:
 
     def _power(self, node: exp.Pow) -> Form:
         """A column to a power: squares up to the fourth power are products, and others functions."""
-        exponent = _number(node.expression)
+        exponent = written_number(node.expression)
         if exponent == 2:
             return self._multiplied(node, node.this, node.this)
         if exponent == Decimal("0.5"):
@@ -268,15 +269,6 @@ def _fit(node: exp.Expr, form: Form) -> Form:
     if form.too_much(MOST_DEGREE):
         raise _unfit(node)
     return form
-
-
-def _number(node: exp.Expr) -> Decimal | None:
-    """The number that *node* writes; None where it is none."""
-    node = node.unnest()
-    if isinstance(node, exp.Neg):
-        value = _number(node.this)
-        return None if value is None else -value
-    return Decimal(node.name) if isinstance(node, exp.Literal) and not node.is_string else None
 
 
 def _unfit(node: exp.Expr) -> Exception:

@@ -1,6 +1,8 @@
-"""Rows that stand in the query itself: VALUES, and ranges of numbers."""
+"""Constants that stand in the query itself: numbers, VALUES, and ranges of numbers."""
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -47,6 +49,15 @@ def _check_range(series: exp.GenerateSeries) -> None:
     if step == 0 or abs(end - start) // max(abs(step), 1) > MOST_NUMBERS:
         message = f"the range holds more than {MOST_NUMBERS:,} numbers"
         raise refusal(Code.TOO_MUCH_WORK, series, message, "use a shorter one")
+
+
+def written_number(node: exp.Expr) -> Decimal | None:
+    """The number that *node* writes; None where it writes none."""
+    node = node.unnest()
+    if isinstance(node, exp.Neg):
+        value = written_number(node.this)
+        return None if value is None else -value
+    return Decimal(node.name) if isinstance(node, exp.Literal) and not node.is_string else None
 
 
 def _whole(value: exp.Expr) -> int | None:

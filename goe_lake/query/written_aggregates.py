@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from goe_lake.catalog import Column, ColumnType, is_public, is_site_key
 from goe_lake.query.checks import group_keys
+from goe_lake.query.constants import written_number
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import SITE_TABLES
 from goe_lake.query.sums import cast_to
@@ -96,21 +97,13 @@ def _histogram(call: exp.Anonymous, where: exp.Expr | None, describe: Describe) 
 def _ends(listed: exp.Expr, *, whole: bool) -> list[Decimal]:
     """The upper ends of the bins, each once, from the least."""
     listed = listed.unnest()
-    values = [_decimal(item) for item in listed.expressions] if isinstance(listed, exp.Array) else []
+    values = [written_number(item) for item in listed.expressions] if isinstance(listed, exp.Array) else []
     step = Decimal(1) if whole else None
     ends = {its.quantize(step, ROUND_HALF_UP) if step else its for its in values if its is not None}
     if not ends or None in values or len(ends) > MOST_BINS:
         hint = "e.g. histogram(bmi, [20, 25, 30]): the number of values up to each of them"
         raise refusal(Code.CONSTANT, listed, f"the bins are not a list of at most {MOST_BINS} numbers", hint)
     return sorted(ends)
-
-
-def _decimal(node: exp.Expr) -> Decimal | None:
-    node = node.unnest()
-    if isinstance(node, exp.Neg):
-        inner = _decimal(node.this)
-        return None if inner is None else -inner
-    return Decimal(node.name) if isinstance(node, exp.Literal) and not node.is_string else None
 
 
 def _number(value: Decimal) -> exp.Expr:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from goe_lake import open_federation
-from goe_lake.config import read_node
 from goe_lake.federation import Federation
-from goe_lake.lake import ingest
 from tests.attacks.worlds import observed
+from tests.lake.nodes import persons_node
 
 # The target is the only person born before 1940, and the only one of her cohort with another height.
 ALONE = "birth_year < 1910"
@@ -70,8 +69,7 @@ def build(folder: Path, secret: dict[str, str]) -> Federation:
     """Three countries of 60 persons; the target with *secret* lives in the first."""
     tomls = []
     for number, country in enumerate(("EE", "FI", "LV")):
-        chance, node = random.Random(number), folder / country
-        node.mkdir(parents=True)
+        chance = random.Random(number)
         rows = []
         for place in range(60):
             first = place < 30
@@ -86,12 +84,9 @@ def build(folder: Path, secret: dict[str, str]) -> Federation:
             }
             if number == 0 and place == 0:
                 person |= {"birth_year": "1903", "height": "1.6", **secret}
-            rows.append("\t".join(person[column] for column in COLUMNS))
-        (node / "samples.tsv").write_text("\n".join(["\t".join(COLUMNS), *rows]) + "\n")
-        (node / "node.toml").write_text(NODE.format(number=number, country=country))
-        (node / "policy.toml").write_text(f"version = 1\nmin_persons = {K}\n")
-        ingest(read_node(node / "node.toml"), min_label_persons=1, progress=None)
-        tomls.append(node / "node.toml")
+            rows.append([person[column] for column in COLUMNS])
+        toml, policy = NODE.format(number=number, country=country), f"min_persons = {K}"
+        tomls.append(persons_node(folder / country, toml, policy, COLUMNS, rows))
     return open_federation(tomls, project="demo")
 
 

@@ -69,6 +69,19 @@ def make_node(
     return read_node(folder / "node.toml")
 
 
+def persons_node(
+    folder: Path, toml: str, policy: str, columns: Sequence[str], persons: Sequence[Sequence[object]]
+) -> Path:
+    """The node.toml of an ingested node of *persons*, a row each, without genotypes; None is missing."""
+    folder.mkdir(parents=True)
+    (folder / "node.toml").write_text(toml)
+    (folder / "policy.toml").write_text(f"version = 1\n{policy}\n")
+    rows = ["\t".join("" if value is None else str(value) for value in person) for person in persons]
+    (folder / "samples.tsv").write_text("\n".join(["\t".join(columns), *rows]) + "\n")
+    ingest(read_node(folder / "node.toml"), min_label_persons=1, progress=None)
+    return folder / "node.toml"
+
+
 def write_file(path: Path, text: str | bytes) -> None:
     """Write *text*; packed by bgzip where the name ends with .gz, as it is where it is bytes."""
     if isinstance(text, bytes):

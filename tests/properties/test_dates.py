@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from goe_lake import QueryRefused, open_federation
-from goe_lake.config import read_node
 from goe_lake.federation import Federation
-from goe_lake.lake import ingest
+from tests.lake.nodes import persons_node
 
 NODE = """[node]
 id = "NODE-{country}"
@@ -28,15 +27,9 @@ Person = tuple[int, date | None]
 
 
 def _node(folder: Path, country: str, persons: list[Person], policy: str) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "node.toml").write_text(NODE.format(country=country))
-    (folder / "policy.toml").write_text(f"version = 1\n{policy}\n")
-    lines = ["sample_id\tbirth_year\trecruited"]
-    for number, (born, recruited) in enumerate(persons):
-        lines.append(f"{country}{number:03d}\t{born}\t{'' if recruited is None else recruited.isoformat()}")
-    (folder / "samples.tsv").write_text("\n".join(lines) + "\n")
-    ingest(read_node(folder / "node.toml"), min_label_persons=1, progress=None)
-    return folder / "node.toml"
+    rows = [(f"{country}{number:03d}", *person) for number, person in enumerate(persons)]
+    columns = ("sample_id", "birth_year", "recruited")
+    return persons_node(folder, NODE.format(country=country), policy, columns, rows)
 
 
 @pytest.fixture(scope="module")

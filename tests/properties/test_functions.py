@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from goe_lake import QueryRefused, open_federation
 from goe_lake.catalog import Column, ColumnType
 from goe_lake.computed import LEVELS, Computed, Function, Unbounded, computed_column
-from goe_lake.config import read_node
 from goe_lake.federation import Federation
-from goe_lake.lake import ingest
+from tests.lake.nodes import persons_node
 
 NODE = """[node]
 id = "NODE-{country}"
@@ -94,18 +93,13 @@ def split(
 
 
 def _node(folder: Path, letter: str, persons: list[dict[str, float | None]]) -> Path:
-    folder.mkdir(parents=True)
     country = {"E": "EE", "F": "FI", "L": "LV"}[letter]
-    (folder / "node.toml").write_text(NODE.format(country=country))
-    (folder / "policy.toml").write_text('version = 1\nprotection = "off"\n')
     names = ("crp", "weight", "height")
-    lines = ["\t".join(("sample_id", *names))]
-    for number, person in enumerate(persons):
-        values = ("" if person[name] is None else str(person[name]) for name in names)
-        lines.append("\t".join((f"{country}{number:03d}", *values)))
-    (folder / "samples.tsv").write_text("\n".join(lines) + "\n")
-    ingest(read_node(folder / "node.toml"), min_label_persons=1, progress=None)
-    return folder / "node.toml"
+    rows = [
+        (f"{country}{number:03d}", *(person[name] for name in names)) for number, person in enumerate(persons)
+    ]
+    toml = NODE.format(country=country)
+    return persons_node(folder, toml, 'protection = "off"', ("sample_id", *names), rows)
 
 
 @pytest.mark.parametrize("argument", ARGUMENTS)
