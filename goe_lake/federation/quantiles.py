@@ -211,7 +211,10 @@ def _of_group(group: Group, quantile: Quantile, tables: Sequence[Table], parts: 
         quantile.kind, quantile.probability
     )
     if found is None:
-        return Found(None, WITHHELD if hidden else OK)
+        # a group that no node shows for it may be there by an approximate condition alone
+        unseen = group and not any(group in table for table in tables)
+        doubtful = unseen and any(part.description.protects for part in parts)
+        return Found(None, WITHHELD if hidden or doubtful else OK)
     value, low_step, high_step = found
     known = low_step == high_step
     if not known and low_step == 0 and high_step == quantile.top:

@@ -73,3 +73,14 @@ def test_an_earlier_count_makes_a_quantile_approximate(node: Path) -> None:
     again = federation.sql("SELECT median(birth_year) AS y FROM samples WHERE bmi > 22.05")
     assert again.status.column("y").to_pylist() == ["approx"]
     assert not again.envelope.bounds
+
+
+def test_a_group_that_an_approximate_condition_leaves_says_nothing(federation: Federation) -> None:
+    """Whether anybody of a group was kept is not certain, nor is then what a quantile of none of them is."""
+    answer = federation.sql(
+        "SELECT sex, median(bmi) FILTER (WHERE sex = 'F' AND sex = 'M') AS m, "
+        "sum(bmi) FILTER (WHERE sex = 'F' AND sex = 'M') AS s "
+        "FROM samples WHERE birth_year > 1930 GROUP BY sex"
+    )
+    assert answer.table.num_rows == 2
+    assert {word for name in "ms" for word in answer.status.column(name).to_pylist()} == {"withheld"}
