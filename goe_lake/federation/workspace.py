@@ -31,7 +31,8 @@ DEFAULT_LIMITS: Final = Limits()
 def workspace(limits: Limits = DEFAULT_LIMITS) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory that reaches no file, network, setting or Python variable.
 
-    One thread, so that the same tables give the same rows in the same order.
+    One thread, so that the same tables give the same rows in the same order. QueryRefused (G601) where a
+    statement takes more than *limits*, be it the analyst's step or the merge beneath it.
     """
     connection = in_memory(memory_limit=limits.memory, threads=1)
     try:
@@ -40,14 +41,15 @@ def workspace(limits: Limits = DEFAULT_LIMITS) -> Iterator[duckdb.DuckDBPyConnec
         connection.execute(f"SET max_execution_time = {int(limits.seconds * 1000)}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
-        yield connection
+        with _within_limits():
+            yield connection
     finally:
         connection.close()
 
 
 @contextmanager
-def final_step() -> Iterator[None]:
-    """Turn a failure of the database above the releases into a refusal that quotes none of its text."""
+def _within_limits() -> Iterator[None]:
+    """Turn what the database stops for its time or memory into a refusal."""
     try:
         yield
     except (duckdb.InterruptException, duckdb.OutOfMemoryException):
@@ -56,6 +58,14 @@ def final_step() -> Iterator[None]:
             "the steps above the releases take more time or memory than the gateway gives",
             hint="filter or group further, or join on equal columns",
         ) from None
+
+
+@contextmanager
+def final_step() -> Iterator[None]:
+    """Turn a failure of the database above the releases into a refusal that quotes none of its text."""
+    try:
+        with _within_limits():
+            yield
     except RecursionError:
         raise QueryRefused("G104", "the query nests too deeply", hint="flatten it") from None
     except duckdb.Error as error:

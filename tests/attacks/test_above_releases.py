@@ -144,3 +144,13 @@ def test_endless_query_ends(text: str, short: Federation) -> None:
         short.sql(text)
     assert short.sql("SELECT count(*) AS n FROM contigs").to_arrow().num_rows == 1
     assert time.process_time() - started < 15
+
+
+def test_merge_that_is_stopped_is_a_refusal(
+    both: tuple[Federation, Federation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit that ends the merge beneath the analyst's steps is told as theirs is, without the database's words."""
+    monkeypatch.setattr(both[0], "limits", Limits(seconds=0.001))
+    cells = ", ".join(f"count(*) FILTER (birth_year > {1900 + year}) AS n{year}" for year in range(40))
+    with pytest.raises(QueryRefused, match="G601"):
+        both[0].sql(f"SELECT sex, floor(bmi) AS b, {cells} FROM samples GROUP BY ALL")
