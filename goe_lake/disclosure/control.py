@@ -62,6 +62,7 @@ def _values(evidence: Evidence, whole: Mask, policy: Policy) -> tuple[Mask, ...]
         whole
         & contributors(measure, policy)
         & dominance(measure, policy)
+        & values_hidden(measure, policy)
         & complement_of_filter(evidence, measure, policy)
         & together[place]
         & classes_of_measure(evidence, measure, policy)
@@ -203,6 +204,15 @@ def dominance(measure: MeasureEvidence, policy: Policy) -> Mask:
     """No person has too large a share of a sum."""
     most = policy.max_moment_share if measure.rule is Rule.MOMENT else policy.max_share
     return np.asarray(measure.largest_share <= most, dtype=bool)
+
+
+def values_hidden(measure: MeasureEvidence, policy: Policy) -> Mask:
+    """Too many different values for these sums to tell how many persons have which, or enough have each.
+
+    The sums of x, x², … are as many equations for the numbers of persons by value, which are whole.
+    """
+    many = (np.asarray(measure.values) >= measure.least_values) & (not measure.cut)
+    return np.asarray(many | (np.asarray(measure.rarest) >= policy.min_contributors), dtype=bool)
 
 
 def complement_of_filter(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Mask:

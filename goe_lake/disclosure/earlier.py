@@ -73,7 +73,8 @@ class Claim:
     are told beside each other; *keys* tells these apart, a value a key. *who* is another
     text that asks for the same, None where there is none. *known* are those of whom no value is missing that
     conditions and keys read, None where nobody looked. *against* are the quantities that tell of other forms
-    of its columns, and *among* those who have a value, to be held to these.
+    of its columns, and *among* those who have a value, to be held to these. *apart* is in how many persons it
+    has to differ from others of its quantity, where that is more than the policy says.
     """
 
     quantity: str
@@ -94,6 +95,7 @@ class Claim:
     known: Selection | None = None
     against: tuple[str, ...] = ()
     among: Selection | None = None
+    apart: int = 0
 
     def is_asked_by(self, text: str) -> bool:
         """Whether *text* asks for this number."""
@@ -190,6 +192,9 @@ def _verdict(claim: Claim, memories: Sequence[Memory], least: int) -> Verdict:
     if earlier:
         # of two earlier numbers the older stands, so that the same words are answered alike each time
         return min(earlier, key=lambda one: one[0])[1]
+    if claim.apart > least and _oldest(claim.quantity, claim.selection, memories, claim.apart):
+        # the earlier number is no near value: of so few values it would tell who has which
+        return Verdict(Fate.WITHHELD, 0, claim.selection)
     if claim.rest is not None and _oldest(*claim.rest, memories, least) is not None:
         return Verdict(Fate.WITHHELD, 0, claim.selection)
     if claim.among is not None and _tells_by_form(claim.among, claim.against, memories, least):
@@ -290,7 +295,8 @@ def _without_telling_unions(
         # how many values are missing in a union is public, as it is in a cell
         judged = [record for face, record in found[name].items() if face in ("itself", "before")]
         missing = _Missing(node, claims[groups[name][0]].known)
-        tells = any(_tells(one, memories, least, missing) for one in judged)
+        enough = max(least, claims[groups[name][0]].apart)
+        tells = any(_tells(one, memories, enough, missing) for one in judged)
         against = claims[groups[name][0]].against
         if against and not tells:
             valued = (record for face, record in found[name].items() if face.startswith("beside"))

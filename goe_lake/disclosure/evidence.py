@@ -43,6 +43,10 @@ class MeasureEvidence:
     participants by the product's columns of few values, 0 where there is no such column.
     Of a product or ratio of several columns of many values, *unlike* is the least number of participants who
     differ from the commonest value of one of them, 0 where all agree in each.
+    Of a sum of powers, products or functions of columns of many values, *values* counts the different values
+    of participants (of several columns, of that of fewest) and *rarest* the participants who share the rarest
+    of them, 0 for several columns; *least_values* is how many it takes, 0 where the sum is of a column as it
+    is. *cut* says that conditions or keys tell few of these values apart.
     *filter* is the place of the measure's filter among `Evidence.filters`, None without one.
     *classes* are the places, among `Evidence.classes`, of what its filter tells persons apart by;
     *tangled* marks cells where it mixes genotypes and places, so that no class is evidence for it, or
@@ -57,6 +61,10 @@ class MeasureEvidence:
     filter: int | None = None
     smallest_class: Counts | int = 0
     unlike: Counts | int = 0
+    values: Counts | int = 0
+    rarest: Counts | int = 0
+    least_values: int = 0
+    cut: bool = False
     classes: tuple[int, ...] = ()
     tangled: bool | Mask = False
 

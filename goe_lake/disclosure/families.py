@@ -36,7 +36,8 @@ class Family:
     may know (being there at all, rows), then to each of *measures* (their places in the release).
     *excused* says that a missing value alone makes it a kind of its own; how many values are missing
     is public. *cell*, *kind* and *persons* say how many persons of which kind are in which cell; each
-    pair of a cell and a kind stands there once.
+    pair of a cell and a kind stands there once. *least* is how many persons a combination takes where
+    that is more than elsewhere.
     """
 
     measures: tuple[int, ...]
@@ -46,11 +47,12 @@ class Family:
     cell: Counts
     kind: Counts
     persons: Counts
+    least: int = 0
 
 
 def kept_apart(family: Family, cells: int, least: int) -> Mask:
     """For each cell and measure, whether it may be told beside the earlier ones (cells x measures)."""
-    kept = np.ones((cells, len(family.measures)), dtype=bool)
+    kept, least = np.ones((cells, len(family.measures)), dtype=bool), max(least, family.least)
     few = (family.persons < least) & (family.persons > 0) & ~family.excused[family.kind]
     judged = np.zeros(cells, dtype=bool)
     judged[family.cell[few]] = True

@@ -76,6 +76,7 @@ def _withheld(evidence: Evidence, decision: Decision, policy: Policy) -> Iterato
 def _of_measure(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Iterable[tuple[str, Mask]]:
     yield "contributors", control.contributors(measure, policy)
     yield "dominance", control.dominance(measure, policy)
+    yield "few values", control.values_hidden(measure, policy)
     yield "complement of a filter", control.complement_of_filter(evidence, measure, policy)
     yield "classes", control.classes_of_measure(evidence, measure, policy)
 

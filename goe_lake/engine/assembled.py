@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from goe_lake.disclosure import ClassEvidence, Evidence, Family, FilterEvidence, MeasureEvidence
 from goe_lake.disclosure.families import Counts, Mask
 from goe_lake.engine.blueprint import Blueprint
+from goe_lake.engine.value_cuts import cuts_values
 from goe_lake.release import Measure
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -61,7 +62,10 @@ def assemble(
             )
             for place in range(len(blueprint.reading.filters))
         ),
-        families=tuple(families),
+        families=tuple(
+            replace(family, least=kinds.least)
+            for family, kinds in zip(families, blueprint.kinds, strict=True)
+        ),
         classes=tuple(classes),
         cell_classes=blueprint.cell_classes(),
         tangled=_cell_is_tangled(blueprint),
@@ -84,6 +88,10 @@ def _measure(blueprint: Blueprint, columns: Columns, measure: Measure) -> Measur
         largest_share=columns[f"{measure.name}_share"].astype(np.float64, copy=False),
         smallest_class=columns[f"{measure.name}_smallest"].astype(np.int64, copy=False),
         unlike=columns[f"{measure.name}_unlike"].astype(np.int64, copy=False),
+        values=columns[f"{measure.name}_values"].astype(np.int64, copy=False),
+        rarest=columns[f"{measure.name}_rarest"].astype(np.int64, copy=False),
+        least_values=blueprint.least_values(measure),
+        cut=cuts_values(blueprint, measure),
         filter=filters.index(measure.where) if measure.where is not None else None,
         classes=blueprint.classes_of(measure),
         tangled=tangled or (blueprint.hidden_quality and blueprint.reads_quality(read)),

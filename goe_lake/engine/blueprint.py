@@ -23,19 +23,28 @@ DOSAGE = ("genotypes", "dosage")
 THERE, ROWS, ONCE = "there", "rows", "once"
 KNOWN = {THERE: "(n_in > 0)::BIGINT", ROWS: "n_in", ONCE: "1::BIGINT"}
 
+#: How many different values a column has where its squares are summed; for cubes twice as many, and so on.
+VALUES_OF_DEGREE = 10
+#: What a function counts as: it tells as much as a power of three.
+OF_FUNCTION = 3
+#: The same for three or four factors of two columns: of many columns there are more of these than persons.
+SEVERAL_COLUMNS = 100
+
 
 @dataclass(frozen=True)
 class Kinds:
     """Measures of one quantity, and the columns of `totals` that a person adds to them.
 
     *known* is whether a person is there, where *rows* with how many rows, and once each. Whoever has
-    something in a column of *excused* is excused.
+    something in a column of *excused* is excused. *least* is how many persons a combination of them takes,
+    where that is more than the policy says.
     """
 
     measures: tuple[int, ...]
     columns: tuple[str, ...]
     known: tuple[str, ...] = ()
     excused: tuple[str, ...] = ()
+    least: int = 0
 
     @property
     def sql(self) -> tuple[str, ...]:
@@ -213,15 +222,17 @@ class Blueprint:
         """
         by_argument: dict[tuple[ColumnRef, ...], list[int]] = {}
         for place, measure in enumerate(self.measures):
-            if self.rule_of(measure) in (Rule.SUM, Rule.MOMENT):
+            if self.rule_of(measure) in (Rule.SUM, Rule.MOMENT, Rule.FUNCTION):
                 by_argument.setdefault(self.many_valued(measure), []).append(place)
-        for places in (*by_argument.values(), *self._forms_of_columns()):
+        # those of one form as well as those of all
+        together = [(places, self.least_values(self.measures[places[0]])) for places in by_argument.values()]
+        for places, least in (*together, *((places, 0) for places in self._forms_of_columns())):
             if len(places) > 1:
                 times = tuple(
                     f"{'times' if self.few_valued(self.measures[place]) else 'present'}{place}"
                     for place in places
                 )
-                yield Kinds(tuple(places), times)
+                yield Kinds(tuple(places), times, least=least)
 
     def _forms_of_columns(self) -> Iterable[list[int]]:
         """For each column of which a function, or a value by person, is summed: the sums of any form of it.
@@ -467,6 +478,14 @@ class Blueprint:
         columns = tuple(column for column in _read_by(measure) if not self._has_few(column))
         return columns if len(columns) > 1 else ()
 
+    def least_values(self, measure: Measure) -> int:
+        """How many values a sum of powers, products or functions needs, so that they cannot be solved for."""
+        many = self.many_valued(measure) if measure.function is MeasureFunction.SUM else ()
+        degree = sum(OF_FUNCTION if computed_column(factor.column) else 1 for factor in many)
+        if len(many) > 2 and len(set(many)) > 1:
+            return SEVERAL_COLUMNS
+        return VALUES_OF_DEGREE * max(degree - 1, 0)
+
     def is_of_few(self, measure: Measure) -> bool:
         """Whether a function is taken of a column of few values, which is a class of persons."""
         read = (stored for its in measure.factors if computed_column(its.column) for stored in stored_in(its))
@@ -525,6 +544,7 @@ class Blueprint:
 
     def _measure_columns(self, place: int, measure: Measure) -> list[str]:
         total, share, smallest, unlike = f"t{place}", "0::DOUBLE", "0::BIGINT", "0::BIGINT"
+        values, rarest = "0::BIGINT", "0::BIGINT"
         if measure.function is MeasureFunction.SUM:
             value, has, compared = f"sum({total})", f"{total} IS NOT NULL", total
             if {factor.column for factor in measure.factors} == {"called_alleles"}:
@@ -535,6 +555,11 @@ class Blueprint:
             if self.is_of_few(measure):
                 smallest = "1::BIGINT"
             columns = [f"y{place}_{number}" for number in range(len(self.columns_apart(measure)))]
+            if self.least_values(measure):
+                each = ", ".join(_values(column, has) for column in columns or [total])
+                values = f"coalesce(least({each}), 0)::BIGINT"
+                if not columns:
+                    rarest = f"coalesce({_sizes('list_min', total, has)}, 0)::BIGINT"
             if columns:
                 others = [f"count(*) FILTER ({has}) - {_commonest(column, has)}" for column in columns]
                 few = ", ".join(f"nullif({number}, 0)" for number in others)
@@ -551,6 +576,8 @@ class Blueprint:
             f"{share} AS {measure.name}_share",
             f"{smallest} AS {measure.name}_smallest",
             f"{unlike} AS {measure.name}_unlike",
+            f"{values} AS {measure.name}_values",
+            f"{rarest} AS {measure.name}_rarest",
         ]
 
     def _share(self, place: int, measure: Measure) -> str:
@@ -676,6 +703,11 @@ def _commonest(value: str, condition: str) -> str:
     if value == "1":
         return f"count(*) FILTER ({condition})"
     return f"coalesce({_sizes('list_max', value, condition)}, 0)::BIGINT"
+
+
+def _values(value: str, condition: str) -> str:
+    """SQL of how many different *value* there are among those that *condition* keeps."""
+    return f"len(map_values(histogram({value}) FILTER ({condition})))"
 
 
 def _sizes(function: str, value: str, condition: str) -> str:

@@ -85,6 +85,7 @@ class CellClaim:
     known: Persons | None = None
     forms: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    apart: int = 0
 
     def at_node(self, numbers: Counts) -> Claim:
         """The claim as the audit judges it."""
@@ -114,6 +115,7 @@ class CellClaim:
             known=None if self.known is None else self.known.at_node(numbers),
             against=self.against,
             among=among if self.against else None,
+            apart=self.apart,
         )
 
     def told(self, value: int) -> int:
@@ -239,7 +241,10 @@ class Claims:
                     tuple(row[name] for name in personal),
                 )  # fmt: skip
                 everybody, _ = of_cell.persons(measure.name + BEFORE, counted=True)
-                claim = replace(claim, everybody=everybody, whole=self.words.whole(measure), known=self.known)
+                claim = replace(
+                    claim, everybody=everybody, whole=self.words.whole(measure), known=self.known,
+                    apart=part.evidence.measures[number].least_values,
+                )  # fmt: skip
                 self.cells.append(self._with_further(claim, measure, of_cell))
 
     def _of_site(

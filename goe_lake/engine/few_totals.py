@@ -222,7 +222,7 @@ class _Few:
         totals, given = self.numbers(f"t{place}"), self.given(f"t{place}")
         values = pa.array(self.sum(totals)).cast(pa.decimal128(38, 0))
         has, shares = totals > 0, np.zeros(self.cells)
-        smallest, unlike = np.zeros((2, self.cells), dtype=np.int64)
+        smallest, unlike, values_of, rarest = np.zeros((4, self.cells), dtype=np.int64)
         if measure.function is MeasureFunction.SUM:
             some = pa.array(self.count(given) > 0)
             values = pc.if_else(some, values, pa.scalar(None, values.type))
@@ -235,6 +235,8 @@ class _Few:
             if self.blueprint.is_of_few(measure):
                 smallest = np.ones_like(smallest)
             unlike = self._unlike(place, measure, has)
+            if self.blueprint.least_values(measure):
+                values_of, rarest = self._spread(place, measure, has)
         else:
             one = self.blueprint.reading.session.one_sample_a_person
             alike = measure.function is MeasureFunction.PERSONS and one
@@ -246,7 +248,18 @@ class _Few:
             "share": shares,
             "smallest": smallest,
             "unlike": unlike,
+            "values": values_of,
+            "rarest": rarest,
         }
+
+    def _spread(self, place: int, measure: Measure, has: Mask) -> tuple[Counts, Counts]:
+        """How many different values there are (of several columns, of one), and how many share the rarest."""
+        apart = len(self.blueprint.columns_apart(measure))
+        names = [f"y{place}_{number}" for number in range(apart)] or [f"t{place}"]
+        found = [self.sizes(has & self.given(name), self.numbers(name)) for name in names]
+        values = np.min([np.bincount(cell, minlength=self.cells) for cell, _ in found], axis=0)
+        rarest = np.zeros(self.cells, dtype=np.int64) if apart else self._extreme(np.minimum, *found[0])
+        return values.astype(np.int64), rarest
 
     def _unlike(self, place: int, measure: Measure, has: Mask) -> Counts:
         """How many persons lack the commonest value of a product's column: the fewest that are any."""

@@ -233,7 +233,8 @@ class _Tally:
             "carriers": self.pick(self.sum(totals > 0)),
             "share": self.pick(share),
             "smallest": self.pick(smallest),
-            "unlike": self.pick(np.zeros_like(smallest)),  # one factor of many values is not of genotypes
+            # one factor of many values is not of genotypes
+            **{name: self.pick(np.zeros_like(smallest)) for name in ("unlike", "values", "rarest")},
         }
 
     def _smallest(self, class_of: Counts, has: Bits) -> Grid:

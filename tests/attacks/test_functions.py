@@ -124,8 +124,11 @@ def test_where_a_part_of_few_is_left_out_nothing_is_combined(
 def test_ordinary_questions_are_answered(worlds: tuple[Federation, Federation]) -> None:
     """The rules leave means, ratios and spreads of everybody alone."""
     text = (
-        "SELECT avg(ln(weight)) AS a, avg(weight / (height * height)) AS b, stddev(sqrt(dose)) AS c, "
-        "corr(ln(weight), dose) AS d, geomean(weight) AS e FROM samples WHERE cohort = 'C2'"
+        "SELECT avg(ln(weight)) AS a, avg(weight / (height * height)) AS b, "
+        "geomean(weight) AS e FROM samples WHERE cohort = 'C2'",
+        # squares of functions take more values than a cohort of a country has
+        "SELECT stddev(sqrt(dose)) AS c, corr(ln(weight), dose) AS d FROM samples",
     )
-    told = observed(worlds[1], text)
-    assert set(told["status"][0].values()) == {"approx"}, told
+    for one in text:
+        told = observed(worlds[1], one)
+        assert set(told["status"][0].values()) == {"approx"}, told

@@ -1,0 +1,76 @@
+"""Conditions and keys that tell persons apart by few values of a column of which powers are summed.
+
+The sums of x, x², … over `x < 4.5` less those over `x < 4.2` are of three values: they would say how many
+persons have each. What reads such a column may part its values at multiples of a public step only.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from goe_lake.engine.blueprint import Blueprint, is_not_missing
+from goe_lake.engine.duck import one_row
+from goe_lake.engine.relation import BIN_COLUMNS, MEASURED, Reading
+from goe_lake.engine.sql import safe_sql
+from goe_lake.release import ColumnRef, Expr, Measure, columns_in, conjuncts
+
+_ALIAS: Final = {"samples": "p", "scores": "c"}
+
+
+def cuts_values(blueprint: Blueprint, measure: Measure) -> bool:
+    """Whether few values of a column that *measure* takes powers or functions of are told apart."""
+    least = blueprint.least_values(measure)
+    if not least:
+        return False
+    reading = blueprint.reading
+    factors = blueprint.many_valued(measure)
+    own = dict.fromkeys(column for factor in factors for column in reading.made_of(factor))
+    keys = (key.expression for key in reading.release.keys)
+    where = conjuncts(measure.where) if measure.where is not None else ()
+    # which values are missing is public
+    parts = [part for part in (*reading.release.conditions, *keys, *where) if not is_not_missing(part)]
+    return bool(_chosen_beneath(reading) & set(own)) or any(
+        _cuts(reading, part, column, least) for column in own for part in parts
+    )
+
+
+def _chosen_beneath(reading: Reading) -> set[tuple[str, str]]:
+    """The columns that conditions and filters of sub-aggregates read."""
+    found: set[tuple[str, str]] = set()
+    for part in reading.release.relation.derived:
+        tables = {scan.alias: scan.table for scan in part.relation.scans}
+        filters = (output.where for output in part.outputs if output.where is not None)
+        read = {column for condition in (*part.conditions, *filters) for column in columns_in(condition)}
+        found.update((tables[column.table], column.column) for column in read)
+    return found
+
+
+def _cuts(reading: Reading, part: Expr, column: tuple[str, str], least: int) -> bool:
+    """Whether *part* is not the same for all of the values between two multiples of the step of *column*."""
+    table, name = column
+    read = set(columns_in(part))
+    if any(column in reading.made_of(other) for other in read if reading.derived_in((other,))):
+        return True
+    if column not in reading.where_from(part):
+        return False
+    alias = next((other.table for other in read if reading.tables[other.table] == table), None)
+    if alias is None or any(_is_elsewhere(reading, other, table) for other in read):
+        return True
+    value = reading.stored(ColumnRef(alias, name))
+    said = f"coalesce(({safe_sql(part, reading.resolve)})::VARCHAR, '')"
+    parted = (
+        f"SELECT {value} // {step_of(least)} AS step FROM {table} {_ALIAS[table]} "
+        f"WHERE {value} IS NOT NULL GROUP BY step HAVING count(DISTINCT {said}) > 1"
+    )
+    (cut,) = one_row(reading.session.connection, f"SELECT count(*) FROM ({parted})")
+    return bool(cut)
+
+
+def _is_elsewhere(reading: Reading, column: ColumnRef, table: str) -> bool:
+    return reading.tables[column.table] != table or column.column in BIN_COLUMNS or table not in MEASURED
+
+
+def step_of(least: int) -> int:
+    """The step, in resolutions of a column: the first of 1, 2, 5 times a power of ten from *least* on."""
+    power = int("1" + "0" * (len(str(least)) - 1))
+    return next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= least)
