@@ -206,6 +206,14 @@ def _same_part(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
+def _today(node: dict[str, Any]) -> dict[str, Any]:
+    """today() as current_date, which stands as a column."""
+    if node.get("function_name") != "today" or node.get("arguments"):
+        return node
+    kind = {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": node.get("alias", "")}
+    return {**kind, "column_names": ["current_date"]}
+
+
 def _range_from_zero(node: dict[str, Any]) -> dict[str, Any]:
     """range(n) as the range(0, n) that it is short for."""
     arguments = node.get("arguments") or []
@@ -274,6 +282,7 @@ _RULES: Final[tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = (
     _same_part,
     _plain_truth,
     _range_from_zero,
+    _today,
     _to_a_base,
     _within_group,
 )

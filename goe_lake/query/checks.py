@@ -162,6 +162,11 @@ def group_keys(query: exp.Select) -> tuple[exp.Expr, ...]:
     return tuple(unique)
 
 
+def is_settled(node: exp.Expr, keys: tuple[exp.Expr, ...]) -> bool:
+    """Whether *node* reads group keys alone, so that all rows of a group have the same value."""
+    return next(_outside(node, keys), None) is None
+
+
 def _outside(node: exp.Expr, keys: tuple[exp.Expr, ...]) -> Iterator[exp.Column]:
     """The columns of *node* that are inside neither a key nor an aggregate."""
     if node in keys or (is_answered(node) and not is_window_head(node)):

@@ -69,6 +69,20 @@ def _within(node: exp.Expr | None) -> int | None:
     return int(node.name) if isinstance(node, exp.Literal) and node.name.isdigit() else None
 
 
+def on_the_day(query: exp.Query, today: date) -> exp.Query:
+    """*query* with the date *today* for `current_date`: what is asked of the nodes is the same all day.
+
+    Beside a column of that name, which is what DuckDB would read, it is left to be refused.
+    """
+    named = any(name.name.lower() == "current_date" for name in query.find_all(exp.Identifier))
+    if named or query.find(exp.CurrentDate) is None:
+        return query
+    query = query.copy()
+    for node in list(query.find_all(exp.CurrentDate)):
+        node.replace(exp.cast(exp.Literal.string(today.isoformat()), exp.DType.DATE))
+    return query
+
+
 def constant_date(node: exp.Expr | None) -> date | None:
     """The date that *node* writes; None where it writes none."""
     if not isinstance(node, exp.Cast) or node.to.this is not exp.DType.DATE:

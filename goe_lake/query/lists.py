@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from sqlglot import exp
 
@@ -190,7 +191,7 @@ def _check_apart(on: Sequence[exp.Expr], alias: str, matches: Sequence[_Match], 
 
 def _may_be_apart(on: Sequence[exp.Expr]) -> bool:
     """Whether there is an equality or a range in *on*, so that different rows can match different persons."""
-    ends = sum(isinstance(part, exp.GTE | exp.LTE) for part in on)
+    ends = sum(isinstance(part, exp.GTE | exp.LTE | exp.GT | exp.LT) for part in on)
     return ends > 1 or any(isinstance(part, exp.EQ | exp.NullSafeEQ | exp.Between) for part in on)
 
 
@@ -209,22 +210,38 @@ def _are_apart(matches: Sequence[_Match]) -> bool:
     return all(one[1] < other[0] for one, other in pairwise(ends))
 
 
-def _range(match: _Match) -> tuple[str, float, float] | None:
-    """The column that *match* holds between two numbers, and these; `x >= low AND x <= high` is such."""
-    ends: dict[str, list[float | None]] = {}
+#: The end of a range: a number, and where beside it the range ends: 0 at it, 1 just above, -1 just below.
+_End = tuple[float, int]
+_ENDS: Final[Mapping[type[exp.Expr], tuple[type[exp.Expr], int, int]]] = {
+    exp.GTE: (exp.LTE, 0, 0),
+    exp.GT: (exp.LT, 0, 1),
+    exp.LTE: (exp.GTE, 1, 0),
+    exp.LT: (exp.GT, 1, -1),
+}
+
+
+def _range(match: _Match) -> tuple[str, _End, _End] | None:
+    """The column that *match* holds between two numbers, and these; `x >= low AND x < high` is such."""
+    ends: dict[str, list[_End | None]] = {}
     for part in match.conditions:
         if isinstance(part, exp.Between) and isinstance(part.this, exp.Column):
-            ends[part.this.sql("duckdb")] = [_number(part.args["low"]), _number(part.args["high"])]
-        for kind, flipped, place in ((exp.GTE, exp.LTE, 0), (exp.LTE, exp.GTE, 1)):
-            if not isinstance(part, kind | flipped):
+            low, high = _end(part.args["low"], 0), _end(part.args["high"], 0)
+            ends[part.this.sql("duckdb")] = [low, high]
+        for kind, (flipped, place, beside) in _ENDS.items():
+            if not isinstance(part, exp.Binary) or not isinstance(part, kind | flipped):
                 continue
             column, number = (part.left, part.right) if isinstance(part, kind) else (part.right, part.left)
             if isinstance(column, exp.Column):
-                ends.setdefault(column.sql("duckdb"), [None, None])[place] = _number(number)
+                ends.setdefault(column.sql("duckdb"), [None, None])[place] = _end(number, beside)
     for name, (low, high) in ends.items():
         if low is not None and high is not None:
             return name, low, high
     return None
+
+
+def _end(node: exp.Expr, beside: int) -> _End | None:
+    number = _number(node)
+    return None if number is None else (number, beside)
 
 
 def _text(node: exp.Expr) -> str:

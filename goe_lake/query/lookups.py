@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from goe_lake.query.clauses import set_where
-from goe_lake.query.lists import Row
+from goe_lake.query.lists import SITE, Row
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.query.relation import and_parts
+from goe_lake.query.relation import SITE_TABLES, and_parts
 from goe_lake.query.rounds import Value, constant_of
 from goe_lake.query.steps import named_table
 
@@ -48,6 +48,8 @@ def taken_apart(node: exp.Select, alias: str, table: str) -> tuple[exp.Select, e
         join.alias_or_name == alias and join.args.get("side") for join in node.args.get("joins") or ()
     )
     own = _own_conditions(node, alias, outer=outer)
+    if not outer:
+        own += _implied(node, alias)
     made: dict[exp.Expr, str] = {}
     if not outer:
         for division in list(node.find_all(exp.Div)):
@@ -87,6 +89,41 @@ def _own_conditions(node: exp.Select, alias: str, *, outer: bool) -> list[exp.Ex
         found += own
         node.set("where", exp.Where(this=rest) if rest is not None else None)
     return found
+
+
+def _implied(node: exp.Select, alias: str) -> list[exp.Expr]:
+    """What equalities say of *alias* where a condition compares the other side with constants.
+
+    Of `g.contig = 'chr19'` and `g.contig = f.contig` follows `f.contig = 'chr19'`; where the variant_id is
+    equal, so are the columns of the site.
+    """
+    tables = {table.alias_or_name: table.name for table in node.find_all(exp.Table)}
+    clauses = [node.args.get("where"), *(join.args.get("on") for join in node.args.get("joins") or ())]
+    parts = [part for clause in clauses if clause is not None for part in and_parts(_condition(clause))]
+    equal: dict[tuple[str, str], str] = {}
+    for part in parts:
+        sides = (part.left.unnest(), part.right.unnest()) if isinstance(part, exp.EQ) else ()
+        columns = [side for side in sides if isinstance(side, exp.Column)]
+        for own, other in (columns, columns[::-1]) if len(columns) == 2 else ():
+            if own.table == alias and other.table != alias:
+                equal[other.table, other.name] = own.name
+                sites = tables[alias] == "allele_frequencies" and tables.get(other.table) in SITE_TABLES
+                if sites and own.name == other.name == "variant_id":
+                    equal |= {(other.table, name): name for name in SITE}
+    found: list[exp.Expr] = []
+    for part in parts:
+        columns = list(part.find_all(exp.Column))
+        known = all((column.table, column.name) in equal for column in columns)
+        if columns and known and part.find(exp.Placeholder, exp.Query, exp.AggFunc) is None:
+            implied = exp.Paren(this=part.copy())
+            for column in list(implied.find_all(exp.Column)):
+                column.replace(exp.column(equal[column.table, column.name], table=alias))
+            found.append(implied)
+    return found
+
+
+def _condition(clause: exp.Expr) -> exp.Expr:
+    return clause.this if isinstance(clause, exp.Where) else clause
 
 
 def _split(clause: exp.Expr, alias: str) -> tuple[list[exp.Expr], exp.Expr | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Final
 
 from sqlglot import exp
@@ -9,6 +10,7 @@ from sqlglot import exp
 from goe_lake.catalog import Catalog
 from goe_lake.errors import QueryRefused
 from goe_lake.query.builder import Builder
+from goe_lake.query.dates import on_the_day
 from goe_lake.query.lookups import Known
 from goe_lake.query.parse import DIALECT, parse
 from goe_lake.query.plan import Plan
@@ -21,11 +23,15 @@ from goe_lake.query.subset import check_syntax, spell
 SYNTAX_PASSES: Final = (written_out, check_syntax, spell)
 
 
-def prepare(text: str, catalog: Catalog) -> Plan:
-    """The plan for the query *text*; QueryRefused for everything that is not understood and allowed."""
+def prepare(text: str, catalog: Catalog, today: date | None = None) -> Plan:
+    """The plan for the query *text*; QueryRefused for everything that is not understood and allowed.
+
+    *today* is the date that `current_date` stands for: the day in UTC, if not given.
+    """
     query = parse(text)
     source = as_written(query).sql(DIALECT)
     try:
+        query = on_the_day(query, today or datetime.now(UTC).date())
         for run_pass in SYNTAX_PASSES:
             query = run_pass(query)
         return plan(query, catalog, source)

@@ -147,22 +147,40 @@ def _unknown(query: exp.Select, schema: Schema, error: OptimizeError) -> QueryRe
 def free_aliases(query: exp.Select, schema: Schema) -> exp.Select:
     """Give output names that are also names of other columns a name of their own.
 
-    SQL engines differ in which of the two a clause means. ORDER BY means the output and an aggregate
-    means the column; anything else is refused, since a wrong guess would be a wrong answer.
+    SQL engines differ in which of the two a clause means. As in DuckDB WHERE, GROUP BY and an aggregate mean
+    the column, ORDER BY the output, and HAVING the column where it is a key and the output where it is none.
+    Within an expression of ORDER BY, and in QUALIFY, it is refused: a wrong guess would be a wrong answer.
     """
     query = query.copy()
     hidden = _hidden(query, schema)
     if not hidden:
         return query
+    having = query.args.get("having")
+    if having is not None:
+        _name_outputs(query, having, hidden)
     order = query.args.get("order")
     for item in order.expressions if order is not None else ():
         if isinstance(item.this, exp.Column) and not item.this.table and item.this.name.lower() in hidden:
             item.set("this", exp.Literal.number(hidden[item.this.name.lower()]))
-    for clause in ("where", "group", "having", "order"):
+    for clause in ("qualify", "order"):
         _refuse_doubt(query.args.get(clause), hidden)
     for place in hidden.values():
         query.expressions[place - 1].set("alias", exp.to_identifier(f"_output_{place}"))
     return query
+
+
+def _name_outputs(query: exp.Select, having: exp.Expr, hidden: Mapping[str, int]) -> None:
+    """Let *having* read the outputs that it means by the names that they get."""
+    group = query.args.get("group")
+    keys = {
+        column.name.lower()
+        for column in (group.find_all(exp.Column) if group is not None else ())
+        if not isinstance(column.parent, exp.Condition)
+    }
+    for column in list(having.find_all(exp.Column)):
+        name = column.name.lower()
+        if name in hidden and name not in keys and not column.table and not column.find_ancestor(exp.AggFunc):
+            column.set("this", exp.to_identifier(f"_output_{hidden[name]}"))
 
 
 def _columns_read(query: exp.Select, schema: Schema) -> set[str]:

@@ -61,7 +61,7 @@ RULES: dict[Code, str] = {
     Code.PARSERS_DIFFER: "Two parsers must read the text alike, or nothing is asked.",
     Code.UNKNOWN_TABLE: "Only tables of the contract can be read, never files, functions or system tables.",
     Code.UNKNOWN_COLUMN: "Every column must be one of the table's, and belong to exactly one table.",
-    Code.ALIAS_HIDES_COLUMN: "An output name that a clause reads must not be the name of another column.",
+    Code.ALIAS_HIDES_COLUMN: "Which of an output and a column of one name a clause means must be plain.",
     Code.TABLE_TWICE: "Beneath one release a table stands once (genotypes once a site), a name in FROM once.",
     Code.PERSON_JOIN: "Tables about persons join on sample_id, because a person lives at one node.",
     Code.SITE_JOIN: "genotypes and variants join on contig, pos, ref, alt or on variant_id.",

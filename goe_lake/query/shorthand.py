@@ -189,12 +189,28 @@ def _within_group(node: exp.Expr) -> exp.Expr:
     return type(head)(this=order[0].this.copy(), expression=head.this.copy())
 
 
+def _fetch(node: exp.Expr) -> exp.Expr:
+    """`FETCH FIRST 2 ROWS ONLY` as `LIMIT 2`."""
+    options = node.args.get("limit_options")
+    given = isinstance(options, exp.LimitOptions) and (
+        options.args.get("percent") or options.args.get("with_ties")
+    )
+    return node if given else exp.Limit(expression=node.args.get("count") or exp.Literal.number(1))
+
+
+def _items(node: exp.Expr) -> list[exp.Expr]:
+    """The items of a list that stands in the text, or of a range; none of any other."""
+    if isinstance(node, exp.GenerateSeries):
+        return [row[0] for row in listed_rows(exp.Table(this=node.copy()))]
+    return node.expressions if isinstance(node, exp.Array) else []
+
+
 def _unnest(node: exp.Expr) -> exp.Expr:
     """`FROM unnest([a, b]) AS t(x)` as `FROM (VALUES (a), (b)) AS t(x)`."""
-    listed = node.expressions[0] if len(node.expressions) == 1 else None
-    if not isinstance(listed, exp.Array) or not listed.expressions or node.args.get("offset"):
+    listed = _items(node.expressions[0]) if len(node.expressions) == 1 else []
+    if not listed or node.args.get("offset"):
         return node
-    rows = [exp.Tuple(expressions=[item.copy()]) for item in listed.expressions]
+    rows = [exp.Tuple(expressions=[item.copy()]) for item in listed]
     alias = node.args.get("alias")
     alias = alias.copy() if alias is not None else exp.TableAlias(this=exp.to_identifier("unnest"))
     if not alias.args.get("columns"):
@@ -205,17 +221,16 @@ def _unnest(node: exp.Expr) -> exp.Expr:
 def _explode(node: exp.Expr) -> exp.Expr:
     """`SELECT unnest([a, b]) AS x` as `SELECT x FROM (VALUES (a), (b)) AS _values(x)`."""
     holder = node.parent if isinstance(node.parent, exp.Alias) else node
-    select, listed = holder.parent, node.this
+    select, listed = holder.parent, _items(node.this)
     if (
         not isinstance(select, exp.Select)
         or len(select.expressions) != 1
         or select.args.get("from_") is not None
-        or not isinstance(listed, exp.Array)
-        or not listed.expressions
+        or not listed
     ):
         return node
     name = holder.alias if isinstance(holder, exp.Alias) else node.sql(DIALECT).lower()
-    rows = [exp.Tuple(expressions=[item.copy()]) for item in listed.expressions]
+    rows = [exp.Tuple(expressions=[item.copy()]) for item in listed]
     columns = [exp.to_identifier(name, quoted=True)]
     alias = exp.TableAlias(this=exp.to_identifier("_list"), columns=columns)
     select.set("from_", exp.From(this=exp.Values(expressions=rows, alias=alias)))
@@ -236,6 +251,7 @@ _RULES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]] = {
     exp.Contains: lambda node: _like(node, "%", "%"),
     exp.EndsWith: lambda node: _like(node, "%", ""),
     exp.WithinGroup: _within_group,
+    exp.Fetch: _fetch,
     exp.Unnest: _unnest,
     exp.Explode: _explode,
 }

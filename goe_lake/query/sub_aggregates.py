@@ -203,9 +203,29 @@ class Outputs:
             return self._extreme(inner, where)
         if isinstance(inner, exp.Sum):
             return self._sum(inner, where)
+        if isinstance(inner, exp.Count | exp.ApproxDistinct):
+            self._check_distinct(inner)
         if over_persons(inner) in FINISHED:
             return self._finished(node)
         raise refused_aggregate(inner)
+
+    def _check_distinct(self, node: exp.Expr) -> None:
+        """What is counted once is in one row a person: variant_id of genotypes, pgs_id of scores."""
+        argument = node.this.unnest()
+        if isinstance(node, exp.Count) and not isinstance(argument, exp.Distinct):
+            return
+        counted = argument.expressions if isinstance(argument, exp.Distinct) else [argument]
+        once = {"genotypes": "variant_id", "scores": "pgs_id"}
+        tables = set(self.tables.values()) - {"samples", "variants"}
+        (value,) = counted if len(counted) == 1 else (None,)
+        if (
+            not isinstance(value, exp.Column)
+            or len(tables) > 1
+            or value.name != once.get(next(iter(tables), ""))
+            or self.tables[value.table] == "samples"
+        ):
+            hint = "count what is in one row a person, or add up (count_if(gene = '…') > 0)::INT"
+            raise refusal(Code.AGGREGATE, node, "different values are not counted by person", hint)
 
     def _check(self, node: exp.Expr) -> None:
         check_subset(node, self.catalog)

@@ -132,8 +132,9 @@ class _Explained:
 
 
 _EXPLAINED_NODES: dict[type[exp.Expr], _Explained] = {
-    exp.CurrentDate: _Explained(
-        Code.FUNCTION, "today is another day tomorrow", "write the date or year: 2026 - birth_year"
+    **dict.fromkeys(
+        (exp.CurrentTime, exp.CurrentTimestamp),
+        _Explained(Code.FUNCTION, "the time of day is not answered", "write current_date, or a date"),
     ),
     exp.Comprehension: _Explained(
         Code.FUNCTION, "list comprehensions are not answered", "compute it from the answer, in your own tool"

@@ -1,4 +1,4 @@
-"""Aggregates over persons that are short for others: histograms with bins, facts of a group's one site."""
+"""Aggregates over persons that are short for others: histograms with bins, facts of a group or its site."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from sqlglot import exp
 
 from goe_lake.catalog import Column, ColumnType, is_public, is_site_key
-from goe_lake.query.checks import group_keys
+from goe_lake.query.checks import group_keys, is_settled
 from goe_lake.query.constants import written_number
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import SITE_TABLES
@@ -38,13 +38,26 @@ def without_shorthand(query: exp.Select, describe: Describe) -> exp.Select:
     """*query*, in full names, with such aggregates written out."""
     query = query.copy()
     for node in list(query.find_all(*_OF_ANY)):
-        _of_site(node, query, describe)
+        if not _of_keys(node, query):
+            _of_site(node, query, describe)
     for call in list(query.find_all(exp.Anonymous)):
         if is_histogram(call):
             holder = call.parent if isinstance(call.parent, exp.Filter) else call
             where = holder.expression.this if isinstance(holder, exp.Filter) else None
             holder.replace(_histogram(call, where, describe))
     return query
+
+
+def _of_keys(node: exp.Expr, query: exp.Select) -> bool:
+    """Let `max(n)`, where the keys of a group settle n, be n itself; whether they do."""
+    holder = node.parent if isinstance(node.parent, exp.IgnoreNulls) else node
+    value = node.this
+    if isinstance(holder.parent, exp.Filter) or node.expressions or value.find(exp.Column) is None:
+        return False
+    if not is_settled(value, group_keys(query)):
+        return False
+    holder.replace(exp.Paren(this=value.copy()))
+    return True
 
 
 def _of_site(node: exp.Expr, query: exp.Select, describe: Describe) -> None:

@@ -188,3 +188,19 @@ refused: G304
 WITH b AS (SELECT sample_id, contig, count(*) AS n FROM genotypes GROUP BY sample_id, contig) SELECT sex, avg(n) FROM samples LEFT JOIN b USING (sample_id) GROUP BY sex
 -- =>
 refused: G304
+---
+-- title: different values are not counted by person
+SELECT k, count(*) FROM (SELECT sample_id, count(DISTINCT gene) AS k FROM genotypes JOIN variants USING (contig, pos, ref, alt) GROUP BY 1) AS p GROUP BY k
+-- =>
+refused: G401
+---
+-- title: nor approximately
+SELECT k, count(*) FROM (SELECT sample_id, approx_count_distinct(contig) AS k FROM genotypes GROUP BY 1) AS p GROUP BY k
+-- =>
+refused: G401
+---
+-- title: different sites of a person are its rows
+SELECT k, count(*) AS n FROM (SELECT sample_id, count(DISTINCT variant_id) AS k FROM genotypes WHERE dosage > 0 GROUP BY 1) AS p GROUP BY k
+-- =>
+release: rows (samples, p by person of genotypes where (genotypes.dosage > 0): rows as o0) where p.present keys (p.o0: open) measures (rows as m0)
+final: SELECT k0 AS "k", CAST(m0 AS BIGINT) AS "n" FROM cells

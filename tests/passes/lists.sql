@@ -74,3 +74,22 @@ WITH r(name, contig, s, e) AS (VALUES ('a', 'chr1', 1, 100), ('b', 'chr1', 101, 
 -- =>
 release: rows (genotypes) where (((g.contig = 'chr1') AND (g.pos >= 1) AND (g.pos <= 100)) OR ((g.contig = 'chr1') AND (g.pos >= 101) AND (g.pos <= 200)) OR ((g.contig = 'chr2') AND (g.pos >= 1) AND (g.pos <= 100))) keys ((CASE WHEN ((g.contig = 'chr1') AND (g.pos >= 1) AND (g.pos <= 100)) THEN 'a' WHEN ((g.contig = 'chr1') AND (g.pos >= 101) AND (g.pos <= 200)) THEN 'b' WHEN ((g.contig = 'chr2') AND (g.pos >= 1) AND (g.pos <= 100)) THEN 'c' END): sites) measures (sum g.dosage as m0)
 final: WITH s1 AS (SELECT * FROM (VALUES ('a', 'chr1', 1, 100), ('b', 'chr1', 101, 200), ('c', 'chr2', 1, 100)) AS t("col0", "col1", "col2", "col3")), s2 AS (SELECT _values.col0 AS "col0", _values.col1 AS "col1", _values.col2 AS "col2", _values.col3 AS "col3" FROM s1 AS _values), s3 AS (SELECT _r."col0" AS "name", _r."col1" AS "contig", _r."col2" AS "s", _r."col3" AS "e" FROM s2 AS _r) SELECT k0 AS "name", CAST(m0 AS INT128) AS "ac" FROM cells
+---
+-- title: ranges that end where the next begins
+SELECT b.name, count(*) AS n FROM samples AS s JOIN (VALUES ('low', 0, 18.5), ('high', 18.5, 80)) AS b(name, lo, hi) ON s.bmi >= b.lo AND s.bmi < b.hi GROUP BY b.name
+-- =>
+release: rows (samples) where (((s.bmi >= 0) AND (s.bmi < 18.5)) OR ((s.bmi >= 18.5) AND (s.bmi < 80))) keys ((CASE WHEN ((s.bmi >= 0) AND (s.bmi < 18.5)) THEN 'low' WHEN ((s.bmi >= 18.5) AND (s.bmi < 80)) THEN 'high' END): open) measures (rows as m0)
+final: WITH s1 AS (SELECT * FROM (VALUES ('low', 0, 18.5), ('high', 18.5, 80)) AS t("name", "lo", "hi")) SELECT k0 AS "name", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: ranges with one number in common are refused
+SELECT b.name, count(*) AS n FROM samples AS s JOIN (VALUES ('low', 0, 18.5), ('high', 18.5, 80)) AS b(name, lo, hi) ON s.bmi >= b.lo AND s.bmi <= b.hi GROUP BY b.name
+-- =>
+refused: G502
+---
+-- title: a range that is unnested
+SELECT d, count(*) AS n FROM (SELECT unnest(range(1940, 1960, 10)) AS d) AS t JOIN samples AS s ON s.birth_year BETWEEN d AND d + 9 GROUP BY d
+-- =>
+release of round 1: rows (samples) where (s.birth_year >= $n1) AND (s.birth_year <= $n2) keys ((CASE WHEN ((s.birth_year >= $n1) AND (s.birth_year <= $n2)) THEN $n1 END): open) measures (rows as m0)
+constant: n1 scalar s3.d
+constant: n2 scalar s3._value1
+final: WITH s1 AS (SELECT * FROM (VALUES (CAST(1940 AS BIGINT)), (CAST(1950 AS BIGINT))) AS t("d")), s2 AS (SELECT _list."d" AS "d" FROM s1 AS _list), s3 AS (SELECT t.d AS "d", t.d + 9 AS "_value1" FROM s2 AS t) SELECT k0 AS "d", CAST(m0 AS BIGINT) AS "n" FROM cells

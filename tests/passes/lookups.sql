@@ -111,3 +111,19 @@ release of round 1: rows (genotypes) where (g.variant_id IN ($n1)) keys () measu
 constant: n1 in s1
 table: variants
 final: WITH s1 AS (SELECT DISTINCT v.variant_id AS "variant_id" FROM variants AS v WHERE v.gene = 'G1') SELECT CAST(m0 AS INT128) AS "ac" FROM cells
+---
+-- title: what the keys settle is read as it is
+SELECT country, count(*) / max(m.n) AS share, any_value(upper(country)) AS name FROM samples JOIN (SELECT country, count(*) AS n FROM samples GROUP BY country) AS m USING (country) GROUP BY country
+-- =>
+release of round 1: rows (samples) keys (samples.country: labels) measures (rows as m0)
+release of round 2: rows (samples) where (samples.country IN ($n1)) keys (samples.country: labels) measures (rows as m0)
+constant: n1 scalar s2.country
+final: WITH s1 AS (SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT m.country AS "country", m.n AS "n" FROM s1 AS m) SELECT k0 AS "country", CAST(m0 AS BIGINT) / ((CASE k0 WHEN (SELECT "country" FROM s2) THEN (SELECT "n" FROM s2) END)) AS "share", (UPPER(k0)) AS "name" FROM cells2
+---
+-- title: a condition on one side of an equality holds for the other
+SELECT g.variant_id, sum(g.dosage) / max(f.an) AS r FROM genotypes AS g JOIN allele_frequencies AS f USING (variant_id) WHERE f.country = 'all' AND g.contig = 'chr19' GROUP BY 1
+-- =>
+release of round 1: rows (genotypes) where (g.contig = 'chr19') AND (g.variant_id IN ($n1)) keys (g.variant_id: sites) measures (sum g.dosage as m0)
+constant: n1 scalar s1.variant_id
+table: allele_frequencies on chr19
+final: WITH s1 AS (SELECT f.variant_id AS "variant_id", f.an AS "an" FROM allele_frequencies AS f WHERE f.country = 'all' AND (f.contig = 'chr19')) SELECT k0 AS "variant_id", CAST(m0 AS INT128) / ((CASE k0 WHEN (SELECT "variant_id" FROM s1) THEN (SELECT "an" FROM s1) END)) AS "r" FROM cells

@@ -9,11 +9,6 @@ SELECT count(*) FROM samples, scores WHERE samples.sample_id = scores.sample_id 
 -- =>
 refused: G202
 ---
--- title: an output name must not hide a column that another clause reads
-SELECT birth_year // 10 AS birth_year, count(*) FROM samples GROUP BY birth_year
--- =>
-refused: G203 line 1 col 71
----
 -- title: GROUP BY ALL and ORDER BY ALL are written out
 SELECT sex, count(*) AS n FROM samples GROUP BY ALL ORDER BY ALL
 -- =>
@@ -48,3 +43,33 @@ final: SELECT k0 AS "dosage", CAST(m0 AS BIGINT) AS "n" FROM cells QUALIFY SUM(C
 SELECT dosage, count(*) AS n FROM variants AS v JOIN genotypes AS g ON v.variant_id = g.variant_id GROUP BY dosage HAVING count(*) FILTER (WHERE ref <> 'A') > 2
 -- =>
 refused: G202
+---
+-- title: an output named like a column: GROUP BY and WHERE mean the column
+SELECT coalesce(country, 'all') AS country, coalesce(sex, '?') AS sex, count(*) AS n FROM samples WHERE sex <> 'M' GROUP BY ROLLUP (country, sex)
+-- =>
+release: rows (samples) where (samples.sex <> 'M') keys (samples.country: labels, samples.sex: labels) measures (rows as m0) beside (k0) ()
+release: rows (samples) where (samples.sex <> 'M') keys (samples.country: labels) measures (rows as m0) beside ()
+release: rows (samples) where (samples.sex <> 'M') keys () measures (rows as m0)
+final: WITH s1 AS (SELECT COALESCE(k0, 'all') AS "country", COALESCE(k1, '?') AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells), s2 AS (SELECT COALESCE(k0, 'all') AS "country", COALESCE(CASE WHEN FALSE THEN CAST(NULL AS TEXT) END, '?') AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT * FROM s1 UNION ALL SELECT * FROM s2), s4 AS (SELECT COALESCE(CASE WHEN FALSE THEN CAST(NULL AS TEXT) END, 'all') AS "country", COALESCE(CASE WHEN FALSE THEN CAST(NULL AS TEXT) END, '?') AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells3) SELECT * FROM s3 UNION ALL SELECT * FROM s4
+---
+-- title: an output named like a column: HAVING means it where the column is no key
+SELECT lower(sex) AS sex, count(*) AS n FROM samples GROUP BY 1 HAVING sex = 'f'
+-- =>
+release: rows (samples) keys (lower(samples.sex): labels) measures (rows as m0)
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells WHERE k0 = 'f'
+---
+-- title: an output named like a column: HAVING means the column where it is a key
+SELECT lower(sex) AS sex, count(*) AS n FROM samples GROUP BY sex HAVING sex = 'F'
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
+final: SELECT LOWER(k0) AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells WHERE k0 = 'F'
+---
+-- title: an output named like a column: an expression of ORDER BY could mean either
+SELECT lower(sex) AS sex, count(*) AS n FROM samples GROUP BY sex ORDER BY sex || 'x'
+-- =>
+refused: G203
+---
+-- title: an output named like a column: QUALIFY could mean either
+SELECT lower(sex) AS sex, count(*) AS n FROM samples GROUP BY sex QUALIFY rank() OVER (ORDER BY sex) = 1
+-- =>
+refused: G203

@@ -135,3 +135,14 @@ refused: G402
 SELECT count(*) AS n FROM samples WHERE regexp_matches(sex, '.*.*.*.*x')
 -- =>
 refused: G402
+---
+-- title: FETCH FIRST is LIMIT
+SELECT sex, count(*) AS n FROM samples GROUP BY sex ORDER BY n FETCH FIRST 2 ROWS ONLY
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
+final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells ORDER BY (CAST(m0 AS BIGINT)) LIMIT 2
+---
+-- title: FETCH WITH TIES is refused
+SELECT sex, count(*) AS n FROM samples GROUP BY sex ORDER BY n FETCH FIRST 2 ROWS WITH TIES
+-- =>
+refused: G301

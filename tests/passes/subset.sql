@@ -81,3 +81,8 @@ refused: G301
 SELECT count(*) FROM samples WHERE bmi > $1
 -- =>
 refused: G405
+---
+-- title: a column that is called current_date hides the day
+WITH t AS (SELECT country AS "current_date", count(*) AS n FROM samples GROUP BY 1) SELECT current_date FROM t
+-- =>
+refused: G402
