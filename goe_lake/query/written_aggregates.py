@@ -52,9 +52,8 @@ def _of_keys(node: exp.Expr, query: exp.Select) -> bool:
     """Let `max(n)`, where the keys of a group settle n, be n itself; whether they do."""
     holder = node.parent if isinstance(node.parent, exp.IgnoreNulls) else node
     value = node.this
-    if isinstance(holder.parent, exp.Filter) or node.expressions or value.find(exp.Column) is None:
-        return False
-    if not is_settled(value, group_keys(query)):
+    keys = group_keys(query)  # without any there may be no row
+    if isinstance(holder.parent, exp.Filter) or node.expressions or not keys or not is_settled(value, keys):
         return False
     holder.replace(exp.Paren(this=value.copy()))
     return True
