@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from goe_lake.lake.layout import ROW_GROUP, digest_of
+from goe_lake.lake.footer import joined_footers
+from goe_lake.lake.layout import ROW_GROUP
 from goe_lake.vcf.arrow import pc
 
 COMPRESSION: Final = "zstd"
@@ -26,7 +28,10 @@ RISING: Final = frozenset({"pos", "end_pos", "idx", "record"})
 ALIKE: Final = frozenset({"variant_id"})
 #: About so many bytes of rows wait to be encoded, and one row group in any case.
 MOST_WAITING: Final = 32 << 20
-_open: Any = pq.ParquetWriter
+#: Row groups of about so many bytes of rows are encoded in one piece, and at least one.
+PART: Final = 2 << 20
+MOST_ENCODERS: Final = 4
+MAGIC: Final = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -43,19 +48,24 @@ class Written:
 class TableWriter:
     """Writes rows of one schema in row groups of an exact size, whatever the size of the pieces.
 
-    A thread encodes row groups while the caller makes the rows of the next.
+    Threads encode row groups while the caller makes the rows of the next, and one writes them in order. The
+    file is what one `ParquetWriter` would write.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, row_group: int = ROW_GROUP) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._schema, self._row_group = path, schema, row_group
-        self._writer = _open(path, schema, compression=COMPRESSION, **_encodings(schema))
-        self._thread = ThreadPoolExecutor(1)
-        self._writing: deque[tuple[Future[None], int]] = deque()
+        self._options = _encodings(schema)
+        self._file = path.open("wb")
+        self._digest = hashlib.sha256()
         self._bytes = 0
+        self._footers: list[tuple[bytes, int]] = []
+        self._encoders = ThreadPoolExecutor(min(MOST_ENCODERS, len(os.sched_getaffinity(0))))
+        self._appender = ThreadPoolExecutor(1)
+        self._writing: deque[tuple[Future[None], int]] = deque()
+        self._held = 0
         self._waiting: list[pa.Table] = []
-        self._rows = 0
-        self._total = 0
+        self._rows = self._size = self._total = 0
         self._range: tuple[int | None, int | None] = (None, None)
 
     def __enter__(self) -> TableWriter:
@@ -64,13 +74,11 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown(cancel_futures=True)
-        if kind is None:
-            self._writer.close()
-            return
-        # closing writes the footer, which a full disk refuses again: the first error is the one to tell
+        self._appender.shutdown(cancel_futures=True)
+        self._encoders.shutdown(cancel_futures=True)
+        # closing writes what waits, which a full disk refuses again: the first error is the one to tell
         with suppress(OSError):
-            self._writer.close()
+            self._file.close()
 
     def write(self, table: pa.Table) -> None:
         """Add the rows of *table*; its columns beyond the schema are left out. OSError names the file."""
@@ -78,17 +86,22 @@ class TableWriter:
         rows = table.select(self._schema.names)
         self._waiting.append(rows if rows.schema.equals(self._schema) else rows.cast(self._schema))
         self._rows += len(table)
+        self._size += rows.nbytes
         self._total += len(table)
-        if self._rows >= self._row_group:
+        if self._rows >= self._row_group and self._size >= PART:
             self._flush(whole=True)
 
     def finish(self) -> Written:
         """Close the file and say what it holds."""
         self._flush(whole=False)
         self._wait()
+        if not self._footers:
+            self._append_part(_encode(None, self._schema, self._row_group, self._options))
+        footer = joined_footers(self._footers)
         with _naming(self._path):
-            self._writer.close()
-        return Written(self._total, self._path.stat().st_size, digest_of(self._path), *self._range)
+            self._append(footer + len(footer).to_bytes(4, "little") + MAGIC)
+            self._file.close()
+        return Written(self._total, self._bytes, self._digest.hexdigest(), *self._range)
 
     def _flush(self, *, whole: bool) -> None:
         """Write all full row groups, and the rest too unless *whole*."""
@@ -96,25 +109,42 @@ class TableWriter:
             return
         table = pa.concat_tables(self._waiting)
         end = len(table) - len(table) % self._row_group if whole else len(table)
-        for start in range(0, end, self._row_group):
-            rows = table.slice(start, min(self._row_group, end - start))
+        step = self._row_group * max(1, PART * len(table) // max(1, self._row_group * self._size))
+        for start in range(0, end, step):
+            rows = table.slice(start, min(step, end - start))
             size = rows.nbytes
             self._wait(MOST_WAITING - size)
-            self._writing.append((self._thread.submit(self._put, rows), size))
-            self._bytes += size
+            encoded = self._encoders.submit(_encode, rows, self._schema, self._row_group, self._options)
+            self._writing.append((self._appender.submit(self._append_encoded, encoded), size))
+            self._held += size
         self._waiting = [table.slice(end)] if end < len(table) else []
         self._rows = len(table) - end
+        self._size = sum(rows.nbytes for rows in self._waiting)
 
-    def _put(self, rows: pa.Table) -> None:
-        """Write *rows* as one row group."""
+    def _append_encoded(self, encoded: Future[pa.Buffer]) -> None:
+        self._append_part(encoded.result())
+
+    def _append_part(self, part: pa.Buffer) -> None:
+        """Write the row groups of *part*, a whole file, behind those before."""
+        data = memoryview(part)
+        end = len(data) - len(MAGIC) - 4
+        begin = end - int.from_bytes(data[end : end + 4], "little")
         with _naming(self._path):
-            self._writer.write_table(rows.combine_chunks())
+            if not self._footers:
+                self._append(MAGIC)
+            self._footers.append((bytes(data[begin:end]), self._bytes - len(MAGIC)))
+            self._append(data[len(MAGIC) : begin])
+
+    def _append(self, data: bytes | memoryview) -> None:
+        self._digest.update(data)
+        self._file.write(data)
+        self._bytes += len(data)
 
     def _wait(self, most: int = -1) -> None:
         """Return when row groups of at most so many bytes are left to write: none of them by default."""
-        while self._writing and self._bytes > most:
+        while self._writing and self._held > most:
             writing, size = self._writing.popleft()
-            self._bytes -= size
+            self._held -= size
             writing.result()
 
     def _note_positions(self, table: pa.Table) -> None:
@@ -126,6 +156,15 @@ class TableWriter:
             found["min"] if low is None else min(low, found["min"]),
             found["max"] if high is None else max(high, found["max"]),
         )
+
+
+def _encode(rows: pa.Table | None, schema: pa.Schema, row_group: int, options: dict[str, Any]) -> pa.Buffer:
+    """A whole file of *rows*, or of none."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema, compression=COMPRESSION, **options) as writer:
+        if rows is not None:
+            writer.write_table(rows.combine_chunks(), row_group)
+    return sink.getvalue()
 
 
 @contextmanager
