@@ -21,7 +21,7 @@ from typing import Final
 from goe_lake.config import GenotypeDelivery, NodeConfig
 from goe_lake.genome import Assembly
 from goe_lake.lake.info import info_reader
-from goe_lake.lake.layout import STAGING
+from goe_lake.lake.layout import PUBLISHED, STAGING
 from goe_lake.lake.partition import SUMMARY, Job, PartitionSummary, convert_into, remove_left, take_place
 from goe_lake.lake.plan import name_of
 from goe_lake.lake.worker import call_in_worker
@@ -144,14 +144,35 @@ def _is(guess: Job, job: Job) -> bool:
 
 def _convert_all(config: NodeConfig, folder: Path) -> None:
     deliveries = {path: delivery for delivery in config.genotypes for path in delivery.files}
-    for number, stream in enumerate(streams()):
-        delivery = deliveries[stream.source.path]
-        try:
-            stream.outcome.set_result(_convert(config, delivery, stream, folder / str(number)))
-        except BaseException as error:  # noqa: BLE001  whoever asks for the same meets it again
-            stream.outcome.set_exception(error)
-        finally:
-            stream.close()
+    with ThreadPoolExecutor(len(PUBLISHED)) as disk:
+        for number, stream in enumerate(streams()):
+            delivery, target = deliveries[stream.source.path], folder / str(number)
+            try:
+                made = _convert(config, delivery, stream, target)
+                # publishing waits for the disk, and less if that began before
+                for handle in _opened(target):
+                    disk.submit(_write_out, handle)
+                stream.outcome.set_result(made)
+            except BaseException as error:  # noqa: BLE001  whoever asks for the same meets it again
+                stream.outcome.set_exception(error)
+            finally:
+                stream.close()
+
+
+def _opened(folder: Path) -> Iterator[int]:
+    """The files in *folder* that are to be published: they may be moved at any time."""
+    for name in PUBLISHED:
+        with suppress(FileNotFoundError):
+            yield os.open(folder / f"{name}.parquet", os.O_RDONLY)
+
+
+def _write_out(handle: int) -> None:
+    """Bring a file to disk; whoever publishes it does so again, and says what is wrong."""
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _convert(

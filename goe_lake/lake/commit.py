@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +17,39 @@ from goe_lake.lake.quarantine import Entry, write_entries
 SYNCED: Final = 8
 
 
-def install(lake: Path, built: Iterable[Built]) -> tuple[DataFile, ...]:
-    """Put *built* files into *lake*; a file that an earlier snapshot lists is never changed."""
-    items = list(built)
-    if not items:
-        return ()
-    with ThreadPoolExecutor(SYNCED) as pool:
-        files = tuple(pool.map(lambda item: _install(lake, item), items))
-        list(pool.map(sync, {(lake / file.path).parent for file in files}))
+class Disk:
+    """Waits until files are on disk, many side by side, while other things are done."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(SYNCED)
+        self._waiting: dict[Path, Future[None]] = {}
+
+    def __enter__(self) -> Disk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def write_out(self, path: Path) -> None:
+        """Begin to bring the file at *path* and its place in its folder to disk."""
+        for item in (path, path.parent):
+            # a folder that was being brought there may have changed since
+            self._waiting[item] = self._pool.submit(sync, item)
+
+    def wait(self) -> None:
+        """Return when all of that is on disk; raises OSError where it cannot be."""
+        while self._waiting:
+            self._waiting.popitem()[1].result()
+
+
+def install(lake: Path, built: Iterable[Built], disk: Disk) -> tuple[DataFile, ...]:
+    """Put *built* files into *lake*; a file that an earlier snapshot lists is never changed.
+
+    They need not be on *disk* yet: whoever publishes them waits for that.
+    """
+    files = tuple(_install(lake, item) for item in built)
+    for file in files:
+        disk.write_out(lake / file.path)
     return files
 
 
@@ -52,7 +77,6 @@ def _move(source: Path, target: Path, sha256: str) -> None:
     if target.is_file() and digest_of(target) == sha256:
         source.unlink()
     else:
-        sync(source)
         source.replace(target)
 
 
@@ -64,16 +88,21 @@ def commit(lake: Path, manifest: Manifest, entries: Iterable[Entry]) -> None:
     write_whole(lake / CURRENT, manifest.snapshot_id + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write *text* so that *path* has its old content or this, whatever happens."""
+def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write *text* so that *path* has its old content or this, whatever happens.
+
+    What is not *durable* may be neither after the power failed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
     with fresh.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     fresh.replace(path)
-    sync(path.parent)
+    if durable:
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:

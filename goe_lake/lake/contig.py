@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from goe_lake.genome import ASSEMBLIES
 from goe_lake.lake.callable import Fill, regions_table
-from goe_lake.lake.convert import PUBLISHED, part_file
-from goe_lake.lake.layout import PLOIDY, ROW_GROUP, STRATA, table_folder, variants_schema
+from goe_lake.lake.convert import part_file
+from goe_lake.lake.layout import PLOIDY, PUBLISHED, ROW_GROUP, STRATA, table_folder, variants_schema
 from goe_lake.lake.manifest import ContigCounts
 from goe_lake.lake.merge import windows
 from goe_lake.lake.parquet import TableWriter, Written, write_table

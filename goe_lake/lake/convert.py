@@ -12,7 +12,7 @@ from typing import Final
 from goe_lake.errors import LakeError
 from goe_lake.lake.begun import begun_conversion
 from goe_lake.lake.info import InfoReader
-from goe_lake.lake.layout import data_path, digest_of
+from goe_lake.lake.layout import PUBLISHED, data_path, digest_of
 from goe_lake.lake.partition import SUMMARY, Job, PartitionSummary, convert_job
 from goe_lake.lake.plan import IngestPlan, Partition
 from goe_lake.lake.progress import OneAtATime, Progress
@@ -35,8 +35,6 @@ _MODULES: Final = (
     "quarantine",
     "sorting",
 )
-#: Files of a partition that become part of the lake as they are.
-PUBLISHED: Final = ("calls", "callable")
 
 
 def convert(

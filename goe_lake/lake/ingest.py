@@ -90,7 +90,7 @@ def ingest(
     """
     steps = OneAtATime(progress)
     try:
-        report, snapshot = _ingest(config, min_label_persons, steps, workers)
+        return _ingest(config, min_label_persons, steps, workers)
     except OSError as error:
         raise LakeError(
             error.filename or config.lake,
@@ -98,7 +98,6 @@ def ingest(
             f"nothing was published; {MENDS.get(error.errno or 0, 'check the disk')} and ingest again: "
             "what was converted stands",
         ) from error
-    return replace(report, duplicates=_compare(snapshot, steps))
 
 
 def _compare(snapshot: Snapshot, steps: OneAtATime) -> DuplicateCheck:
@@ -116,16 +115,16 @@ def _compare(snapshot: Snapshot, steps: OneAtATime) -> DuplicateCheck:
     return found
 
 
-def _ingest(
-    config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int
-) -> tuple[IngestReport, Snapshot]:
+def _ingest(config: NodeConfig, min_label_persons: int, steps: OneAtATime, workers: int) -> IngestReport:
     remove_begun(config.lake / STAGING)
     planned = plan(config, min_label_persons=min_label_persons, progress=steps)
     reused = tuple(part for part in planned.partitions if _is_converted(planned, part))
     rest = [part for part in planned.partitions if part not in reused]
     _convert(planned, rest, steps, workers)
-    snapshot = publish(planned, steps)
-    return replace(report_of(planned, snapshot, reused), converted=_names(planned, rest)), snapshot
+    checks: list[DuplicateCheck] = []
+    snapshot = publish(planned, steps, lambda new: checks.append(_compare(new, steps)))
+    report = report_of(planned, snapshot, reused)
+    return replace(report, converted=_names(planned, rest), duplicates=checks[0])
 
 
 def _convert(plan: IngestPlan, parts: list[Partition], steps: OneAtATime, workers: int) -> None:

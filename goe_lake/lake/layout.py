@@ -21,6 +21,8 @@ SNAPSHOTS: Final = "snapshots"
 STAGING: Final = "staging"
 QUARANTINE: Final = "quarantine"
 
+#: Files of a converted partition that become part of the lake as they are.
+PUBLISHED: Final = ("calls", "callable")
 #: Rows of a row group of `variants`, `calls` and `strata`.
 ROW_GROUP: Final = 8192
 #: The most values of one list column that a row group of `calls` may hold, which bounds memory.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from goe_lake.errors import InputError
 from goe_lake.genome import CONTIGS
-from goe_lake.lake.commit import commit, install
+from goe_lake.lake.commit import Disk, commit, install
 from goe_lake.lake.contig import Built, build_contig, build_table, regions_files
-from goe_lake.lake.convert import PUBLISHED, converted
-from goe_lake.lake.layout import PERSONS, SCORES
+from goe_lake.lake.convert import converted
+from goe_lake.lake.layout import PERSONS, PUBLISHED, SCORES
 from goe_lake.lake.lock import only_publisher
 from goe_lake.lake.manifest import Batch, ContigCounts, DataFile, Manifest
 from goe_lake.lake.partition import PartitionSummary
@@ -29,29 +30,44 @@ from goe_lake.vcf.arrow import read_parquet, table
 Summaries = Mapping[Partition, PartitionSummary]
 
 
-def publish(plan: IngestPlan, progress: Progress | None = None) -> Snapshot:
+def publish(
+    plan: IngestPlan, progress: Progress | None = None, meanwhile: Callable[[Snapshot], None] | None = None
+) -> Snapshot:
     """Make what was converted the current snapshot; readers see the old one or the new one.
 
-    Raises LakeError where a partition was not converted, InputError where too much was put aside.
-    Publishing the same again gives the same snapshot.
+    *meanwhile* is called with what is about to be current, while its files are brought to disk. Raises
+    LakeError where a partition was not converted, InputError where too much was put aside. Publishing
+    the same again gives the same snapshot.
     """
     steps = OneAtATime(progress)
-    with only_publisher(plan.staging):
+    with only_publisher(plan.staging), Disk() as disk:
         summaries = {partition: converted(plan, partition) for partition in plan.partitions}
         _check_shares(plan, summaries)
         build = plan.staging / "build"
         shutil.rmtree(build, ignore_errors=True)
-        people = install(plan.config.lake, _people(plan, build))
-        files, counts = _contigs(plan, build, summaries, steps)
+        people = install(plan.config.lake, _people(plan, build), disk)
+        files, counts = _contigs(plan, build, summaries, steps, disk)
         entries = _entries(plan)
         manifest = _manifest(plan, counts, (*people, *files), entries)
-        commit(plan.config.lake, manifest, entries)
-        shutil.rmtree(build, ignore_errors=True)
+
+        def finish() -> None:
+            disk.wait()
+            commit(plan.config.lake, manifest, entries)
+            shutil.rmtree(build, ignore_errors=True)
+
+        with ThreadPoolExecutor(1) as thread:
+            finished = thread.submit(finish)
+            try:
+                if meanwhile is not None:
+                    meanwhile(Snapshot(plan.config.lake.resolve(), manifest))
+            finally:
+                # that nothing was published is worse than whatever else is wrong
+                finished.result()
     return open_snapshot(plan.config.lake)
 
 
 def _contigs(
-    plan: IngestPlan, build: Path, summaries: Summaries, steps: Progress
+    plan: IngestPlan, build: Path, summaries: Summaries, steps: Progress, disk: Disk
 ) -> tuple[list[DataFile], list[ContigCounts]]:
     """The files of every contig in the lake, and its counts; merged only where something is new."""
     found: list[DataFile] = []
@@ -61,7 +77,7 @@ def _contigs(
     persons = persons_digest(plan)
     # sites of other nodes may lie on a contig on which this node has none
     for contig in sorted(set(CONTIGS) - set(contigs)):
-        found += install(plan.config.lake, regions_files(plan, build, contig))
+        found += install(plan.config.lake, regions_files(plan, build, contig), disk)
     steps.start("publish", len(contigs))
     for contig in contigs:
         parts = {part.batch: summary for part, summary in summaries.items() if part.contig == contig}
@@ -69,9 +85,12 @@ def _contigs(
         known = recall(plan, contig, inputs)
         if known is not None:
             _drop_staged(plan, contig, parts)
+            # whoever made them may have been killed before they were there
+            for file in known[0]:
+                disk.write_out(plan.config.lake / file.path)
         else:
             built, counted = build_contig(plan, build, contig, strata, parts)
-            known = install(plan.config.lake, built), counted
+            known = install(plan.config.lake, built, disk), counted
             remember(plan, inputs, *known)
         found += known[0]
         counts.append(known[1])

@@ -74,7 +74,8 @@ def recall(plan: IngestPlan, contig: str, inputs: str) -> tuple[tuple[DataFile, 
 def remember(plan: IngestPlan, inputs: str, files: Sequence[DataFile], counts: ContigCounts) -> None:
     """Note the installed *files* of one contig for the next publication."""
     note = {"inputs": inputs, "files": [asdict(file) for file in files], "counts": asdict(counts)}
-    write_whole(_note(plan, counts.contig), json.dumps(note))
+    # a note that got lost, or that names files which did, is not believed
+    write_whole(_note(plan, counts.contig), json.dumps(note), durable=False)
 
 
 def recalled_files(note: Path) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ MOST_DECODED: Final = 128 << 20
 #: Units of a file whose text waits to be decoded.
 MOST_WAITING: Final = 2
 #: Units of a stream that were not taken yet, decoded or not.
-MOST_STREAMED: Final = 8
+MOST_STREAMED: Final = 5
 
 #: Units by the number of their first record, and their records.
 Units = dict[tuple[int, int], "Future[Decoded]"]
@@ -150,17 +150,20 @@ def begin(wishes: Sequence[Wish]) -> bool:
     if sum(sizes) > MOST_AHEAD or not wishes:
         return False
     loops = any(map(worth_loops, sizes))
-    if loops:
-        load_loops()
     room = _Room()
     for wish in {wish.path: wish for wish in wishes}.values():
         _files[wish.path] = _File(wish, room)
-    if loops:
-        # here and not in the threads that decode: of two that load modules at once each may want the other's
-        from goe_lake.vcf.reader import load_fast
+    try:
+        if loops:
+            load_loops()
+            room.loops.set()
+            # here and not in threads that decode: of two that load modules at once each may want the other's
+            from goe_lake.vcf.reader import load_fast
 
-        load_fast()
-    room.loaded.set()
+            load_fast()
+    finally:
+        room.loops.set()
+        room.loaded.set()
     return True
 
 
@@ -216,12 +219,15 @@ def units_ahead(piece: Piece, source: Source, contig: str) -> Units:
 
 
 class _Room:
-    """What all files share: threads, which decode once all is *loaded* that they need, and memory."""
+    """What all files share: threads, which look at lines once the *loops* are there, and memory.
+
+    They decode once all is *loaded* that this needs.
+    """
 
     def __init__(self) -> None:
         self.decodes = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
         self.scans = ThreadPoolExecutor(1)
-        self.loaded = Event()
+        self.loops, self.loaded = Event(), Event()
         self.bytes = 0
         self.closed = False
         self.lock = Lock()
@@ -285,6 +291,8 @@ class _File:
 
     def begin(self, found: Scan, body: Place) -> None:
         """See Watch."""
+        # unpacking needs none, and goes on meanwhile
+        self.room.loops.wait()
         self._found = found, body
         wish = self.wish
         assembly = ASSEMBLIES[wish.assembly]
