@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -19,6 +20,24 @@ SAME_UNIT = frozenset(
     {"sum", "avg", "fsum", "kahan_sum", "sumkahan", "stddev", "stddev_pop", "stddev_samp", "sem", *QUANTILES}
 )
 SQUARE_UNIT = frozenset({"var_pop", "var_samp"})
+
+
+def over(node: exp.Expr, made: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """*node* with each of its children as what is *made* of it; nothing beneath them is copied."""
+    copy = type(node)()
+    copy.comments = list(node.comments) if node.comments else node.comments
+    copy._type = deepcopy(node._type)
+    copy._meta = deepcopy(node._meta)
+    for name, value in node.args.items():
+        if isinstance(value, exp.Expr):
+            copy.set(name, made(value))
+        elif isinstance(value, list):
+            copy.args[name] = []
+            for item in value:
+                copy.append(name, made(item) if isinstance(item, exp.Expr) else item)
+        else:
+            copy.args[name] = value
+    return copy
 
 
 @dataclass(frozen=True)
@@ -40,10 +59,7 @@ class Finisher:
             return finish(node, self.measures)
         if isinstance(node, exp.Column) and not node.table and node.name in self.outputs:
             return exp.Paren(this=self.final(self.outputs[node.name]))
-        copy = node.copy()
-        for child, replaced in zip(list(copy.iter_expressions()), list(node.iter_expressions()), strict=True):
-            child.replace(self.final(replaced))
-        return copy
+        return over(node, self.final)
 
     def unit(self, node: exp.Expr) -> str:
         """The unit of the one column that *node* shows, sums or averages; "" where there is none."""

@@ -19,7 +19,7 @@ from goe_lake.query.shorthand import with_arguments, written_out
 from goe_lake.query.steps import Use
 from goe_lake.query.subset import check_syntax, spell
 
-# On the text as written: what it may hold at all.
+# On the text as written: what it may hold at all. They change the tree that they are given.
 SYNTAX_PASSES: Final = (written_out, check_syntax, spell)
 
 
@@ -29,7 +29,7 @@ def prepare(text: str, catalog: Catalog, today: date | None = None) -> Plan:
     *today* is the date that `current_date` stands for: the day in UTC, if not given.
     """
     query = parse(text)
-    source = as_written(query).sql(DIALECT)
+    source = as_written(query).sql(DIALECT, copy=False)
     try:
         query = on_the_day(query, today or datetime.now(UTC).date())
         for run_pass in SYNTAX_PASSES:

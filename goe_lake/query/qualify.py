@@ -108,11 +108,13 @@ def _name_joined_columns(qualified: exp.Select, schema: Schema, using: Set[str] 
 
 
 def joined_columns(query: exp.Select) -> exp.Select:
-    """*query* with a column that USING or NATURAL joined as that of the first table.
+    """*query*, changed: a column that USING or NATURAL joined is that of the first table.
 
     Inner joins make them equal, and LEFT JOIN has the first one wherever there is one.
     """
-    joined = query.transform(_joined_column)
+    if query.find(exp.Coalesce) is None:
+        return query
+    joined = query.transform(_joined_column, copy=False)
     assert isinstance(joined, exp.Select)
     return joined
 

@@ -19,7 +19,6 @@ NEVER_NULL: Final = frozenset({"contig", "pos", "ref", "alt", "variant_id", "cou
 
 def written_out(query: exp.Query) -> exp.Query:
     """*query* without shorthand that has one meaning: later passes know the long form alone."""
-    query = query.copy()
     for select in list(query.find_all(exp.Select)):
         _name_windows(select)
     _index(query)

@@ -355,7 +355,6 @@ CAST_TYPES = {
 
 def spell(query: exp.Query) -> exp.Query:
     """Give functions and operators that DuckDB knows by two names the one name that later passes read."""
-    query = query.copy()
     for node in list(query.find_all(exp.Like, exp.ILike)):
         if node.args.get("negate"):
             positive = type(node)(this=node.this, expression=node.expression)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from math import prod
 
 from sqlglot import exp
@@ -184,4 +185,10 @@ def number(value: int) -> exp.Expr:
 
 def cast_to(value: exp.Expr, kind: str) -> exp.Expr:
     """A cast to one of DuckDB's types."""
-    return exp.cast(value, kind, dialect="duckdb")
+    return exp.cast(value, _type_of(kind), dialect="duckdb")
+
+
+@cache
+def _type_of(kind: str) -> exp.DataType:
+    """One of DuckDB's types, read once."""
+    return exp.DataType.build(kind, dialect="duckdb")
