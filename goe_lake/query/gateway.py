@@ -40,7 +40,7 @@ def with_names(query: exp.Select, names: tuple[str, ...]) -> tuple[str, ...]:
         if isinstance(item, exp.Alias):
             item.set("alias", exp.to_identifier(name, quoted=True))
         else:
-            item.replace(exp.alias_(item.copy(), name, quoted=True))
+            item.replace(exp.alias_(item.copy(), name, quoted=True, copy=False))
         for column in list(order.find_all(exp.Column)) if order is not None and old != name else ():
             if not column.table and column.name == old:
                 column.set("this", exp.to_identifier(name, quoted=True))

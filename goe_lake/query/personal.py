@@ -98,9 +98,10 @@ def release_of(
 def _final_select(query: exp.Select, finisher: Finisher, cells: str) -> exp.Select:
     """*query* over its cells: the groups are rows there, so HAVING is a WHERE."""
     shown = [
-        exp.alias_(finisher.final(item.unalias()), item.alias, quoted=True) for item in query.expressions
+        exp.alias_(finisher.final(item.unalias()), item.alias, quoted=True, copy=False)
+        for item in query.expressions
     ]
-    select = exp.select(*shown).from_(cells)
+    select = exp.select(*shown, copy=False).from_(cells, copy=False)
     having = query.args.get("having")
     if having is not None:
         select.set("where", exp.Where(this=finisher.final(having.this)))
