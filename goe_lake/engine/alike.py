@@ -102,8 +102,9 @@ def alike_rows(session: Session, sites: Selection, asked: Asked = EVERY_CLASS) -
         here, number_here = sites.only(chosen), number[chosen] - start
         named = sites.numbers[first[start : start + step]]
         for digest, batch in session.batches.items():
-            added = _added(session, here, number_here, len(named), digest, asked)
-            yield from _rows(added, named, batch)
+            rows = list(_rows(_added(session, here, number_here, len(named), digest, asked), named, batch))
+            if rows:
+                yield pa.concat_tables(rows)
 
 
 def _added(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
+from goe_lake.engine.call_rows import Found, rows_of
 from goe_lake.engine.genotypes import Indexes
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session, parquet
@@ -22,38 +25,45 @@ def stored_calls(
 ) -> tuple[pa.Table, Indexes]:
     """The rows of `calls` of *batch* at *sites*, which lie on *contig*, and the place of each among them.
 
-    Columns: a list and a bitmap for each class, and *fields*. *located* rows are in the order of the files:
-    `file` is the place of a row's file among them, `row` its number there.
+    Columns: a list and a bitmap for each class, and *fields*; rows are in the order of the files. Of
+    *located* rows `file` is the place of a row's file among them, `row` its number there.
     """
-    connection = session.connection
-    files = session.snapshot.files("calls", contig, batch)
     columns = [f"{name}_{form}" for name in CLASS_CODES for form in ("l", "b")] + list(fields)
+    rows = rows_of(session, contig, batch) if len(sites) else None
+    found = [] if rows is None else [part for part in rows.at(sites, session) if len(part.rows)]
+    if rows is None or not found:
+        return _nothing([*columns, *(("file", "row") if located else ())]), np.empty(0, dtype=np.int64)
+    if all(part.is_dense(columns) for part in found):
+        stored = pa.concat_tables([part.read(columns) for part in found])
+    else:
+        stored = _picked(session, found, columns)
     if located:
-        columns += ["file", "row"]
-    if not files or not len(sites):
-        return _nothing(columns), np.empty(0, dtype=np.int64)
-    first, last = int(sites.numbers[0]), int(sites.numbers[-1])
-    wanted = f"SELECT site, pos, ref, alt, end_pos FROM sites WHERE site BETWEEN {first} AND {last}"
-    scattered = last - first + 1 != len(sites)
-    if scattered:
-        connection.register("wanted", pa.table({"site": pa.array(sites.numbers, pa.int32())}))
-        wanted += " AND site IN (SELECT site FROM wanted)"
+        file = np.repeat([rows.files.index(part.file) for part in found], [len(part.rows) for part in found])
+        stored = stored.append_column("file", pa.array(file.astype(np.int64)))
+        stored = stored.append_column("row", pa.array(np.concatenate([part.rows for part in found])))
+    return stored, np.searchsorted(sites.numbers, np.concatenate([part.sites for part in found]))
+
+
+def _picked(session: Session, found: Sequence[Found], columns: Sequence[str]) -> pa.Table:
+    """*columns* of the rows *found*; of what lies between them DuckDB reads little."""
+    connection, files = session.connection, parquet(tuple(part.file.path for part in found))
+    wanted = {
+        "file": pa.array(np.repeat(np.arange(len(found)), [len(part.rows) for part in found])),
+        "row": pa.array(np.concatenate([part.rows for part in found])),
+    }
+    low = min(int(part.file.low[part.groups].min()) for part in found)
+    high = max(int(part.file.high[part.groups].max()) for part in found)
+    listed = ", ".join(f"c.{name}" for name in columns)
+    connection.register("wanted", pa.table(wanted))
     # DuckDB skips row groups by the range, which the join alone would not tell it
-    low, high = int(sites.positions.min()), int(sites.positions.max())
-    named = {"file": "c.file_index::BIGINT AS file", "row": "c.file_row_number AS row"}
-    listed = ", ".join(named.get(name, f"c.{name}") for name in columns)
-    stored = connection.sql(
-        f"SELECT w.site, {listed} FROM {parquet(files)} c JOIN ({wanted}) w USING (pos, ref, alt, end_pos) "
-        f"WHERE c.pos BETWEEN {low} AND {high}"
+    stored: pa.Table = connection.sql(
+        f"SELECT w.file, w.row, {listed} FROM {files} c JOIN wanted w ON c.file_index = w.file "
+        f"AND c.file_row_number = w.row WHERE c.pos BETWEEN {low} AND {high}"
     ).to_arrow_table()
-    if scattered:
-        connection.unregister("wanted")
-    if located:
-        order = np.lexsort([stored.column("row").to_numpy(), stored.column("file").to_numpy()])
-        if (np.diff(order) != 1).any():
-            stored = stored.take(pa.array(order, pa.int64()))
-    found = stored.column("site").to_numpy().astype(np.int64)
-    return stored.drop(["site"]), np.searchsorted(sites.numbers, found)
+    connection.unregister("wanted")
+    order = np.lexsort([stored.column("row").to_numpy(), stored.column("file").to_numpy()])
+    stored = stored.drop(["file", "row"])
+    return stored if bool((np.diff(order) == 1).all()) else stored.take(pa.array(order, pa.int64()))
 
 
 def _nothing(columns: list[str]) -> pa.Table:

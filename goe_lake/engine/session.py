@@ -26,6 +26,7 @@ from goe_lake.lake import Snapshot
 from goe_lake.lake.fills import fill_of
 
 if TYPE_CHECKING:
+    from goe_lake.engine.call_rows import CallRows
     from goe_lake.engine.row_kinds import RowKinds
 
 # Columns with at most this many values tell persons apart by class
@@ -72,7 +73,8 @@ class Session:
     numbers), `scores` (s, pgs_id, score, q$score) and `sites` (as `overlay_sql` makes it).
     *last_selection* is the text of the last selection of sites, and what it selected; *kinds* are the
     kinds of rows of the last questions by their SQL, None where there were too many; *derived* are the
-    last sub-aggregates, by the names of their tables. *audited* says that who is behind each cell has to
+    last sub-aggregates, by the names of their tables; *call_rows* are the rows of `calls` that were read, by
+    contig and batch. *audited* says that who is behind each cell has to
     be known, to hold it to earlier ones; *covering* are the consent codes whose persons it has, None for
     everybody.
     """
@@ -87,6 +89,7 @@ class Session:
     covering: frozenset[str] | None = None
     kinds: OrderedDict[str, RowKinds | None] = field(default_factory=OrderedDict)
     derived: OrderedDict[str, Derived] = field(default_factory=OrderedDict)
+    call_rows: OrderedDict[tuple[str, str], CallRows] = field(default_factory=OrderedDict)
 
     @cached_property
     def samples(self) -> int:
