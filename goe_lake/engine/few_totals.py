@@ -22,6 +22,7 @@ from goe_lake.engine.blueprint import ONCE, ROWS, THERE, Blueprint, Kinds
 from goe_lake.engine.class_kinds import ClassKind
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotypes import one_chunk
+from goe_lake.engine.sql import identifier
 from goe_lake.release import Measure, MeasureFunction
 from goe_lake.vcf.arrow import pc
 
@@ -35,7 +36,7 @@ def gather_few(blueprint: Blueprint) -> tuple[pa.Table, Evidence] | None:
     """The cells and their evidence, in the order of the keys; None where DuckDB has to count them.
 
     So it has to where totals are many or none, numbers have more than 64 bits, keys are floating (-0 is
-    0 there), a person's scores or weights are looked up, or each cell lies at a site of its own.
+    0 there), a person's scores are looked up, or each cell lies at a site of its own.
     """
     if not _fits(blueprint):
         return None
@@ -52,16 +53,18 @@ def gather_few(blueprint: Blueprint) -> tuple[pa.Table, Evidence] | None:
 def _fits(blueprint: Blueprint) -> bool:
     reading = blueprint.reading
     scored = reading.session.audited and any(code.of is None for _, code, _ in codes_of(blueprint))
-    weighed = any(kind.carriers is not None for kind in blueprint.classes)
-    if scored or weighed or (blueprint.one_site and reading.keyed_by_site):
+    if scored or (blueprint.one_site and reading.keyed_by_site):
         return False
-    rows = "scores" if reading.scans("scores") else "samples"
+    read = {kind.carriers for kind in blueprint.classes if kind.carriers is not None}
     if reading.scans("genotypes"):
-        if rows == "scores":
+        if reading.scans("scores"):
             return False
-        rows = "genotype_rows"
-    (count,) = one_row(reading.session.connection, f"SELECT count(*) FROM {rows}")
-    return bool(count <= MOST_TOTALS)
+        read.add("genotype_rows")
+    elif reading.scans("scores"):
+        read.add("scores")
+    connection = reading.session.connection
+    counts = (one_row(connection, f"SELECT count(*) FROM {identifier(name)}")[0] for name in sorted(read))
+    return reading.session.samples <= MOST_TOTALS and all(count <= MOST_TOTALS for count in counts)
 
 
 def ranks(keys: pa.Table, rows: int) -> Counts:
@@ -334,7 +337,9 @@ class _Few:
         chosen, value = self.given(name), self.numbers(name)
         around = ranks(self.keys.select([key for key in blueprint.keys if key not in kind.aside]), self.cells)
         of, value = around[self.cell][chosen], value[chosen]
-        if kind.aside and not blueprint.single:
+        if kind.carriers is not None:
+            of, value = self._weighed(kind.carriers, of, self.numbers("person")[chosen])
+        elif kind.aside and not blueprint.single:
             pairs, number = distinct([of, self.numbers("person")[chosen]])
             together, of = np.zeros(len(pairs), dtype=np.int64), pairs[:, 0]
             if kind.person:
@@ -343,13 +348,29 @@ class _Few:
             else:
                 np.add.at(together, number, value)
             value = together
+        cells = int(around.max()) + 1
         pairs, number = distinct([of, value])
         size = np.bincount(number, minlength=len(pairs)).astype(np.int64)
-        cells = int(around.max()) + 1
         smallest = self._extreme(np.minimum, pairs[:, 0], size, cells)
+        if kind.weights:  # a weight that nobody here carries looks like one that a few do
+            carried = np.bincount(pairs[pairs[:, 1] % 2 == 0, 0], minlength=cells)
+            smallest[(smallest > 0) & (carried < kind.weights)] = 1
         largest = self._extreme(np.maximum, pairs[:, 0], size, cells)
         whole = np.bincount(pairs[:, 0], size, minlength=cells).astype(np.int64)
-        return ClassEvidence(smallest[around], (whole - largest)[around] if kind.aside else None)
+        by_keys = bool(kind.aside) and kind.carriers is None
+        return ClassEvidence(smallest[around], (whole - largest)[around] if by_keys else None)
+
+    def _weighed(self, carriers: str, of: Counts, person: Counts) -> tuple[Counts, Counts]:
+        """Each person of a group once, with what the table *carriers* says of the person: group, and c."""
+        sql = f"SELECT DISTINCT person, c FROM {identifier(carriers)} ORDER BY person"
+        table = self.blueprint.reading.session.connection.sql(sql).to_arrow_table()
+        who, c = (table.column(name).to_numpy().astype(np.int64) for name in ("person", "c"))
+        pairs, _ = distinct([of, person])
+        first = np.searchsorted(who, pairs[:, 1], side="left")
+        times = np.searchsorted(who, pairs[:, 1], side="right") - first
+        # the first row of a person, and how far behind it each of the others is
+        behind = np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times)
+        return np.repeat(pairs[:, 0], times), c[np.repeat(first, times) + behind]
 
     def _behind(self) -> RowsBehind:
         """Who is behind each cell."""
