@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -34,17 +35,31 @@ def workspace(limits: Limits = DEFAULT_LIMITS) -> Iterator[duckdb.DuckDBPyConnec
     One thread, so that the same tables give the same rows in the same order. QueryRefused (G601) where a
     statement takes more than *limits*, be it the analyst's step or the merge beneath it.
     """
+    with opening(limits) as opened:
+        yield opened()
+
+
+@contextmanager
+def opening(limits: Limits) -> Iterator[Callable[[], duckdb.DuckDBPyConnection]]:
+    """The same, opened while something else is done: what is given waits for it."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        made = pool.submit(_open, limits)
+        try:
+            with _within_limits():
+                yield made.result
+        finally:
+            if made.exception() is None:
+                made.result().close()
+
+
+def _open(limits: Limits) -> duckdb.DuckDBPyConnection:
     connection = in_memory(memory_limit=limits.memory, threads=1)
-    try:
-        connection.execute("SET temp_directory = ''")
-        connection.execute("SET python_enable_replacements = false")
-        connection.execute(f"SET max_execution_time = {int(limits.seconds * 1000)}")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        with _within_limits():
-            yield connection
-    finally:
-        connection.close()
+    connection.execute("SET temp_directory = ''")
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute(f"SET max_execution_time = {int(limits.seconds * 1000)}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
 
 
 @contextmanager
