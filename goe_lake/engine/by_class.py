@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from goe_lake.engine.filters import Filters
 from goe_lake.engine.genotypes import CLASSES, Indexes, blocks
 from goe_lake.engine.low_effect import Computed, Part, State, changed_states, numbered, parts_of, whole
 from goe_lake.engine.relation import Reading
-from goe_lake.engine.row_kinds import RowKinds, pattern_kinds, row_kinds
+from goe_lake.engine.row_kinds import MOST_GROUPS, RowKinds, pattern_kinds, row_kinds
 from goe_lake.engine.select import at_one_site
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.session import Session
@@ -43,10 +44,11 @@ def parts_by_class(
     blueprint = _blueprint(reading, sites)
     if blueprint is None:
         return None
-    found = _counting(blueprint, strata, partial(row_kinds, blueprint))
-    if found is None:
+    persons = _Persons(reading, strata)
+    kinds = row_kinds(blueprint, persons.table, persons.size)
+    if kinds is None:
         return None
-    kinds, count = found
+    count = persons.counting(kinds.group_of, len(kinds.groups))
     return _parts(blueprint, kinds, count, sites, _groups_of_samples(reading, strata, kinds))
 
 
@@ -56,10 +58,14 @@ def reduced_by_class(
     """The same without what changes fewer than *least* persons of a cell; None where rows have to be made."""
     reading = filters.reading
     blueprint = _blueprint(reading, sites)
-    if blueprint is None or parts_by_class(reading, sites, strata) is None:
+    if blueprint is None:
         return None
-    found = _counting(blueprint, strata, partial(pattern_kinds, blueprint, filters.leaves))
-    return None if found is None else _reduced(filters, *found, sites, strata, least)
+    persons = _Persons(reading, strata)
+    whole_kinds = row_kinds(blueprint, persons.table, persons.size)
+    patterns = pattern_kinds(blueprint, filters.leaves, persons.table, persons.size)
+    if whole_kinds is None or patterns is None:
+        return None
+    return _reduced(filters, blueprint, _Both(persons, patterns, whole_kinds), sites, strata, least)
 
 
 def _blueprint(reading: Reading, sites: Selection) -> Blueprint | None:
@@ -73,35 +79,94 @@ def _blueprint(reading: Reading, sites: Selection) -> Blueprint | None:
     return Blueprint(reading, single=True, one_site=True, listed_only=bool(sites.listed.all()))
 
 
-def _counting(
-    blueprint: Blueprint, strata: SessionStrata | None, kinds_of: Callable[[str, int], RowKinds | None]
-) -> tuple[RowKinds, Counting] | None:
-    """The kinds of rows, and how their persons are counted."""
-    reading = blueprint.reading
-    if strata is not None and reading.read_of_persons() <= DECIDED:
-        kinds = kinds_of("strata", len(strata.labels))
-        return None if kinds is None else (kinds, _from_strata(strata, kinds))
-    kinds = kinds_of("samples", reading.session.samples)
-    return None if kinds is None else (kinds, _from_calls(reading.session, kinds, kinds.group_of))
+@dataclass(frozen=True)
+class _Persons:
+    """Whom rows of *reading* are about: each person, or each of the lake's *strata* where these say all."""
+
+    reading: Reading
+    strata: SessionStrata | None
+
+    @property
+    def by_stratum(self) -> SessionStrata | None:
+        """The strata, where they say all that is read of persons."""
+        return self.strata if self.reading.read_of_persons() <= DECIDED else None
+
+    @property
+    def table(self) -> str:
+        """The session's table of them."""
+        return "samples" if self.by_stratum is None else "strata"
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        strata = self.by_stratum
+        return self.reading.session.samples if strata is None else len(strata.labels)
+
+    def counting(self, group_of: Indexes, groups: int) -> Counting:
+        """What counts *groups* of them at sites; *group_of* gives the group of each, -1 for none."""
+        strata = self.by_stratum
+        if strata is None:
+            return partial(_from_calls, self.reading.session, group_of, groups)
+        return partial(_from_strata, strata, group_of, groups)
+
+
+@dataclass(frozen=True, eq=False)
+class _Both:
+    """Two ways to part persons, counted in one: by which *patterns* of leaves hold, and as rows are told."""
+
+    persons: _Persons
+    patterns: RowKinds
+    whole: RowKinds
+
+    @cached_property
+    def pairs(self) -> tuple[Indexes, Indexes]:
+        """The groups of both ways that go together, (pairs, 2), and the pair of each person or stratum."""
+        both = np.column_stack([self.patterns.group_of, self.whole.group_of])
+        pairs, pair_of = np.unique(both, axis=0, return_inverse=True)
+        # whoever is in no group of either is the first pair, if there is anybody
+        nobody = int(len(pairs) > 0 and bool((pairs[0] < 0).all()))
+        return pairs[nobody:], pair_of.reshape(-1).astype(np.int64) - nobody
+
+    @property
+    def numbers_a_site(self) -> int:
+        """How many numbers are made of one site."""
+        groups = len(self.pairs[0]) + len(self.patterns.groups) + len(self.whole.groups)
+        return len(CLASSES) * groups + len(self.patterns.table) + len(self.whole.table)
+
+    def counts(self, sites: Selection) -> tuple[ClassCounts, ClassCounts]:
+        """Persons at *sites* by group of the patterns, and by group of the rows."""
+        pairs, pair_of = self.pairs
+        ways = (self.patterns, self.whole)
+        if len(pairs) > MOST_GROUPS:
+            found = [self.persons.counting(way.group_of, len(way.groups))(sites) for way in ways]
+            return found[0], found[1]
+        counts = self.persons.counting(pair_of, len(pairs))(sites)
+        found = [np.zeros((len(way.groups), *counts.shape[1:]), dtype=counts.dtype) for way in ways]
+        for pair, groups in zip(counts, pairs, strict=True):
+            for way, group in zip(found, groups, strict=True):
+                if group >= 0:
+                    way[group] += pair
+        return found[0], found[1]
 
 
 def _reduced(
     filters: Filters,
-    kinds: RowKinds,
-    count: Counting,
+    blueprint: Blueprint,
+    both: _Both,
     sites: Selection,
     strata: SessionStrata | None,
     least: int,
 ) -> Iterator[list[Part]]:
-    numbers_a_site = len(CLASSES) * len(kinds.groups) + len(kinds.table)
-    for start, end in blocks(len(sites), numbers_a_site, MOST_NUMBERS):
+    group_of = _groups_of_samples(filters.reading, strata, both.whole)
+    for start, end in blocks(len(sites), both.numbers_a_site, MOST_NUMBERS):
         here = sites.part(start, end)
-        states = _states(filters, kinds, here, persons_of_kinds(kinds, count(here)), least)
+        of_patterns, of_rows = both.counts(here)
+        states = _states(filters, both.patterns, here, persons_of_kinds(both.patterns, of_patterns), least)
         if states is None:
-            computed = _by_class(filters.reading, here, strata)
-            yield from ([whole(one, filters.reading.release)] for one in computed)
-            continue
-        yield parts_of(filters, states, partial(_without, filters, here, strata))
+            computed = tally(blueprint, both.whole, here, of_rows, group_of)
+            yield [whole(computed, filters.reading.release)]
+        else:
+            yield parts_of(filters, states, partial(_without, filters, here, strata))
 
 
 def _without(
@@ -163,17 +228,13 @@ def _groups_of_samples(reading: Reading, strata: SessionStrata | None, kinds: Ro
     return np.where(reading.session.is_genotyped, kinds.group_of, -1)
 
 
-def _from_strata(strata: SessionStrata, kinds: RowKinds) -> Counting:
-    def count(sites: Selection) -> ClassCounts:
-        counts = strata.counts(sites, kinds.group_of, len(kinds.groups))
-        if counts is not None:
-            return counts
-        # the files count other persons than the session has; its own calls cannot
-        group_of = strata.groups_of_samples(kinds.group_of)
-        return _from_calls(strata.session, kinds, group_of)(sites)
-
-    return count
+def _from_strata(strata: SessionStrata, group_of: Indexes, groups: int, sites: Selection) -> ClassCounts:
+    counts = strata.counts(sites, group_of, groups)
+    if counts is not None:
+        return counts
+    # the files count other persons than the session has; its own calls cannot
+    return _from_calls(strata.session, strata.groups_of_samples(group_of), groups, sites)
 
 
-def _from_calls(session: Session, kinds: RowKinds, group_of: Indexes) -> Counting:
-    return lambda sites: counts_from_calls(session, sites, group_of, len(kinds.groups))
+def _from_calls(session: Session, group_of: Indexes, groups: int, sites: Selection) -> ClassCounts:
+    return counts_from_calls(session, sites, group_of, groups)
