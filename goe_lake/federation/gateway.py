@@ -39,7 +39,7 @@ from goe_lake.federation.sealing import LEAST_NODES
 from goe_lake.federation.spread import left_out, margins_of
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
-from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, opening
+from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.lake.progress import Progress as LongProgress
 from goe_lake.query import Plan, prepare
 from goe_lake.query.steps import SelectStep
@@ -170,7 +170,7 @@ class Federation:
         where nodes do not answer that *completeness* requires.
         """
         query_id = uuid.uuid4().hex
-        with opening(self.limits) as opened:
+        with workspace(self.limits) as opened:
             plan, bound = self._plan(text)
             types, connection = {plan.last.name: [column.type for column in bound]}, opened()
             runner = Runner(connection, {}, types, told=plan.single is not None)

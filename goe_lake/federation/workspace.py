@@ -29,19 +29,13 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 @contextmanager
-def workspace(limits: Limits = DEFAULT_LIMITS) -> Iterator[duckdb.DuckDBPyConnection]:
+def workspace(limits: Limits = DEFAULT_LIMITS) -> Iterator[Callable[[], duckdb.DuckDBPyConnection]]:
     """A database in memory that reaches no file, network, setting or Python variable.
 
-    One thread, so that the same tables give the same rows in the same order. QueryRefused (G601) where a
-    statement takes more than *limits*, be it the analyst's step or the merge beneath it.
+    It is opened while something else is done: what is given waits for it. One thread, so that the same
+    tables give the same rows in the same order. QueryRefused (G601) where a statement takes more than
+    *limits*, be it the analyst's step or the merge beneath it.
     """
-    with opening(limits) as opened:
-        yield opened()
-
-
-@contextmanager
-def opening(limits: Limits) -> Iterator[Callable[[], duckdb.DuckDBPyConnection]]:
-    """The same, opened while something else is done: what is given waits for it."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         made = pool.submit(_open, limits)
         try:

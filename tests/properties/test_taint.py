@@ -164,7 +164,8 @@ def answer(
 ) -> Finished:
     """The steps of *plan* over *tables*: as they are known, or completed in the way *how*."""
     chance = random.Random(f"{seed} {how}")
-    with workspace() as connection:
+    with workspace() as opened:
+        connection = opened()
         runner = Runner(connection, {}, {})
         for place, cells in enumerate(tables):
             name, store = cells_name(place), f"{cells_name(place)}$all"
