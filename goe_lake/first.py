@@ -5,9 +5,12 @@ Loading it takes as long as unpacking a gigabyte of genotypes, and one processor
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from goe_lake.errors import GoeError
@@ -33,6 +36,7 @@ def begin_ingest(arguments: Sequence[str]) -> None:
     """
     if not is_ingest(arguments):
         return
+    sys.excepthook = _stopped
     # the process does nothing else: what it does not use it need not load
     begin_lean()
     nodes = [argument for argument in arguments[2:] if argument.endswith(".toml")]
@@ -44,6 +48,18 @@ def begin_ingest(arguments: Sequence[str]) -> None:
         config = read_node(Path(nodes[0]))
         if not config.lake.exists():
             _begin(config)
+
+
+def _stopped(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """End after Ctrl-C as the command does, which is not loaded yet; anything else is shown as ever."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    end_reading()
+    sys.stderr.write("stopped\n")
+    sys.stderr.flush()
+    # the code of `options.Exit.FAILED`; an exit as usual would wait for threads and tell of the signal
+    os._exit(1)
 
 
 def _begin(config: NodeConfig) -> None:
@@ -75,11 +91,10 @@ def reading(config: NodeConfig) -> Iterator[None]:
 
 def end_reading() -> None:
     """End what was begun and not asked for."""
-    from goe_lake.lake import begun
-    from goe_lake.vcf import ahead
-
-    begun.end()
-    ahead.drop()
+    # as far as they are loaded: Ctrl-C may come before
+    for name, end in (("goe_lake.lake.begun", "end"), ("goe_lake.vcf.ahead", "drop")):
+        if name in sys.modules:
+            getattr(sys.modules[name], end)()
 
 
 def _wishes(config: NodeConfig) -> list[Wish]:

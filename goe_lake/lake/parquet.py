@@ -91,9 +91,13 @@ class TableWriter:
         if self._rows >= self._row_group and self._size >= PART:
             self._flush(whole=True)
 
+    def encode_rest(self) -> None:
+        """There are no more rows: let those be encoded that wait for others."""
+        self._flush(whole=False)
+
     def finish(self) -> Written:
         """Close the file and say what it holds."""
-        self._flush(whole=False)
+        self.encode_rest()
         self._wait()
         if not self._footers:
             self._append_part(_encode(None, self._schema, self._row_group, self._options))

@@ -269,7 +269,7 @@ def _write_one_group(
     # moving alleles left may carry them past any row before
     in_order = follow_each_other(job.pieces) and job.reference is None
     ordered = joined(rows) if in_order else sorted_on_disk(rows, job.folder)
-    return _write(job, _once_each(job, ordered, counts, groups), tally) | _ranges_file(job, ranges)
+    return _write(job, _once_each(job, ordered, counts, groups), tally, lambda: _ranges_file(job, ranges))
 
 
 def _write_groups(
@@ -438,8 +438,13 @@ def _once_each(job: Job, ordered: Iterator[pa.Table], counts: _Counts, groups: G
     return without_duplicates(ordered, note, groups.first)
 
 
-def _write(job: Job, tables: Iterator[pa.Table], tally: Tally) -> dict[str, Written]:
-    """Write calls and sites, row by row alike, and count the ploidies."""
+def _write(
+    job: Job, tables: Iterator[pa.Table], tally: Tally, after: Callable[[], dict[str, Written]] = dict
+) -> dict[str, Written]:
+    """Write calls and sites, row by row alike, and count the ploidies.
+
+    *after* writes what is known once all rows were read, while the last of them are encoded.
+    """
     row_group = calls_row_group(job.persons, len(job.fields))
     with (
         TableWriter(job.folder / "calls.parquet", CALLS, row_group) as calls,
@@ -449,7 +454,9 @@ def _write(job: Job, tables: Iterator[pa.Table], tally: Tally) -> dict[str, Writ
             calls.write(table)
             sites.write(table)
             tally.add(table)
-        return {"calls": calls.finish(), "sites": sites.finish()}
+        for writer in (calls, sites):
+            writer.encode_rest()
+        return after() | {"calls": calls.finish(), "sites": sites.finish()}
 
 
 def _gathered(tables: Iterator[pa.Table], height: int) -> Iterator[pa.Table]:

@@ -162,6 +162,7 @@ def test_what_changes_meanwhile_is_read_anew(
 ) -> None:
     """Between the first look at node.toml and the command's: other settings, a file late or twice."""
     monkeypatch.setattr("goe_lake.first.begin_lean", lambda: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     text = vcf_text(PEOPLE, records() * 2)
     config = make_node(tmp_path, [{"x.vcf": text}], people=PEOPLE, fields='["GQ"]', toml=ANY)
     vcf, settings = tmp_path / "x.vcf", config.file.read_text()
@@ -215,3 +216,30 @@ def test_the_command_ingests_or_complains(wrong: list[str], tmp_path: Path) -> N
     other = make_node(tmp_path / "other", [{"x.vcf.gz": text}], people=PEOPLE, fields='["GQ"]', toml=ANY)
     ingest(read_node(other.file), min_label_persons=10)
     assert published(config.lake) == published(other.lake)
+
+
+@pytest.mark.parametrize("module", ["numpy", "pyarrow.parquet", "goe_lake.lake.ingest", "rich.console"])
+def test_ctrl_c_while_the_program_loads_is_no_traceback(module: str, tmp_path: Path) -> None:
+    """The line and the exit code of a command that was stopped, and no trace of a lake."""
+    config = make_node(tmp_path, [{"x.vcf": vcf_text(PEOPLE, records())}], people=PEOPLE, toml=ANY)
+    program = f"""
+import runpy, sys
+
+class Interrupt:
+    def find_spec(name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt)
+sys.argv = ["goe", "ingest", {str(config.file)!r}]
+runpy.run_module("goe_lake.cli", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "GOE_DECODER": "fast"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "stopped\n")
+    assert not config.lake.exists()
