@@ -26,8 +26,8 @@ from goe_lake.engine.selection import Selection
 from goe_lake.release import ColumnRef, Measure, MeasureFunction
 
 #: The names of a measure's codes, after its own: those who are counted with missing values left in, those
-#: who have a value, those whose value adds nothing, and which scores are counted.
-BEFORE, VALUED, REST, SCORES = "_before", "_valued", "_rest", "_scores"
+#: who have a value, those whose value adds nothing, which scores are counted, and how often scores are added.
+BEFORE, VALUED, REST, SCORES, TIMES = "_before", "_valued", "_rest", "_scores", "_times"
 #: Codes are whole numbers below this.
 WIDE: Final = 2**64
 
@@ -94,9 +94,16 @@ def names_scores(reading: Reading, measure: Measure) -> bool:
 
 
 def by_rows(blueprint: Blueprint, measure: Measure) -> bool:
-    """Whether a person adds the same to *measure* in each row: at one site a genotype is the person's own."""
+    """Whether a person adds the same to *measure* in each row, or that so many times.
+
+    At one site a genotype is the person's own.
+    """
+    reading = blueprint.reading
+    factors, often = reading.multiplied(measure)
+    if often:
+        return all(reading.tables[factor.table] == "samples" for factor in factors)
     own = {"samples", "genotypes"} if blueprint.one_site else {"samples"}
-    return read_by(blueprint.reading, measure) <= own
+    return read_by(reading, measure) <= own
 
 
 def has_few_values(reading: Reading, measure: Measure) -> bool:
@@ -119,6 +126,18 @@ class Code:
 TOTAL: Final = Code("t.t{0}", lambda column, place: column(f"t{place}"))
 #: What the person adds in all, whatever the sites.
 WRAPPED: Final = Code(f"((t.t{{0}} % {WIDE}) + {WIDE}) % {WIDE}", TOTAL.of)
+#: How often a person adds what is added.
+OFTEN: Final = Code(
+    f"CASE WHEN t.t{{0}} <> 0 THEN ((t.times{{0}} % {WIDE}) + {WIDE}) % {WIDE} END",
+    lambda column, place: np.where(column(f"t{place}") != 0, column(f"times{place}"), 0),
+)
+#: The same in each row.
+OFTEN_A_ROW: Final = Code(
+    f"CASE WHEN t.t{{0}} <> 0 THEN ((t.times{{0}} // t.present{{0}} % {WIDE}) + {WIDE}) % {WIDE} END",
+    lambda column, place: np.where(
+        column(f"t{place}") != 0, column(f"times{place}") // np.maximum(column(f"present{place}"), 1), 0
+    ),
+)
 ROWS: Final = Code("t.rows{0}", lambda column, place: column(f"rows{place}"))
 PRESENT: Final = Code("t.present{0}", lambda column, place: column(f"present{place}"))
 COUNTED: Final = Code(
@@ -146,13 +165,16 @@ def codes_of(blueprint: Blueprint) -> Iterator[tuple[str, Code, int]]:
             if names_scores(blueprint.reading, measure):
                 yield name + SCORES, COUNTED_SCORES, place
             continue
+        own, often = blueprint.reading.multiplied(measure)
         if by_rows(blueprint, measure):
             # ln(1) is 0, and a value like any other
-            yield name, PRESENT if is_computed(measure) else ADDING, place
+            yield name, OFTEN if often else PRESENT if is_computed(measure) else ADDING, place
             if has_few_values(blueprint.reading, measure):
                 yield name + REST, AT_ZERO, place
-        elif read_by(blueprint.reading, measure) <= {"samples", "scores"}:
+        elif {blueprint.reading.tables[factor.table] for factor in own} <= {"samples", "scores"}:
             yield name, ADDING_SCORES, place
+            if often:
+                yield name + TIMES, OFTEN_A_ROW, place
         else:
             yield name, WRAPPED, place
         yield name + VALUED, PRESENT, place

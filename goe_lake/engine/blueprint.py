@@ -168,26 +168,18 @@ class Blueprint:
         derived = self.reading.derived_in(measure.factors).get(measure.factors[0])
         if derived is not None:
             return rule_of_derived(derived)
-        return Rule.FEW_VALUES if self._has_few(measure.factors[0]) else Rule.SUM
+        return Rule.FEW_VALUES if self.reading.has_few(measure.factors[0]) else Rule.SUM
 
     def _name(self, factor: ColumnRef) -> tuple[str, str]:
         return self.reading.tables[factor.table], factor.column
 
-    def _has_few(self, factor: ColumnRef) -> bool:
-        """Whether a column takes so few values that each of them is a class of persons."""
-        derived = self.reading.derived_in((factor,)).get(factor)
-        if derived is not None:
-            return derived.few_valued
-        name = self._name(factor)
-        return name in self.reading.session.few_valued or (name[0] == "genotypes" and name[1] in CLASS_VALUES)
-
     def many_valued(self, measure: Measure) -> tuple[ColumnRef, ...]:
         """The factors of many values: sums of the same ones can be added and subtracted."""
-        return tuple(factor for factor in measure.factors if not self._has_few(factor))
+        return tuple(factor for factor in measure.factors if not self.reading.has_few(factor))
 
     def few_valued(self, measure: Measure) -> tuple[ColumnRef, ...]:
         """The factors of few values, repeats included."""
-        return tuple(factor for factor in measure.factors if self._has_few(factor))
+        return tuple(factor for factor in measure.factors if self.reading.has_few(factor))
 
     @cached_property
     def kinds(self) -> tuple[Kinds, ...]:
@@ -468,14 +460,15 @@ class Blueprint:
         if self.one_site and self.many_valued(measure) and self._name(few[-1]) == DOSAGE and len(few) == 1:
             sums = [f"sign({sums[0]})"]  # linear in the dosage: what counts is who carries the allele
         label = sums[0] if len(sums) == 1 else f"concat_ws(' ', {', '.join(sums)})"
-        times = " * ".join(f"{columns[column]}::HUGEINT" for column in few)
+        _, often = self.reading.multiplied(measure)
+        times = " * ".join(f"{columns[column]}::HUGEINT" for column in often or few)
         return [f"{label} AS class{place}", f"coalesce({self._sum(times, there)}, 0) AS times{place}"]
 
     def columns_apart(self, measure: Measure) -> tuple[ColumnRef, ...]:
         """The stored columns of many values that a product or ratio is made of, where they are several."""
         if measure.function is not MeasureFunction.SUM:
             return ()
-        columns = tuple(column for column in _read_by(measure) if not self._has_few(column))
+        columns = tuple(column for column in _read_by(measure) if not self.reading.has_few(column))
         return columns if len(columns) > 1 else ()
 
     def least_values(self, measure: Measure) -> int:
@@ -489,7 +482,7 @@ class Blueprint:
     def is_of_few(self, measure: Measure) -> bool:
         """Whether a function is taken of a column of few values, which is a class of persons."""
         read = (stored for its in measure.factors if computed_column(its.column) for stored in stored_in(its))
-        return any(self._has_few(column) for column in read)
+        return any(self.reading.has_few(column) for column in read)
 
     def _count(self, condition: str) -> str:
         if self.single:

@@ -19,14 +19,14 @@ from goe_lake.disclosure.earlier import COUNT, Claim, Face
 from goe_lake.disclosure.earlier_sites import Difference, SiteClaim, Sites
 from goe_lake.disclosure.families import Counts
 from goe_lake.disclosure.overlap import Codes, selection_of
-from goe_lake.engine.behind import BEFORE, REST, SCORES, VALUED, ClassesBehind, RowsBehind, read_by
+from goe_lake.engine.behind import BEFORE, REST, SCORES, TIMES, VALUED, ClassesBehind, RowsBehind, read_by
 from goe_lake.engine.class_counts import PLACE
 from goe_lake.engine.genotypes import CLASS_VALUES
 from goe_lake.engine.low_effect import Part
 from goe_lake.engine.relation import Reading, is_bin
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.sql import identifier
-from goe_lake.engine.words import Words, is_truth
+from goe_lake.engine.words import Words
 from goe_lake.errors import ReleaseRefused
 from goe_lake.release import Measure, MeasureFunction, columns_in
 
@@ -282,10 +282,16 @@ class Claims:
         """The quantity, how often each person is in it, the value for once, and who they are."""
         quantity, unit = quantity_of(self.reading, measure)
         counted = measure.function is not MeasureFunction.SUM or measure.name in cell.behind.by_rows
-        if cell.site is not None and "genotypes" in read_by(self.reading, measure):
+        own, _ = self.reading.multiplied(measure)
+        if cell.site is not None and any(
+            self.reading.tables[its.table] == "genotypes" for its in own or measure.values
+        ):
             # at another site a person adds something else
             quantity = f"{quantity}@{cell.site}"
         main, factor = cell.persons(measure.name, counted=counted)
+        if measure.name + TIMES in cell.behind.codes:
+            often, factor = cell.persons(measure.name + TIMES, counted=True)
+            main = Persons(main.persons, main.codes * often.codes)
         whole = cell.value * unit / factor
         if whole.denominator != 1:
             whole, factor = cell.value * unit, 1
@@ -453,10 +459,14 @@ def quantity_of(reading: Reading, measure: Measure) -> tuple[str, Fraction]:
     """What *measure* is a number of, and the unit in which it is told, in `UNIT`; counts have 1."""
     if measure.function is not MeasureFunction.SUM:
         return (f"{COUNT}:{_argument(reading, measure)}" if measure.values else COUNT), Fraction(1)
-    if is_truth(reading, measure):
-        return COUNT, Fraction(1)
-    unit = Fraction(measure.resolution) / Fraction(UNIT) ** len(measure.factors)
-    return f"sum:{_argument(reading, measure)}", unit
+    own, often = reading.multiplied(measure)
+    unit = Fraction(measure.resolution)
+    for factor in often:
+        column = reading.session.column(reading.tables[factor.table], factor.column)
+        unit /= column.step if column is not None else 1
+    if len(own) == 1 and reading.is_truth(own[0]):
+        return COUNT, unit
+    return f"sum:{_argument(reading, measure)}", unit / Fraction(UNIT) ** len(own)
 
 
 def _forms(reading: Reading, measure: Measure) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -491,6 +501,6 @@ def _argument(reading: Reading, measure: Measure) -> str:
               for alias, table in reading.tables.items()}  # fmt: skip
     names = (
         DERIVED if tables[factor.table] == DERIVED else f"{tables[factor.table]}.{factor.column}"
-        for factor in measure.factors
+        for factor in reading.multiplied(measure)[0]
     )
     return "*".join(sorted(names))

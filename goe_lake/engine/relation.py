@@ -265,6 +265,38 @@ class Reading:
             if self.made_of(factor)
         )
 
+    def has_few(self, factor: ColumnRef) -> bool:
+        """Whether a column takes so few values that each of them is a class of persons."""
+        derived = self.derived_in((factor,)).get(factor)
+        if derived is not None:
+            return derived.few_valued
+        name = (self.tables[factor.table], factor.column)
+        return name in self.session.few_valued or (name[0] == "genotypes" and name[1] in GENOTYPE_VALUES)
+
+    def multiplied(self, measure: Measure) -> tuple[tuple[ColumnRef, ...], tuple[ColumnRef, ...]]:
+        """What *measure* sums of a person's own columns, and the columns of few values that say how often.
+
+        Where one of these is the same for all, the sum is a multiple of that without it. Of few values alone,
+        truths and what is not a person's own say how often the others are added.
+        """
+        factors = measure.factors
+        own = tuple(factor for factor in factors if not self.has_few(factor))
+        if not own:
+            measured = [factor for factor in factors if self.tables[factor.table] in MEASURED]
+            numbers = tuple(factor for factor in measured if not self.is_truth(factor))
+            own = numbers or tuple(measured[:1])
+        if not own or any(self.tables[factor.table] not in MEASURED for factor in own):
+            return factors, ()
+        rest = list(factors)
+        for factor in own:
+            rest.remove(factor)
+        return own, tuple(rest)
+
+    def is_truth(self, factor: ColumnRef) -> bool:
+        """Whether a column is true or false."""
+        column = self.session.column(self.tables[factor.table], factor.column)
+        return column is not None and column.type is ColumnType.BOOLEAN
+
     def scans(self, table: str) -> bool:
         """Whether the release reads *table*."""
         return table in self.tables.values()

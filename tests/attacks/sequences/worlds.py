@@ -57,13 +57,14 @@ class World:
     audit: bool
     countries: tuple[str, ...] = ("EE",)
     output: str = "exact"
+    size: int = PERSONS
     persons: dict[str, list[Person]] = field(default_factory=dict)
     _inside: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for place, country in enumerate(self.countries):
             chance = random.Random(place)
-            self.persons[country] = [_person(country, number, chance) for number in range(PERSONS)]
+            self.persons[country] = [_person(country, number, chance) for number in range(self.size)]
         self.target.update({"birth_year": "1903", "sex": "F", "ldl": self.secret, "gt": "0/1", "t2d": "true"})
 
     @property

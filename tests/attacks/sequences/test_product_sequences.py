@@ -1,0 +1,60 @@
+"""Sequences that ask for a column, and for it times a column that is the same for everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.sequences.test_sequences import GENOTYPES, WITH, WITHOUT, less
+from tests.attacks.sequences.worlds import SECRETS, World
+
+#: How many rows of the nested query a person has: one.
+COUNTED = (
+    "samples JOIN (SELECT sample_id, count(*) AS n FROM genotypes GROUP BY sample_id) AS b USING (sample_id)"
+)
+#: What is 1 for everybody times the column, and where from.
+TIMES = {
+    "twice_by_called_alleles": ("sum(ldl * called_alleles) / 2", GENOTYPES),
+    "once_by_rows_of_a_person": ("sum(ldl * b.n)", COUNTED),
+    "a_product_by_called_alleles": ("sum(called_alleles * (3 * ldl + 1)) / 6 - count(*) / 3", GENOTYPES),
+}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("name", TIMES)
+def test_a_column_times_what_all_share_is_the_column(name: str, backwards: bool, tmp_path: Path) -> None:
+    """The LDL of those with the target, and of those without times a constant, in either order."""
+
+    def attack(secret: str, *, audit: bool) -> float | None:
+        ask = World(tmp_path / f"{audit}{secret}", secret, audit=audit).open()
+        select, source = TIMES[name]
+        asked = [("sum(ldl)", WITH, "samples"), (select, WITHOUT, source)]
+        told = [ask(*one) for one in (asked[::-1] if backwards else asked)]
+        return less(*(told[::-1] if backwards else told))
+
+    assert [attack(secret, audit=False) for secret in SECRETS] == [
+        pytest.approx(float(secret)) for secret in SECRETS
+    ]
+    on = [attack(secret, audit=True) for secret in SECRETS]
+    assert None in on or on[0] == pytest.approx(on[1])
+
+
+def test_a_truth_times_what_all_share_is_a_count(tmp_path: Path) -> None:
+    """Who of the one selection has diabetes, and of the other: the target does."""
+
+    def attack(*, audit: bool) -> float | None:
+        ask = World(tmp_path / str(audit), SECRETS[0], audit=audit).open()
+        one = ask("count(*) FILTER (WHERE t2d)", WITH)
+        return less(one, ask("sum(t2d::INT * called_alleles) / 2", WITHOUT, GENOTYPES))
+
+    assert attack(audit=False) == 1
+    assert attack(audit=True) in (None, 0)
+
+
+def test_what_is_told_again_is_of_the_same_size(tmp_path: Path) -> None:
+    """A repeated sum is multiplied as the one that was asked for."""
+    ask = World(tmp_path, SECRETS[0], audit=True).open()
+    first = ask("sum(ldl)", WITH)
+    assert first is not None
+    assert ask("sum(ldl * called_alleles)", WITHOUT, GENOTYPES) == pytest.approx(2 * first)
