@@ -123,9 +123,29 @@ def _verdict(claim: SiteClaim, records: Sequence[SiteRecord], least: int, scan: 
             verdict.values[near.here[few]] = near.values[few]
             verdict.marked[near.here[few]] = near.record.text not in (claim.text, claim.who)
             verdict.fates[near.here[near.telling & ~near.few & open_]] = WITHHELD
+    nearly = _nearly_of_others(claim, records, least)
+    verdict.fates[nearly & (verdict.fates == COMPUTED)] = WITHHELD
     told = claim.values != UNTOLD
     verdict.fates[~told & (verdict.fates == REPEATED)] = WITHHELD
     return verdict
+
+
+def _nearly_of_others(claim: SiteClaim, records: Sequence[SiteRecord], least: int) -> Mask:
+    """The sites where a number by other weights is of all but 1..*least* - 1 of the same persons.
+
+    One of these weights is mostly made of others: AC is the heterozygotes and twice the homozygotes.
+    """
+    found = np.zeros(len(claim.sites), dtype=bool)
+    others = [record for record in records if record.weights != claim.weights]
+    for record in (record for some in _batches(claim, others) for record in some):
+        if 0 < _persons_apart(claim.selection, record.selection) < least:
+            found[_common(claim.sites, record)[0]] = True
+    return found
+
+
+def _persons_apart(one: Selection, other: Selection) -> int:
+    width = max(len(one.words), len(other.words))
+    return int(np.bitwise_count(wider(one.words, width) ^ wider(other.words, width)).sum())
 
 
 @dataclass(frozen=True, eq=False)

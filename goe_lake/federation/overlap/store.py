@@ -116,14 +116,16 @@ class OverlapStore:
         first: int,
         last: int,
     ) -> list[SiteRecord]:
-        """What was told of sites from *first* to *last*, by any of *weights*; the oldest first."""
+        """What was told of sites from *first* to *last*; the oldest first.
+
+        Numbers by class are told as numbers by each of *weights*.
+        """
         wanted = list(dict.fromkeys(weights))
-        named = [json.dumps(weight) for weight in (*wanted, BY_CLASS)]
-        places = f"({', '.join('?' for _ in projects)}) AND weights IN ({', '.join('?' for _ in named)})"
+        places = f"({', '.join('?' for _ in projects)})"
         rows = connection.execute(
             'SELECT weights, selection, sites, "values", text FROM overlap_site_cells '
             f"WHERE project IN {places} AND last >= ? AND first <= ? ORDER BY id",
-            (*projects, *named, first, last),
+            (*projects, first, last),
         ).fetchall()
         found = []
         for weight, selection, sites, values, text in rows:
