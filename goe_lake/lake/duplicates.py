@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from goe_lake.genome import AUTOSOMES
+from goe_lake.lake.merge import one_ahead
 from goe_lake.lake.snapshot import Snapshot
 from goe_lake.vcf.arrow import Bits, Indexes, array, pc, read_parquet
 from goe_lake.vcf.encode import listed_persons, mapped_persons
@@ -291,6 +292,10 @@ class _Screen:
         """The pairs, (left samples, later right samples), about which this says nothing."""
         found = self._near(left, right)
         for one, other in ((left, right), (right, left)):
+            most = self.absent[other].max()
+            if self.called[one].min() >= LEAST_SITES + most and self.hets[one].min() > most:
+                # as nearly always
+                continue
             few = (self.called[one, None] < LEAST_SITES + self.absent[other]) | (
                 self.hets[one, None] <= self.absent[other]
             )
@@ -352,28 +357,31 @@ def _screen(dosages: Dosages, above: float) -> _Screen:
 
 def _blocks(dosages: Dosages, persons: Indexes, above: float) -> Iterator[tuple[int, _Block | None]]:
     """How many more pairs are surely comparable and two persons, and those that had to be counted."""
-    screen = _screen(dosages, above)
-    for left in range(0, len(dosages), BLOCK):
-        for right in range(left, len(dosages), BLOCK):
+    for left, right, undecided in one_ahead(_undecided(_screen(dosages, above), persons)):
+        pairs = undecided.size if left != right else len(undecided) * (len(undecided) - 1) // 2
+        places = np.nonzero(undecided)
+        decided = pairs - len(places[0])
+        if not len(places[0]):
+            yield decided, None
+            continue
+        first, second = (np.flatnonzero(undecided.any(axis=axis)) for axis in (1, 0))
+        if len(first) * len(second) > FEW * (pairs - decided):
+            yield decided, _compare_pairs(left + places[0], right + places[1], dosages)
+            continue
+        block = _compare(left + first, right + second, dosages)
+        np.logical_and(block.usable, undecided[np.ix_(first, second)], out=block.usable)
+        yield decided, block
+
+
+def _undecided(screen: _Screen, persons: Indexes) -> Iterator[tuple[int, int, Bits]]:
+    """Blocks of pairs by their first samples, with those that have to be counted, each once."""
+    samples = len(screen.hets)
+    for left in range(0, samples, BLOCK):
+        for right in range(left, samples, BLOCK):
             rows, columns = slice(left, left + BLOCK), slice(right, right + BLOCK)
-            undecided = screen.undecided(rows, columns)
-            undecided |= persons[rows, None] == persons[columns]
-            pairs = undecided.size
-            if left == right:
-                undecided = np.triu(undecided, 1)
-                pairs = len(undecided) * (len(undecided) - 1) // 2
-            decided = pairs - int(np.count_nonzero(undecided))
-            first, second = (np.flatnonzero(undecided.any(axis=axis)) for axis in (1, 0))
-            if not len(first):
-                yield decided, None
-                continue
-            if len(first) * len(second) > FEW * (pairs - decided):
-                places = np.nonzero(undecided)
-                yield decided, _compare_pairs(left + places[0], right + places[1], dosages)
-                continue
-            block = _compare(left + first, right + second, dosages)
-            np.logical_and(block.usable, undecided[np.ix_(first, second)], out=block.usable)
-            yield decided, block
+            found = screen.undecided(rows, columns)
+            found |= persons[rows, None] == persons[columns]
+            yield left, right, np.triu(found, 1) if left == right else found
 
 
 def _indicators(dosages: Dosages) -> tuple[Counts, Counts, Counts]:

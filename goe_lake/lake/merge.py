@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from goe_lake.vcf.arrow import Indexes, array, pc, same_as_next, schema
 from goe_lake.vcf.encode import CALLS, KEY, SITE_COLUMNS
 
 _CALL_COLUMNS: Final = [name for name in CALLS.names if name not in ("gq", "dp")]
+Item = TypeVar("Item")
 _COLUMNS: Final = schema((*(CALLS.field(name) for name in _CALL_COLUMNS), *SITE_COLUMNS))
 
 
@@ -54,7 +55,7 @@ class _Stream:
     """The rows of one batch on one contig, in order; *waiting* are those read and not yet taken."""
 
     def __init__(self, part: tuple[Path, Path] | None, height: int) -> None:
-        self._tables = _one_ahead(_rows_of(*part, height)) if part is not None else iter(())
+        self._tables = one_ahead(_rows_of(*part, height)) if part is not None else iter(())
         self.waiting: pa.Table | None = None
         self._next = next(self._tables, None)
         self.fill()
@@ -89,13 +90,13 @@ class _Stream:
         return taken
 
 
-def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """*tables*, the next of which a thread reads while the last one is used."""
+def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """*items*, the next of which a thread makes while the last one is used; none is None."""
     with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, tables, None)
-        while (table := following.result()) is not None:
-            following = thread.submit(next, tables, None)
-            yield table
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item
 
 
 def _rows_of(calls: Path, sites: Path, height: int) -> Iterator[pa.Table]:
