@@ -209,10 +209,12 @@ def dominance(measure: MeasureEvidence, policy: Policy) -> Mask:
 def values_hidden(measure: MeasureEvidence, policy: Policy) -> Mask:
     """Too many different values for these sums to tell how many persons have which, or enough have each.
 
-    The sums of x, x², … are as many equations for the numbers of persons by value, which are whole.
+    The sums of x, x², … are as many equations for the numbers of persons by value, which are whole. Where
+    few values are cut off, those would be told by the difference, however many persons have each here.
     """
-    many = (np.asarray(measure.values) >= measure.least_values) & (not measure.cut)
-    return np.asarray(many | (np.asarray(measure.rarest) >= policy.min_contributors), dtype=bool)
+    enough = np.asarray(measure.rarest) >= policy.min_contributors
+    hidden = (np.asarray(measure.values) >= measure.least_values) | enough
+    return np.asarray(hidden & (not measure.cut), dtype=bool)
 
 
 def complement_of_filter(evidence: Evidence, measure: MeasureEvidence, policy: Policy) -> Mask:

@@ -24,7 +24,11 @@ def cuts_values(blueprint: Blueprint, measure: Measure) -> bool:
         return False
     reading = blueprint.reading
     factors = blueprint.many_valued(measure)
-    own = dict.fromkeys(column for factor in factors for column in reading.made_of(factor))
+    own = dict.fromkeys(
+        column
+        for factor in factors
+        for column in (*reading.made_of(factor), (reading.tables[factor.table], factor.column))
+    )
     keys = (key.expression for key in reading.release.keys)
     where = conjuncts(measure.where) if measure.where is not None else ()
     # which values are missing is public

@@ -287,3 +287,21 @@ def test_moment_of_few_values(commonest: int, smallest: int, shown: bool) -> Non
     """Every class of the product's columns is empty or of enough persons, as a variance is by class."""
     found = replace(measure(Rule.MOMENT_OF_FEW, 100, commonest), smallest_class=counts(smallest))
     assert told(cell(found)) == [shown]
+
+
+@pytest.mark.parametrize(
+    ("values", "rarest", "cut", "shown"),
+    [(20, 1, False, True), (19, 1, False, False), (3, 10, False, True), (3, 10, True, False)],
+)
+def test_sums_of_powers_take_many_values_or_enough_persons_with_each(
+    values: int, rarest: int, cut: bool, shown: bool
+) -> None:
+    """And whole steps of the values, however many persons have each of those that are left."""
+    found = replace(
+        measure(Rule.MOMENT, 100, 10),
+        values=counts(values),
+        rarest=counts(rarest),
+        least_values=20,
+        cut=cut,
+    )
+    assert told(cell(found)) == [shown]
