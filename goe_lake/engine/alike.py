@@ -173,10 +173,17 @@ def _add_quality(
             added.there[name][place] += times[:, None]
         else:
             _add_rows(added.there[name][place], known.there, rows, sets)
-    for name in CLASS_CODES if added.asked.classes else CARRIERS if len(rows) < len(shown) else ():
-        row, person = members(stored, name, persons)
-        kept = (shown[row] & added.asked.classes) | (~shown[row] & (name in CARRIERS))
-        _add_members(added, name, values, row[kept], person[kept], shown, sets)
+    if added.asked.classes:
+        for name in CLASS_CODES:
+            row, person = members(stored, name, persons)
+            kept = shown[row] | (name in CARRIERS)
+            _add_members(added, name, values, row[kept], person[kept], shown, sets)
+    elif len(rows) < len(shown):
+        others = np.flatnonzero(~shown)
+        unlisted = stored.take(pa.array(others, pa.int64()))
+        for name in CARRIERS:
+            row, person = members(unlisted, name, persons)
+            _add_members(added, name, values, others[row], person, shown, sets)
 
 
 def _add_rows(sums: npt.NDArray[Any], values: npt.NDArray[Any], rows: Indexes, sets: Indexes) -> None:

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ _NEGATED: Final[Mapping[str, str]] = MappingProxyType(
         "COMPARE_NOT_DISTINCT_FROM": "COMPARE_DISTINCT_FROM",
     }
 )
+_NAMES: Final = ("alias", "table_name", "column_names", "using_columns")
 _NEGATED_FUNCTION: Final[Mapping[str, str]] = MappingProxyType({"~~": "!~~", "~~*": "!~~*"})
 
 
@@ -118,8 +120,9 @@ def _normal(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     plain = {name: _normal(value) for name, value in node.items() if name not in _SPELLING}
-    for rule in _RULES:
-        plain = rule(plain)
+    for part, rule in _RULES:
+        if part in plain:
+            plain = rule(plain)
     return plain
 
 
@@ -165,16 +168,14 @@ def _null_order(node: dict[str, Any]) -> dict[str, Any]:
     return {**node, "null_order": "NULLS LAST"} if node.get("null_order") == "ORDER_DEFAULT" else node
 
 
-def _lower_names(node: dict[str, Any]) -> dict[str, Any]:
-    """Unquoted names are read without regard to case."""
-    changed = dict(node)
-    for name in ("alias", "table_name"):
-        if isinstance(changed.get(name), str):
-            changed[name] = changed[name].lower()
-    for name in ("column_names", "using_columns"):
-        if isinstance(changed.get(name), list):
-            changed[name] = [part.lower() if isinstance(part, str) else part for part in changed[name]]
-    return changed
+def _lower(node: dict[str, Any], part: str) -> dict[str, Any]:
+    """A name, or several, in lower case: unquoted names are read without regard to it."""
+    names = node[part]
+    if isinstance(names, str):
+        return node if names.islower() else {**node, part: names.lower()}
+    if isinstance(names, list):
+        return {**node, part: [name.lower() if isinstance(name, str) else name for name in names]}
+    return node
 
 
 def _same_type(node: dict[str, Any]) -> dict[str, Any]:
@@ -271,18 +272,18 @@ def _same_number(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-_RULES: Final[tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = (
-    _same_function,
-    _if_as_case,
-    _negation,
-    _null_order,
-    _lower_names,
-    _same_number,
-    _same_type,
-    _same_part,
-    _plain_truth,
-    _range_from_zero,
-    _today,
-    _to_a_base,
-    _within_group,
+# What a node has that a rule may change, and the rule
+_RULES: Final[tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]], ...]] = (
+    ("function_name", _same_function),
+    ("function_name", _if_as_case),
+    ("children", _negation),
+    ("null_order", _null_order),
+    *((part, partial(_lower, part=part)) for part in _NAMES),
+    ("kind", _same_number),
+    ("type_name", _same_type),
+    ("function_name", _same_part),
+    ("function_name", _plain_truth),
+    ("function_name", _range_from_zero),
+    ("function_name", _to_a_base),
+    ("order_bys", _within_group),
 )
