@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,7 @@ from goe_lake.federation.finish import Finished, finish
 from goe_lake.federation.frequencies import Progress, frequencies, make_releases
 from goe_lake.federation.listing.search import Found, search
 from goe_lake.federation.merge import Part
-from goe_lake.federation.node import FrequencyRelease, Node, NodeDescription
+from goe_lake.federation.node import EmbeddedNode, FrequencyRelease, Node, NodeDescription
 from goe_lake.federation.rounds import Rounds
 from goe_lake.federation.sealed_rounds import SealedSums
 from goe_lake.federation.sealed_sums import Circle
@@ -292,7 +293,7 @@ class Federation:
                 answers[place] = answer
             return [answers[place] for place in sorted(answers)]
 
-        with ThreadPoolExecutor(max_workers=min(len(members), MOST_THREADS)) as pool:
+        with ThreadPoolExecutor(max_workers=_at_once(members)) as pool:
             answered = list(zip(members, pool.map(ask_all, members), strict=True))
         given = [(member, answers) for member, answers in answered if len(answers) == len(releases)]
         failed = [member.description.node_id for member, answers in answered if len(answers) < len(releases)]
@@ -398,6 +399,12 @@ class Asked:
         self.left = least_left(answers for _, answers in given) or self.left
         self.members, self.begun = [member for member, _ in given], True
         return given
+
+
+def _at_once(members: Sequence[Member]) -> int:
+    """How many of *members* are asked at a time: others wait for the wire, those here for the processors."""
+    here = sum(isinstance(member.node, EmbeddedNode) for member in members)
+    return min(len(members) - here + min(here, (os.cpu_count() or 1) + 1), MOST_THREADS)
 
 
 def _checked(member: Member, release: Release, answer: NodeAnswer, query_id: str) -> NodeAnswer:
