@@ -15,7 +15,7 @@ from goe_lake.lake.annotation import Annotations, Note
 from goe_lake.lake.info import InfoField, joined, unpacked
 from goe_lake.lake.layout import variants_schema
 from goe_lake.lake.merge import Window
-from goe_lake.vcf.arrow import Vector, array, bytes_of, in_one_piece, pc, table
+from goe_lake.vcf.arrow import Vector, array, in_one_piece, pc, table, text_places
 
 TRANSITIONS: Final = ("AG", "GA", "CT", "TC")
 TRANSVERSIONS: Final = ("AC", "CA", "AT", "TA", "CG", "GC", "GT", "TG")
@@ -149,9 +149,9 @@ def _merged(first: Vector, second: Vector, one_of_both: Callable[[str, str], str
 
 def count_substitutions(variants: pa.Table) -> tuple[int, int]:
     """The transitions and the transversions among the sites of *variants*."""
-    columns = [in_one_piece(variants[name]) for name in ("ref", "alt")]
-    single = np.logical_and(*(pc.binary_length(column).to_numpy() == 1 for column in columns))
-    ref, alt = (bytes_of(column.filter(array(single))) for column in columns)
+    places = [text_places(in_one_piece(variants[name])) for name in ("ref", "alt")]
+    single = np.logical_and(*(np.diff(ends) == 1 for ends, _ in places))
+    ref, alt = (data[ends[:-1][single]] for ends, data in places)
     counts = np.bincount(ref.astype(np.int64) << 8 | alt, minlength=1 << 16)
     transitions, transversions = (
         sum(int(counts[ord(first) << 8 | ord(second)]) for first, second in changes)

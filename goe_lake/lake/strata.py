@@ -20,8 +20,8 @@ from goe_lake.lake.callable import Fill
 from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS
 from goe_lake.lake.merge import Window
 from goe_lake.lake.samples import SampleTable
-from goe_lake.vcf.arrow import Bits, array, pc, table
-from goe_lake.vcf.encode import listed_persons, mapped_bytes, mapped_persons
+from goe_lake.vcf.arrow import Bits, array, in_one_piece, pc, table
+from goe_lake.vcf.encode import listed_persons, listed_sizes, mapped_bytes, mapped_persons
 
 Counts = npt.NDArray[np.int64]
 Stratum = tuple[str | None, ...]
@@ -160,9 +160,12 @@ def _count_rows(batch: BatchStrata, rows: pa.Table) -> Counts:
 def _by_stratum(batch: BatchStrata, rows: pa.Table, name: str) -> Counts:
     """How many persons of each stratum are in class *name*, a row."""
     shape = (len(rows), len(batch.sizes))
-    site, person = listed_persons(rows[f"{name}_l"])
-    cells = site * shape[1] + batch.stratum[person]
-    counts: Counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+    if shape[1] == 1:
+        counts: Counts = listed_sizes(in_one_piece(rows[f"{name}_l"])).astype(np.int64)[:, None]
+    else:
+        site, person = listed_persons(rows[f"{name}_l"])
+        cells = site * shape[1] + batch.stratum[person]
+        counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
     mapped, packed = mapped_bytes(rows[f"{name}_b"], batch.persons)
     if len(mapped):
         counts[mapped] += _packed_by_stratum(batch, packed)
@@ -202,7 +205,9 @@ def strata_table(window: Window, strata: Strata, counts: Counts) -> pa.Table:
     """The rows of `strata` for a window."""
     sites, groups = counts.shape[:2]
     site, group = np.repeat(np.arange(sites), groups), np.tile(np.arange(groups), sites)
-    columns: dict[str, Any] = {name: window.keys[name].take(array(site)) for name in KEY_COLUMNS}
+    columns: dict[str, Any] = {
+        name: window.keys[name].take(array(site)) if groups > 1 else window.keys[name] for name in KEY_COLUMNS
+    }
     for number, name in enumerate(STRATUM_COLUMNS):
         labels = array([stratum[number] for stratum in strata.names], pa.string())
         columns[name] = labels.take(array(group))

@@ -104,11 +104,17 @@ def bits_of(column: Vector) -> Bits:
 
 def bytes_of(column: Vector) -> npt.NDArray[np.uint8]:
     """All bytes of a binary column in one piece and without NULLs, one value after the other."""
+    ends, data = text_places(column)
+    return data[ends[0] : ends[-1]]
+
+
+def text_places(column: Vector) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Where each text of a column without NULLs begins, and the last one ends, in the bytes of them all."""
     _, offsets, data = column.buffers()
     if not len(column):
-        return np.zeros(0, np.uint8)
-    ends = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]]
-    return np.frombuffer(data, np.uint8)[ends[0] : ends[1]]
+        return np.zeros(1, np.int32), np.zeros(0, np.uint8)
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    return ends, np.frombuffer(data, np.uint8)
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:

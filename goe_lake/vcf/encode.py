@@ -197,9 +197,16 @@ def field_column(name: str, kept: Values | None, records: Indexes, given: Bits) 
 def listed_persons(column: Vector) -> tuple[Indexes, Indexes]:
     """The members in a list column: pairs of a row and a person index, by row."""
     lists = in_one_piece(column)
+    if lists.null_count == len(lists):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     persons = lists.flatten().to_numpy().astype(np.int64)
-    sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return np.repeat(np.arange(len(lists)), sizes), persons
+    return np.repeat(np.arange(len(lists)), listed_sizes(lists)), persons
+
+
+def listed_sizes(column: Vector) -> Indexes:
+    """How many members each row of a list column has."""
+    found: Indexes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    return found
 
 
 def mapped_persons(column: Vector, persons: int) -> tuple[Indexes, Bits]:
@@ -211,5 +218,7 @@ def mapped_persons(column: Vector, persons: int) -> tuple[Indexes, Bits]:
 def mapped_bytes(column: Vector, persons: int) -> tuple[Indexes, npt.NDArray[np.uint8]]:
     """The rows of a bitmap column that have a bitmap, and those bitmaps: (rows, bytes)."""
     bitmaps = in_one_piece(column)
+    if bitmaps.null_count == len(bitmaps):
+        return np.zeros(0, np.int64), np.zeros((0, (persons + 7) // 8), np.uint8)
     rows = np.flatnonzero(bits_of(bitmaps.is_valid()))
     return rows, bytes_of(bitmaps.drop_null()).reshape(len(rows), (persons + 7) // 8)
