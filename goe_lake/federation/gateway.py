@@ -42,7 +42,7 @@ from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
 from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
 from goe_lake.lake.progress import Progress as LongProgress
-from goe_lake.query import Plan, prepare
+from goe_lake.query import Plan, as_select, prepare
 from goe_lake.query.steps import SelectStep
 from goe_lake.release import (
     BudgetLeft,
@@ -208,6 +208,7 @@ class Federation:
 
     def _plan(self, text: str) -> tuple[Plan, tuple[BoundColumn, ...]]:
         try:
+            text = as_select(text, self.catalog)
             plan = prepare(text, self.catalog)
             self._second.check(text, plan.source)
             # the text itself, so that columns are called as DuckDB calls them

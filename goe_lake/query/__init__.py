@@ -3,5 +3,6 @@
 from goe_lake.query.pipeline import prepare
 from goe_lake.query.plan import Plan
 from goe_lake.query.refusals import Code
+from goe_lake.query.statements import as_select
 
-__all__ = ["Code", "Plan", "prepare"]
+__all__ = ["Code", "Plan", "as_select", "prepare"]

@@ -26,15 +26,19 @@ MOST_BRANCHES = 20
 class Branch:
     """One branch: the columns of it that are constants, and what else is read beside it.
 
-    *values* are the alias, the columns and the one row of VALUES that the branch is of.
+    *values* are the alias, the columns and the one row of VALUES that the branch is of; *alone* is the alias
+    of a query that has but the columns that are no constants.
     """
 
     known: Mapping[str, exp.Expr]
     sources: Mapping[str, Rows]
     values: tuple[str, Sequence[str], Row] | None = None
+    alone: str | None = None
 
     def of(self, node: exp.Select) -> exp.Select:
         """*node* for this branch."""
+        if self.alone is not None:
+            return _with_constants(node, self.alone, self.known)
         return node if self.values is None else without_values(node, *self.values)
 
 
@@ -121,11 +125,8 @@ def of_branch(groups: exp.Select, alias: str, known: Mapping[str, exp.Expr]) -> 
 
     A branch without rows has no group, also where nothing but constants is grouped by.
     """
-    groups = groups.copy()
+    groups = _with_constants(groups, alias, known)
     group = groups.args["group"]
-    for column in list(groups.find_all(exp.Column)):
-        if column.table == alias and column.name in known:
-            column.replace(known[column.name].copy())
     rest = [key for key in group.expressions if not isinstance(key, exp.Literal)]
     if rest:
         groups.set("group", exp.Group(expressions=rest))
@@ -135,6 +136,15 @@ def of_branch(groups: exp.Select, alias: str, known: Mapping[str, exp.Expr]) -> 
     having = groups.args.get("having")
     groups.set("having", exp.Having(this=exp.and_(some, having.this) if having is not None else some))
     return groups
+
+
+def _with_constants(node: exp.Select, alias: str, known: Mapping[str, exp.Expr]) -> exp.Select:
+    """*node* with the columns *known* of *alias* as constants."""
+    node = node.copy()
+    for column in list(node.find_all(exp.Column)):
+        if column.table == alias and column.name in known:
+            column.replace(known[column.name].copy())
+    return node
 
 
 def in_scope(node: exp.Select, names: Mapping[str, str]) -> exp.Select:

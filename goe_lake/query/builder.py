@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from goe_lake.query.branches import check_branches
 from goe_lake.query.building.draft import Draft, Scope, as_queries, schema_of
-from goe_lake.query.building.finer import added_up, check_finer
+from goe_lake.query.building.finer import added_up, added_up_or_apart, check_finer
 from goe_lake.query.building.joined import cut_points, group_values, take_constants, take_lists, take_lookups
 from goe_lake.query.building.merged import written_out
 from goe_lake.query.building.nested import mark_nested, values_of_rows
@@ -74,6 +74,7 @@ class Builder(Draft):
         written = node.copy()
         sources = sources_of(self, node, scope)
         node = with_columns(node, {alias: rows.columns for alias, rows in sources.items()})
+        sources = added_up_or_apart(self, node, sources)
         check_finer(node, sources)
         for alias in [alias for alias, rows in sources.items() if rows.several]:
             check_branches(node, alias, sources)

@@ -50,6 +50,8 @@ def check_sample_id(query: exp.Select, catalog: Catalog) -> exp.Select:
     for column in query.find_all(exp.Column):
         if column.name == "sample_id" and not (_is_counted(column) or _joins_persons(column)):
             hint = "count persons with count(DISTINCT sample_id)"
+            if isinstance(column.parent, exp.In | exp.EQ | exp.NEQ | exp.Like):
+                hint = "choose persons by their columns; whom a node must leave out is marked in its samples"
             raise refusal(Code.SAMPLE_ID, column, "sample_id is used as a value", hint)
     return query
 

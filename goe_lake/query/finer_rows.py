@@ -2,20 +2,27 @@
 
 What is summed of sums is a sum of the rows themselves, and what is counted are persons. So such a query is
 read as rows about persons, and the SELECT around it as one over these: a release like any other.
+
+All else (a spread, a regression, who has two in one gene) is of one row a person for each gene. Where the
+query names the genes, it is such a query for each of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sqlglot import exp
 
 from goe_lake.query.checks import group_keys, is_person
-from goe_lake.query.clauses import is_given, take_clauses
+from goe_lake.query.clauses import is_given, set_where, take_clauses
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.refusals import Code, refusal
+from goe_lake.query.relation import and_parts
 
+#: As many values as are asked for by one query each.
+MOST_NAMED: Final = 20
 _NUMBER = exp.Literal.number
 
 
@@ -60,6 +67,48 @@ def finer_rows(query: exp.Select) -> tuple[exp.Select, Finer] | None:
     rows = exp.select(*shown)
     take_clauses(rows, query, ("from_", "joins", "where"))
     return rows, Finer(tuple(names[key] for key in further), frozenset(sums), person)
+
+
+@dataclass(frozen=True)
+class Named:
+    """The query of one row a person for each value of one column that conditions name; *key* shows it."""
+
+    key: str
+    parts: tuple[tuple[exp.Expr, exp.Select], ...]
+
+
+def by_name(query: exp.Select) -> Named | None:
+    """*query*, in full names, for each value of its one further key; None where conditions name no values."""
+    tables = {table.alias_or_name: table.name for table in query.find_all(exp.Table)}
+    further = [key for key in group_keys(query) if not is_person(key) and not _of_person(key, tables)]
+    shown = [item for item in query.expressions if item.unalias() in further]
+    where = query.args.get("where")
+    if len(further) != 1 or not isinstance(further[0], exp.Column) or len(shown) > 1 or where is None:
+        return None
+    found = [(part, _values(part, further[0])) for part in and_parts(where.this)]
+    named = next(((part, values) for part, values in found if values), None)
+    if named is None or len(named[1]) > MOST_NAMED:
+        return None
+    made = []
+    for value in dict.fromkeys(named[1]):
+        part = query.copy()
+        part.set("expressions", [item for item in part.expressions if item.unalias() != further[0]])
+        keys = [key.copy() for key in part.args["group"].expressions if key != further[0]]
+        part.set("group", exp.Group(expressions=keys))
+        one = exp.EQ(this=further[0].copy(), expression=value.copy())
+        set_where(part, [its for its, _ in found if its is not named[0]] + [one])
+        made.append((value, part))
+    return Named(shown[0].alias if shown else "", tuple(made))
+
+
+def _values(part: exp.Expr, key: exp.Column) -> list[exp.Expr]:
+    """The texts that the condition *part* says *key* is one of; none where it does not."""
+    listed: list[exp.Expr] = []
+    if isinstance(part, exp.EQ) and key in (part.left, part.right):
+        listed = [part.right if part.left == key else part.left]
+    elif isinstance(part, exp.In) and part.this == key:
+        listed = part.expressions
+    return listed if all(isinstance(value, exp.Literal) and value.is_string for value in listed) else []
 
 
 def _of_person(key: exp.Expr, tables: dict[str, str]) -> bool:
@@ -110,7 +159,10 @@ def _of_rows(item: exp.Expr, alias: str, finer: Finer) -> None:
     value = inner.this.unnest() if isinstance(inner.this, exp.Expr) else None
     of_sum = isinstance(value, exp.Column) and value.table == alias and value.name in finer.sums
     if isinstance(inner, exp.Count) and not isinstance(value, exp.Distinct):
-        item.replace(_persons(alias, finer, where, value if of_sum else None))
+        whole = value is None or is_person(value) or isinstance(value, exp.Star | exp.Literal)
+        own = isinstance(value, exp.Column) and (value.table, value.name) == (alias, finer.person)
+        counted = None if whole or own else value
+        item.replace(_persons(alias, finer, where, counted))
     elif isinstance(inner, exp.Avg) and of_sum and value is not None:
         total: exp.Expr = exp.Sum(this=value.copy())
         if where is not None:
@@ -134,5 +186,8 @@ def _persons(alias: str, finer: Finer, where: exp.Expr | None, value: exp.Expr |
 def unfit(at: exp.Expr, finer: Finer, message: str) -> Exception:
     """The refusal of what is no sum, mean or count by the further keys."""
     names = ", ".join(finer.keys)
-    hint = f"take sum, avg or count of it GROUP BY {names}, or one nested query by sample_id for each"
+    hint = (
+        f"take sum, avg or count of it GROUP BY {names}, or name at most {MOST_NAMED}: "
+        f"WHERE {finer.keys[0]} IN ('…', '…')"
+    )
     return refusal(Code.NESTED_QUERY, at, message, hint)

@@ -19,7 +19,7 @@ from typing import Final
 from sqlglot import exp
 
 from goe_lake.query.arguments import form_of
-from goe_lake.query.forms import MOST_ROWS, MOST_SUM, Branch, Form
+from goe_lake.query.forms import MOST_ROWS, MOST_SUM, Branch, Form, Product
 from goe_lake.query.language import over_persons
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.sums import Measures, cast_to, count_of, number, stored_total_of, times
@@ -115,8 +115,20 @@ class Variable:
     shift: Fraction
 
 
-def variable_of(form: Form, measures: Measures) -> Variable:
-    """*form* in the smallest whole numbers; a constant that every row has is set aside."""
+#: The whole numbers of a variable have a square, a billion times, in 128 bits.
+MOST_WHOLE: Final = 2**46
+#: What a factor is in whole numbers where it is rounded: the nearest one is within 2e-9 of it.
+LEAST_FACTOR: Final = 2**28
+#: Units that are told apart by so many digits come of released constants, which have 12 of them.
+MOST_DENOMINATOR: Final = 10**9
+
+
+def variable_of(form: Form, measures: Measures, at: exp.Expr) -> Variable:
+    """*form* in the smallest whole numbers; a constant that every row has is set aside.
+
+    Where factors that were released, such as a mean and a deviation of each country, make the whole numbers
+    too large to be squared, these are rounded.
+    """
     shift = Fraction(0)
     if len(form.branches) == 1 and form.branches[0].degree:
         (branch,) = form.branches
@@ -131,11 +143,30 @@ def variable_of(form: Form, measures: Measures) -> Variable:
     values = [value for terms in stored for _, value in terms]
     common = lcm(*(value.denominator for value in values))
     unit = Fraction(gcd(*(int(value * common) for value in values)) or 1, common)
+    coarse = _coarse(stored, unit, measures, at) if common > MOST_DENOMINATOR else unit
     whole = tuple(
-        Branch(branch.where, tuple((product, value / unit) for product, value in terms), branch.columns)
+        Branch(
+            branch.where,
+            tuple((product, Fraction(round(value / coarse))) for product, value in terms),
+            branch.columns,
+        )
         for branch, terms in zip(form.branches, stored, strict=True)
     )
+    unit = coarse
     return Variable(Form(whole, form.covers), unit, shift)
+
+
+def _coarse(
+    stored: list[list[tuple[Product, Fraction]]], unit: Fraction, measures: Measures, at: exp.Expr
+) -> Fraction:
+    """A unit in which the values of *stored* are small enough, or *unit* where that would round too much."""
+    sizes = [
+        sum((abs(value) * measures.largest(product, at) for product, value in terms), start=Fraction(0))
+        for terms in stored
+    ]
+    coarse = max(max(sizes) / MOST_WHOLE, unit)
+    factors = [abs(value) for terms in stored for product, value in terms if product and value]
+    return coarse if factors and min(factors) / coarse >= LEAST_FACTOR else unit
 
 
 @dataclass(frozen=True)
@@ -194,7 +225,7 @@ def moment_of(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Exp
     forms = [form_of(argument, measures.catalog, measures.tables) for argument in arguments]
     if not all(form.branches for form in forms):
         raise refusal(Code.ARGUMENT_FORM, node, "the argument is always NULL", "give it a value")
-    sums = Sums(tuple(variable_of(form, measures) for form in forms), where, measures, node)
+    sums = Sums(tuple(variable_of(form, measures, node) for form in forms), where, measures, node)
     return exp.Paren(this=MOMENTS[over_persons(node) or ""](sums))
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
 from goe_lake.errors import QueryRefused
 from goe_lake.query.brackets import as_in_text, with_brackets
@@ -37,11 +42,54 @@ def parse(text: str) -> exp.Query:
         raise QueryRefused(Code.NOT_SQL, "the text cannot be read as SQL") from None
     if not statements:
         raise QueryRefused(Code.NOT_SQL, "the text holds no statement", hint="write a SELECT")
+    _check_names(text)
     if len(statements) > 1:
         raise refusal(
             Code.SEVERAL_STATEMENTS, statements[1], "there is a second statement", "send one at a time"
         )
     return _query(statements[0])
+
+
+#: Functions of other databases that DuckDB does not know, and what does the same in it.
+OF_OTHERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "nvl": "coalesce(a, b)", "nvl2": "if(a IS NULL, c, b)", "iif": "if(condition, a, b)",
+        "isnull": "coalesce(a, b), or a IS NULL", "zeroifnull": "coalesce(a, 0)", "getdate": "current_date",
+        "sysdate": "current_date", "to_char": "strftime(d, '%Y-%m'), or a::VARCHAR", "to_number": "a::DOUBLE",
+        "to_date": "DATE '2026-11-23'", "charindex": "strpos(text, sought)", "dateadd": "d + INTERVAL 1 YEAR",
+        "convert": "a::DOUBLE", "stdev": "stddev(a)", "stdevp": "stddev_pop(a)", "varp": "var_pop(a)",
+        "percentile": "quantile_cont(a, 0.5)", "percentile_approx": "quantile_cont(a, 0.5)",
+        "approx_percentile": "quantile_cont(a, 0.5)", "collect_list": "list(a)",
+        "collect_set": "list(DISTINCT a)", "width_bucket": "floor((a - low) / width)",
+        "ratio_to_report": "a / sum(a) OVER ()", "square": "a * a",
+        "log1p": "ln(a + 1)", "safe_divide": "a / nullif(b, 0)", "date_format": "strftime(d, '%Y-%m')",
+        "initcap": "upper(a[1]) || lower(a[2:])",
+    }
+)  # fmt: skip
+
+
+_OF_OTHERS: Final = re.compile(rf"\b({'|'.join(OF_OTHERS)})\s*\(", re.IGNORECASE)
+
+
+def _check_names(text: str) -> None:
+    """Refuse functions that DuckDB does not know, of which the parser knows some by another name."""
+    if _OF_OTHERS.search(text) is None:
+        return
+    tokens = sqlglot.tokenize(text, dialect=DIALECT)
+    for token, after in pairwise(tokens):
+        name = token.text.lower()
+        if (
+            name in OF_OTHERS
+            and after.token_type is TokenType.L_PAREN
+            and token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER)
+        ):
+            raise QueryRefused(
+                Code.FUNCTION,
+                f"DuckDB has no function {name}",
+                token.line,
+                token.col - len(name) + 1,
+                f"write {OF_OTHERS[name]}",
+            )
 
 
 def _statements(text: str) -> list[exp.Expr]:

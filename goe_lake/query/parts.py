@@ -78,8 +78,22 @@ def equal_parts(window: exp.Window, select: exp.Select, catalog: Catalog) -> Equ
     if not _is_given(column, select, catalog):
         message = f"{column.name} may be missing, and the missing are not the last part"
         raise refusal(Code.WINDOW, window, message, f"add WHERE {column.name} IS NOT NULL")
-    partition = tuple(window.args.get("partition_by") or ())
+    fixed = _fixed(select)
+    partition = tuple(key for key in window.args.get("partition_by") or () if key.name.lower() not in fixed)
     return EqualParts(int(number.name), column, bool(items[0].args.get("desc")), partition)
+
+
+def _fixed(select: exp.Select) -> set[str]:
+    """The columns that WHERE holds to one constant: they part nobody."""
+    where = select.args.get("where")
+    parts = and_parts(where.this) if where is not None else []
+    return {
+        part.left.name.lower()
+        for part in parts
+        if isinstance(part, exp.EQ)
+        and isinstance(part.left, exp.Column)
+        and isinstance(part.right, exp.Literal)
+    }
 
 
 def _is_given(column: exp.Column, select: exp.Select, catalog: Catalog) -> bool:

@@ -16,6 +16,7 @@ from goe_lake.query.parse import DIALECT, parse
 from goe_lake.query.plan import Plan
 from goe_lake.query.refusals import Code, within_limits
 from goe_lake.query.shorthand import with_arguments, written_out
+from goe_lake.query.statements import as_select
 from goe_lake.query.steps import Use
 from goe_lake.query.subset import check_syntax, spell
 
@@ -28,7 +29,7 @@ def prepare(text: str, catalog: Catalog, today: date | None = None) -> Plan:
 
     *today* is the date that `current_date` stands for: the day in UTC, if not given.
     """
-    query = parse(text)
+    query = parse(as_select(text, catalog))
     source = as_written(query).sql(DIALECT, copy=False)
     try:
         query = on_the_day(query, today or datetime.now(UTC).date())

@@ -7,6 +7,7 @@ from itertools import product
 from sqlglot import exp
 
 from goe_lake.query.clauses import is_given, set_where
+from goe_lake.query.language import aggregates_in
 from goe_lake.query.refusals import Code, refusal
 
 _HINT = "write FROM t PIVOT (sum(n) FOR sex IN ('F', 'M') GROUP BY country)"
@@ -43,13 +44,24 @@ def pivoted(pivot: exp.Pivot, columns: tuple[str, ...], source: str) -> exp.Quer
         for measure in measures:
             if place >= len(names):
                 raise refusal(Code.NOT_IN_SUBSET, pivot, "the columns of this PIVOT have no names", _HINT)
-            filtered = exp.Filter(this=measure.unalias().copy(), expression=exp.Where(this=condition.copy()))
-            shown.append(exp.alias_(filtered, names[place], quoted=True))
+            shown.append(exp.alias_(_filtered(measure.unalias(), condition), names[place], quoted=True))
             place += 1
     select = exp.select(*shown).from_(source)
     if keys:
         select.set("group", exp.Group(expressions=[key.copy() for key in keys]))
     return select
+
+
+def _filtered(measure: exp.Expr, condition: exp.Expr) -> exp.Expr:
+    """*measure* with each of its aggregates taken over the rows for which *condition* holds."""
+    holder = exp.Paren(this=measure.copy())
+    for item in aggregates_in(holder):
+        where, head = condition.copy(), item
+        if isinstance(item, exp.Filter):
+            where, head = exp.and_(item.expression.this, condition, copy=True), item.this
+        item.replace(exp.Filter(this=head.copy(), expression=exp.Where(this=where)))
+    made: exp.Expr = holder.this
+    return made
 
 
 def _names_of_truths(fields: list[exp.Expr], measures: list[exp.Expr]) -> list[str]:

@@ -150,7 +150,7 @@ def _check_unmixed(node: exp.Expr, expression: Expr, tables: Mapping[str, str]) 
     """A key that chooses sites for some persons and others for the rest makes cells that overlap."""
     read = [(tables[column.table], column.column) for column in columns_in(expression)]
     if len({is_public(table, column) and column != "country" for table, column in read}) > 1:
-        hint = "group by each of them by itself"
+        hint = "group by each of them by itself; of ntile() ask one score, WHERE pgs_id = '…'"
         raise refusal(Code.MIXED_KEY, node, "a group key mixes persons with sites or scores", hint)
 
 

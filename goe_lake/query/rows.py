@@ -22,7 +22,8 @@ class Rows:
     *single* tells that there is exactly one row. *listed* are the rows themselves where they are constants;
     *looked_up* tells that they are what an earlier round releases, and perhaps none. *branches* are SELECTs
     as *persons* is one, of rows of persons under each other, and *choices* rows of columns of persons.
-    *finer* says that *persons* are rows that were grouped by person and more, and have yet to be added up.
+    *finer* says that *persons* are rows that were grouped by person and more, and have yet to be added up;
+    *apart* that they are queries of one row a person, by the values of one column.
     """
 
     columns: tuple[str, ...]
@@ -37,6 +38,7 @@ class Rows:
     choices: tuple[Row, ...] = ()
     looked_up: bool = False
     finer: Finer | None = None
+    apart: Apart | None = None
 
     def name_in_from(self, alias: str) -> str:
         """What a FROM that reads the rows as *alias* calls them."""
@@ -45,7 +47,7 @@ class Rows:
     @property
     def several(self) -> bool:
         """Whether a person may have a row in each of several branches."""
-        return bool(self.branches or self.choices)
+        return bool(self.branches or self.choices or (self.apart and self.finer is None))
 
     @property
     def parts(self) -> tuple[exp.Select, ...]:
@@ -60,6 +62,14 @@ class Rows:
     def schema(self) -> dict[str, str]:
         """The columns as sqlglot's optimizer takes them."""
         return dict.fromkeys(self.columns, "UNKNOWN")
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Queries of one row a person, one for each of some values of the column *key*, which they lack."""
+
+    key: str
+    parts: tuple[tuple[exp.Expr, Rows], ...]
 
 
 def merge_rows(select: exp.Select, derived: Mapping[str, exp.Select]) -> exp.Select:

@@ -15,7 +15,7 @@ from typing import Final
 from sqlglot import exp
 
 from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, Column, Table, is_public, is_site_key
-from goe_lake.errors import ReleaseRefused
+from goe_lake.errors import QueryRefused, ReleaseRefused
 from goe_lake.per_person import per_person_table
 from goe_lake.query.aggregates import finish
 from goe_lake.query.arguments import form_of
@@ -87,6 +87,7 @@ def aggregated_by_person(query: exp.Select, catalog: Catalog) -> PersonQuery:
     """The same of a *query* whose clauses were checked; marks in WHERE are constants of earlier rounds."""
     tables = {table.alias_or_name: table.name for table in query.find_all(exp.Table)}
     _check_quality(query, tables)
+    _check_keys(query, tables)
     relation, conditions = plan_relation(query, catalog, tables)
     outputs = Outputs(catalog, tables, is_site_key(fixed_columns(conditions)))
     columns: dict[str, exp.Expr | None] = {}
@@ -139,6 +140,25 @@ def _check_clauses(query: exp.Select, listed: AbstractSet[str]) -> None:
         raise refusal(Code.WINDOW, window, "a window function stands over rows about persons", hint)
 
 
+def _check_keys(query: exp.Select, tables: dict[str, str]) -> None:
+    """Further keys are the person's own: else a person has several rows."""
+    for key in group_keys(query):
+        for column in [] if is_person(key) else key.find_all(exp.Column):
+            if tables[column.table] != "samples":
+                raise _several_rows(column)
+
+
+def _several_rows(column: exp.Column) -> QueryRefused:
+    hint = (
+        f"a person has several rows: aggregate it, count by FILTER (WHERE {column.name} = '…'), or name its "
+        f"values: WHERE {column.name} IN ('…', '…') … GROUP BY sample_id, {column.name}"
+    )
+    name = column.sql("duckdb")
+    return refusal(
+        Code.NOT_AGGREGATED, column, f"{name} is neither the person nor aggregated by person", hint
+    )
+
+
 def _check_quality(query: exp.Select, tables: dict[str, str]) -> None:
     """Quality is there only where a node's own files have a site: by person it would tell who brought it."""
     for column in query.find_all(exp.Column):
@@ -178,11 +198,7 @@ class Outputs:
     def _key(self, node: exp.Column) -> exp.Expr:
         """A further key: of `samples` it is the same on all rows of a person."""
         if self.tables[node.table] != "samples":
-            hint = f"a person has several rows: aggregate it, or count by FILTER (WHERE {node.name} = '…')"
-            name = node.sql("duckdb")
-            raise refusal(
-                Code.NOT_AGGREGATED, node, f"{name} is neither the person nor aggregated by person", hint
-            )
+            raise _several_rows(node)
         reference = ColumnRef(node.table, node.name)
         return self.column(Output("o0", OutputFunction.MAX, reference))
 

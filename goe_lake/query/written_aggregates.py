@@ -11,8 +11,9 @@ from sqlglot import exp
 from goe_lake.catalog import Column, ColumnType, is_public, is_site_key
 from goe_lake.query.checks import group_keys, is_settled
 from goe_lake.query.constants import written_number
+from goe_lake.query.lists import SITE
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.query.relation import SITE_TABLES
+from goe_lake.query.relation import SITE_TABLES, and_parts
 from goe_lake.query.sums import cast_to
 
 MOST_BINS: Final = 200
@@ -26,6 +27,15 @@ def may_be_written_out(query: exp.Select) -> bool:
     """Whether *query* holds an aggregate that may be short for others."""
     return any(
         isinstance(node, _OF_ANY) or is_histogram(node) for node in query.find_all(*_OF_ANY, exp.Anonymous)
+    )
+
+
+def has_computed_sites(query: exp.Select) -> bool:
+    """Whether an output of *query* computes something with the columns of a site that SITE has."""
+    return query.args.get("group") is not None and any(
+        not isinstance(item.unalias(), exp.Column)
+        and any(column.name in ("ref", "alt") for column in item.find_all(exp.Column))
+        for item in query.expressions
     )
 
 
@@ -84,6 +94,54 @@ def _is_site(alias: str, columns: set[str], query: exp.Select) -> bool:
     tables = {table.alias_or_name: table.name for table in query.find_all(exp.Table)}
     name = tables.get(alias, "")
     return name in SITE_TABLES and list(tables.values()).count("genotypes") < 2 and bool(columns)
+
+
+def with_site_facts(query: exp.Select, describe: Describe) -> exp.Select:
+    """*query*, in full names, with columns of a site that conditions fix as constants in keys that mix them.
+
+    `CASE dosage WHEN 1 THEN ref || '/' || alt END` at one site is a CASE of the dosage.
+    """
+    facts = _site_facts(query, describe)
+    mixed = [key for key in group_keys(query) if facts and len(_aliases(key, facts)) == 2]
+    if not mixed:
+        return query
+    query = query.copy()
+    for key in mixed:
+        told = key.copy()
+        for column in list(told.find_all(exp.Column)):
+            if column in facts:
+                column.replace(facts[column].copy())
+        for node in [node for node in query.walk() if node == key]:
+            node.replace(told.copy())
+    return query
+
+
+def _aliases(key: exp.Expr, facts: dict[exp.Expr, exp.Expr]) -> set[bool]:
+    """Whether *key* reads columns among *facts*, and others."""
+    return {column in facts for column in key.find_all(exp.Column)}
+
+
+def _site_facts(query: exp.Select, describe: Describe) -> dict[exp.Expr, exp.Expr]:
+    """The columns of the site that conditions fix, with their constants."""
+    clauses = [query.args.get("where"), *query.args.get("joins", [])]
+    conditions = [
+        clause.args.get("on") if isinstance(clause, exp.Join) else clause.this for clause in clauses if clause
+    ]
+    facts: dict[exp.Expr, exp.Expr] = {}
+    for part in [part for condition in conditions if condition is not None for part in and_parts(condition)]:
+        column, value = (part.left, part.right) if isinstance(part, exp.EQ) else (None, None)
+        if not isinstance(column, exp.Column) or not isinstance(value, exp.Literal):
+            continue
+        known = describe(column)
+        if known is None or known[0] not in SITE_TABLES or not is_public(known[0], column.name):
+            continue
+        facts[column] = value
+        fields = value.name.split("-") if column.name == "variant_id" else []
+        if len(fields) == len(SITE) and fields[1].isdigit() and "<" not in value.name:
+            for name, text in zip(SITE, fields, strict=True):
+                constant = exp.Literal.number(text) if name == "pos" else exp.Literal.string(text)
+                facts[exp.column(name, table=column.table)] = constant
+    return facts
 
 
 def _histogram(call: exp.Anonymous, where: exp.Expr | None, describe: Describe) -> exp.Expr:

@@ -11,6 +11,7 @@ from tests.attacks.worlds import assert_answered_alike, observed
 
 RARE = "variant_id = 'chr1-5000-G-T'"
 DIGITS = "CASE WHEN variant_id = 'chr1-1000-A-C' THEN 1 WHEN variant_id = 'chr1-5000-G-T' THEN 1000 WHEN contig = 'chrX' THEN 0.001 END"
+SITES = "variant_id IN ('chr1-1000-A-C', 'chr1-5000-G-T')"
 PERSON_TOTALS = f"(SELECT sample_id, sum(dosage * {DIGITS}) AS x FROM genotypes GROUP BY sample_id)"
 ATTACKS = {
     "presence": (
@@ -56,6 +57,16 @@ ATTACKS = {
         "SELECT d, count(s.sample_id), count(s.ldl) FROM range(1900, 1960, 10) t(d) LEFT JOIN samples s ON s.birth_year BETWEEN d AND d + 9 AND s.ldl < 9 GROUP BY d",
         "SELECT sum(x) FROM (SELECT sample_id, sum(g.dosage * v.w) AS x FROM genotypes g JOIN (VALUES ('chr1-5000-G-T', 1), ('chr1-1000-A-C', 1000)) AS v(variant_id, w) USING (variant_id) GROUP BY 1) b",
         "SELECT v.w, sum(dosage) FROM genotypes g JOIN (VALUES ('chr1-5000-G-T', 1), ('chr1-1000-A-C', 1000)) AS v(variant_id, w) USING (variant_id) GROUP BY v.w",
+        "SELECT v.k, count(*), count(ldl) FROM samples s JOIN (VALUES (1900, 1904, 'x'), (1904, 2000, 'y')) AS v(low, high, k) ON s.birth_year >= v.low AND s.birth_year < v.high GROUP BY v.k",
+        "PIVOT samples ON t2d IN (true, false) USING avg(ldl) AS m, count(ldl) AS n GROUP BY birth_year",
+    ),
+    "by_name": (
+        f"SELECT v, count(*), stddev_pop(x) FROM (SELECT sample_id, variant_id AS v, sum(dosage) AS x FROM genotypes WHERE {SITES} AND dosage > 0 GROUP BY ALL) b GROUP BY v",
+        f"SELECT v, count(*) FROM (SELECT sample_id, variant_id AS v FROM genotypes WHERE {SITES} GROUP BY sample_id, variant_id HAVING sum(dosage) > 0) b GROUP BY v",
+        f"SELECT v, x, count(*), avg(ldl) FROM (SELECT sample_id, variant_id AS v, sum(dosage) AS x FROM genotypes WHERE {SITES} GROUP BY ALL) b JOIN samples USING (sample_id) GROUP BY v, x",
+        f"SELECT count(*), avg(ldl) FROM samples WHERE sample_id IN (SELECT sample_id FROM genotypes WHERE {SITES} GROUP BY sample_id, variant_id HAVING sum(dosage) > 0)",
+        "SELECT p, var_samp(x), corr(x, bmi), count(*) FROM (SELECT sample_id, pgs_id AS p, max(score) AS x FROM scores WHERE pgs_id IN ('PGS1', 'PGS2') GROUP BY ALL HAVING max(score) > 4) b JOIN samples USING (sample_id) GROUP BY p",
+        "SELECT count(*) FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM scores WHERE pgs_id IN ('PGS1', 'PGS2') GROUP BY sample_id, pgs_id HAVING min(score) > 4)",
     ),
 }  # fmt: skip
 #: Answered as if the condition were not there, her own values included: what may be asked of everybody.

@@ -55,6 +55,10 @@ TWO_VALUES = {"sex": ("F", "M"), "cohort": ("C1", "C2")}
 #: Labels of persons, and of scores.
 OF_PERSONS = {**LABELS, "pgs_id": ("PGS1", "PGS2")}
 MEASURED = {**SAMPLE_NUMBERS, **SCORE_NUMBERS}
+#: Rows by the person and more.
+BY_CONTIG: Final = "by person and contig"
+#: More persons than a cohort has.
+PERSONS: Final = 400
 Form = Callable[[st.DrawFn, Source, str], tuple[str, float] | None]
 
 
@@ -90,6 +94,25 @@ def spelt(draw: st.DrawFn, source: Source) -> str:
 def condition(source: Source) -> st.SearchStrategy[str]:
     """A condition on a row, of the grammar or shorter."""
     return st.one_of(*[conditions(source, 1)] * 3, spelt(source))
+
+
+#: What an aggregate of a function of columns is called beside its own name: it is always ≈.
+OF_A_FUNCTION: Final = "of a function"
+#: Functions of columns of `samples`, and the step that a person's value is rounded to, at most.
+FUNCTIONS: Final = (
+    ("ln({bmi})", 0.001), ("log10(2 * {bmi})", 0.001), ("sqrt({bmi})", 0.005), ("1 / {bmi}", 0.0001),
+    ("{ldl} / {bmi}", 0.001), ("sqrt({ldl})", 0.002), ("ln({ldl} + 1)", 0.002), ("CASE WHEN {t2d} THEN ln({bmi}) END", 0.001),
+)  # fmt: skip
+_FUNCTION: Final = re.compile(r"\b(ln|log10|sqrt)\(|1 / \S*bmi|ldl / |geomean")
+
+
+def function_of_columns(draw: st.DrawFn, source: Source) -> tuple[str, float] | None:
+    """A function of columns of samples, and the step of it; None where *source* does not offer them."""
+    plain = {bare: written for written, bare in source.plain.items()}
+    if not {"bmi", "ldl", "t2d"} <= set(plain):
+        return None
+    text, step = draw(st.sampled_from(FUNCTIONS))
+    return text.format(**plain), step
 
 
 @st.composite
@@ -129,6 +152,10 @@ def _condition(function: str) -> Form:
 
 def _total(*spellings: str) -> Form:
     def form(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float]:
+        made = function_of_columns(draw, source) if draw(st.integers(0, 7)) == 0 else None
+        if made is not None:
+            # half a step of each of some hundred persons, as what 1e-9 of the scale must hold
+            return f"{draw(st.sampled_from(spellings))}({made[0]}){filtered}", made[1] * 1e9 * PERSONS
         argument, scale = draw(taken(source))
         return f"{draw(st.sampled_from(spellings))}({argument}){filtered}", scale
 
@@ -137,11 +164,20 @@ def _total(*spellings: str) -> Form:
 
 def _variance(*spellings: str) -> Form:
     def form(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float]:
+        made = function_of_columns(draw, source) if draw(st.integers(0, 7)) == 0 else None
+        if made is not None:
+            return f"{draw(st.sampled_from(spellings))}({made[0]}){filtered}", made[1] * 1e9 * PERSONS
         argument, scale = draw(taken(source, squared=True))
         function = draw(st.sampled_from(spellings))
         return f"{function}({argument}){filtered}", scale if function in DEVIATIONS else scale**2
 
     return form
+
+
+def _geometric_mean(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float] | None:
+    made = function_of_columns(draw, source)
+    columns = _of(source, {"bmi": None})
+    return (f"geomean({columns[0]}){filtered}", 1e9) if made and columns else None
 
 
 def _shape(function: str) -> Form:
@@ -234,6 +270,7 @@ AGGREGATES: Final[Mapping[str, Form]] = MappingProxyType(
         "kahan_sum": _total("kahan_sum"),
         "sumkahan": _total("sumkahan"),
         "avg": _total("avg", "mean", "favg"),
+        "geomean": _geometric_mean,
         "bool_and": _condition("bool_and"),
         "bool_or": _condition("bool_or"),
         "var_pop": _variance("var_pop"),
@@ -272,6 +309,7 @@ def aggregate(draw: st.DrawFn, source: Source, name: str) -> Output:
     text, scale = made
     plain = name if name in ("sum", "avg") and re.fullmatch(r"\w+\(([\w.]+)\).*", text) else ""
     names = (name, "FILTER") if filtered else (name,)
+    names += (OF_A_FUNCTION,) if _FUNCTION.search(text) else ()
     return Output(text, scale, names, plain)
 
 
@@ -384,6 +422,31 @@ def by_person(draw: st.DrawFn, sites: Sequence[str]) -> Source:
     else:
         text, head = f"samples AS s {kind} ({inner}) AS b USING (sample_id)", ""
     return _columns("by person", text, "s.sample_id", _written("s", "samples"), head=head, numbers=numbers)
+
+
+@st.composite
+def by_contig(draw: st.DrawFn, sites: Sequence[str]) -> Source:
+    """Persons with what was aggregated over their own rows, by contigs that are named: their groups name them too."""
+    del sites
+    value, size = draw(
+        st.sampled_from(
+            (("sum(dosage)", 40.0), ("count_if(dosage = 1)", 40.0), ("sum(called_alleles)", 40.0))
+        )
+    )
+    having = draw(st.sampled_from(("", "", " HAVING count(*) > 1")))
+    chosen = draw(st.sampled_from(("c IN ('chr1', 'chr2')", "c IN ('chr1', 'chrX', 'chr9')", "c = 'chr2'")))
+    chosen = chosen.replace("c ", "contig ", 1)
+    inner = f"SELECT sample_id, contig AS c, {value} AS x FROM genotypes WHERE {chosen} GROUP BY ALL{having}"
+    numbers = {"b.x": (("0", "1", "2"), size)}
+    text = "b JOIN samples AS s USING (sample_id)"
+    return _columns(
+        BY_CONTIG,
+        text,
+        "s.sample_id",
+        _written("s", "samples"),
+        head=f"WITH b AS ({inner}) ",
+        numbers=numbers,
+    )
 
 
 @st.composite
@@ -513,6 +576,7 @@ RELATIONS: Final[Mapping[str, Callable[[Sequence[str]], st.SearchStrategy[Source
         "presence": presence,
         "left join": left_join,
         "by person": by_person,
+        BY_CONTIG: by_contig,
         "self join": self_join,
         "list": listed,
         "WITH": lambda sites: nested_rows(sites, named=True),
@@ -651,6 +715,8 @@ SITES: Final = ("genotypes", "genotypes+variants")
 
 def is_offered(name: str, shape: str) -> bool:
     """Whether there are queries with the aggregate *name* over, or beneath, *shape*."""
+    if name == "geomean":  # of columns of samples
+        return "samples" in shape or shape not in SHAPES
     if name in QUANTILES:
         # margins are asked grouping by grouping; over genotypes a person has many rows
         return shape not in ("grouping sets", "self join") and "genotypes" not in shape
@@ -672,10 +738,20 @@ def whole_query(
     """
     base = shape
     if shape in FRAMES:
-        base = draw(st.sampled_from([relation for relation in RELATIONS if is_offered(name, relation)]))
+        base = draw(
+            st.sampled_from(
+                [
+                    its
+                    for its in RELATIONS
+                    if is_offered(name, its) and (its, shape) != (BY_CONTIG, "grouping sets")
+                ]
+            )
+        )
     source = draw(RELATIONS[base](sites))
     if draw(st.integers(0, 7)) == 0:
         source = replace(source, conditions=(*source.conditions, draw(spelt(source))))
     limits = Limits(keys_shown=keys_shown, most_aggregates=2)
     given = draw(parts(source, limits, aggregate(source, name)))
+    if base == BY_CONTIG:  # what the rows are by must be among the keys
+        given = replace(given, keys=["b.c", *given.keys[:1]])
     return draw(FRAMES[shape](given) if shape in FRAMES else queries_of(given, limits))

@@ -204,3 +204,49 @@ SELECT k, count(*) AS n FROM (SELECT sample_id, count(DISTINCT variant_id) AS k 
 -- =>
 release: rows (samples, p by person of genotypes where (genotypes.dosage > 0): rows as o0) where p.present keys (p.o0: open) measures (rows as m0)
 final: SELECT k0 AS "k", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: by gene that is named: one query of one row a person for each
+SELECT gene, stddev_pop(x) AS sd, count(*) AS n FROM (SELECT sample_id, gene, sum(dosage) AS x FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('APOE', 'LDLR') GROUP BY ALL) AS b GROUP BY gene
+-- =>
+release: rows (samples, b by person of genotypes, variants where (variants.gene = 'APOE'): sum genotypes.dosage as o0) where b.present keys () measures (rows b.o0 as m0, sum b.o0 as m1, sum b.o0 * b.o0 as m2, rows as m3)
+release: rows (samples, b by person of genotypes, variants where (variants.gene = 'LDLR'): sum genotypes.dosage as o0) where b.present keys () measures (rows b.o0 as m0, sum b.o0 as m1, sum b.o0 * b.o0 as m2, rows as m3)
+final: WITH s1 AS (SELECT 'APOE' AS "g0", (SQRT((COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m2) / NULLIF((CAST(m0 AS BIGINT)), 0)))) AS "a0", CAST(m3 AS BIGINT) AS "a1" FROM cells WHERE CAST(m3 AS BIGINT) > 0), s2 AS (SELECT 'LDLR' AS "g0", (SQRT((COMOMENT((CAST(m0 AS BIGINT)), m1, m1, m2) / NULLIF((CAST(m0 AS BIGINT)), 0)))) AS "a0", CAST(m3 AS BIGINT) AS "a1" FROM cells2 WHERE CAST(m3 AS BIGINT) > 0), s3 AS (SELECT * FROM s1 UNION ALL SELECT * FROM s2) SELECT _g.g0 AS "gene", _g.a0 AS "sd", _g.a1 AS "n" FROM s3 AS _g
+---
+-- title: by gene that is named: whom HAVING chooses
+SELECT gene, count(*) AS n FROM (SELECT sample_id, gene FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('APOE', 'LDLR') AND dosage = 1 GROUP BY sample_id, gene HAVING count(*) >= 2) AS b GROUP BY gene
+-- =>
+release: rows (samples, b by person of genotypes, variants where (genotypes.dosage = 1) AND (variants.gene = 'APOE'): rows as o0) where b.present AND (b.o0 >= 2) keys () measures (rows as m0)
+release: rows (samples, b by person of genotypes, variants where (genotypes.dosage = 1) AND (variants.gene = 'LDLR'): rows as o0) where b.present AND (b.o0 >= 2) keys () measures (rows as m0)
+final: WITH s1 AS (SELECT 'APOE' AS "g0", CAST(m0 AS BIGINT) AS "a0" FROM cells WHERE CAST(m0 AS BIGINT) > 0), s2 AS (SELECT 'LDLR' AS "g0", CAST(m0 AS BIGINT) AS "a0" FROM cells2 WHERE CAST(m0 AS BIGINT) > 0), s3 AS (SELECT * FROM s1 UNION ALL SELECT * FROM s2) SELECT _g.g0 AS "gene", _g.a0 AS "n" FROM s3 AS _g
+---
+-- title: by gene that is named: whether a person has a row for one of them
+SELECT count(*) AS n FROM samples WHERE sample_id IN (SELECT sample_id FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('APOE', 'LDLR') AND dosage = 1 GROUP BY sample_id, gene HAVING count(*) >= 2)
+-- =>
+release: rows (samples, _p1 by person of genotypes, variants where (genotypes.dosage = 1) AND (variants.gene = 'APOE'): rows as o0, _p2 by person of genotypes, variants where (genotypes.dosage = 1) AND (variants.gene = 'LDLR'): rows as o0) where (((_p1.present AND (_p1.o0 >= 2)) IS TRUE) OR ((_p2.present AND (_p2.o0 >= 2)) IS TRUE)) keys () measures (rows as m0)
+final: SELECT CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: by gene that is not named: spreads are refused
+SELECT gene, stddev_pop(x) AS sd FROM (SELECT sample_id, gene, sum(dosage) AS x FROM genotypes JOIN variants USING (contig, pos, ref, alt) GROUP BY ALL) AS b GROUP BY gene
+-- =>
+refused: G304
+---
+-- title: by gene that is named but not grouped by
+SELECT stddev_pop(x) AS sd FROM (SELECT sample_id, gene, sum(dosage) AS x FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('APOE', 'LDLR') GROUP BY ALL) AS b
+-- =>
+refused: G303
+---
+-- title: a further key that is not shown makes several rows of a person
+SELECT count(*) FROM samples WHERE sample_id IN (SELECT sample_id FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE dosage = 1 GROUP BY sample_id, gene HAVING count(*) >= 2)
+-- =>
+refused: G305
+---
+-- title: the same of a mean
+SELECT avg(x) FROM (SELECT sample_id, sum(dosage) AS x FROM genotypes GROUP BY sample_id, contig) AS b
+-- =>
+refused: G305
+---
+-- title: what is counted of persons in rows by person and more
+SELECT gene, count(s.bmi) AS n, count(b.sample_id) AS persons FROM (SELECT sample_id, gene, sum(dosage) AS x FROM genotypes JOIN variants USING (contig, pos, ref, alt) GROUP BY ALL) AS b JOIN samples AS s USING (sample_id) GROUP BY gene
+-- =>
+release: rows (genotypes, samples on sample_id, variants on alt, contig, pos, ref) keys (b_variants.gene: sites) measures (persons over (NOT (s.bmi IS NULL)) as m0, persons as m1)
+final: SELECT k0 AS "gene", CAST(m0 AS BIGINT) AS "n", CAST(m1 AS BIGINT) AS "persons" FROM cells

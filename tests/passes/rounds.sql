@@ -111,3 +111,8 @@ refused: G501
 SELECT count(*) FROM samples WHERE bmi > $n1
 -- =>
 refused: G405
+---
+-- title: spreads of values that were standardised by group
+WITH m AS (SELECT sex, avg(ldl) AS mean, stddev(ldl) AS sd FROM samples GROUP BY sex) SELECT var_pop((ldl - mean) / sd) AS v FROM samples JOIN m USING (sex)
+-- =>
+refused: G202

@@ -146,3 +146,14 @@ final: SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells ORDER BY (CAST(m
 SELECT sex, count(*) AS n FROM samples GROUP BY sex ORDER BY n FETCH FIRST 2 ROWS WITH TIES
 -- =>
 refused: G301
+---
+-- title: functions of other databases: what to write
+SELECT sex, nvl(avg(bmi), 0) FROM samples GROUP BY sex
+-- =>
+refused: G402
+---
+-- title: names of other databases as columns are names
+WITH t AS (SELECT sex AS square, count(*) AS n FROM samples GROUP BY sex) SELECT square FROM t
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "square", CAST(m0 AS BIGINT) AS "n" FROM cells) SELECT t.square AS "square" FROM s1 AS t

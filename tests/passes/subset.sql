@@ -86,3 +86,14 @@ refused: G405
 WITH t AS (SELECT country AS "current_date", count(*) AS n FROM samples GROUP BY 1) SELECT current_date FROM t
 -- =>
 refused: G402
+---
+-- title: genotypes in letters at one site are a key of the dosage
+SELECT CASE dosage WHEN 0 THEN ref ELSE alt END AS gt, count(*) AS n FROM genotypes WHERE variant_id = 'chr1-1000-A-C' GROUP BY gt
+-- =>
+release: rows (genotypes) where (genotypes.variant_id = 'chr1-1000-A-C') keys ((CASE WHEN (genotypes.dosage = 0) THEN 'A' ELSE 'C' END): open) measures (rows as m0)
+final: SELECT k0 AS "gt", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: genotypes in letters at several sites are refused
+SELECT CASE dosage WHEN 0 THEN ref ELSE alt END AS gt, count(*) AS n FROM genotypes WHERE contig = 'chr1' GROUP BY gt
+-- =>
+refused: G308

@@ -35,6 +35,22 @@ QUERIES = (
     "SELECT population, count(*) AS n FROM samples GROUP BY population ORDER BY n DESC, population OFFSET 1 ROWS FETCH NEXT 2 ROWS ONLY",
     # different sites, and different scores, of a person
     "SELECT k, count(*) AS n FROM (SELECT sample_id, count(DISTINCT variant_id) AS k FROM genotypes WHERE dosage > 0 GROUP BY 1) AS p GROUP BY k",
+    "SELECT gene, stddev_pop(x) AS sd, corr(x, bmi) AS r, count(*) AS n FROM (SELECT sample_id, gene, sum(dosage) AS x FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('ABC1', 'ABC2', 'XYZ') GROUP BY ALL) AS b JOIN samples USING (sample_id) GROUP BY gene",
+    "SELECT gene, count(*) AS n FROM (SELECT sample_id, gene FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('ABC1', 'ABC2', 'none') AND dosage >= 1 GROUP BY sample_id, gene HAVING count(*) >= 2) AS b GROUP BY gene",
+    "WITH b AS (SELECT sample_id, contig AS c, count(*) AS n FROM genotypes WHERE contig IN ('chr1', 'chr2') AND dosage > 0 GROUP BY ALL), j AS (SELECT b.c, b.n, s.ldl, s.sex FROM b JOIN samples AS s USING (sample_id)) SELECT c, least(n, 2) AS k, avg(ldl) AS m, count(*) AS persons FROM j GROUP BY c, k",
+    "SELECT sex, count(*) AS n FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('ABC1', 'ABC2') AND dosage >= 1 GROUP BY sample_id, gene HAVING count(*) >= 2) GROUP BY sex",
+    "SELECT sex, count(*) AS n FROM samples WHERE sample_id IN (SELECT sample_id FROM scores WHERE score > 1 UNION ALL SELECT sample_id FROM genotypes WHERE dosage = 2) GROUP BY sex",
+    "WITH b AS (SELECT sample_id, contig AS c, sum(dosage) AS x FROM genotypes WHERE contig IN ('chr1', 'chr2') GROUP BY ALL) SELECT c, count(s.visits) AS v, count(b.sample_id) AS n, count(x) AS k, count(s.t2d AND s.bmi > 20) AS t FROM b JOIN samples AS s USING (sample_id) GROUP BY c",
+    # what released constants make of columns, and what conditions fix
+    "WITH own AS (SELECT country, avg(ldl) AS mean, stddev(ldl) AS spread FROM samples WHERE ldl IS NOT NULL GROUP BY country) SELECT sex, stddev((ldl - mean) / spread) AS sd, corr((ldl - mean) / spread, bmi) AS r FROM samples JOIN own USING (country) WHERE spread > 0 GROUP BY sex",
+    "SELECT CASE dosage WHEN 0 THEN ref || ref WHEN 1 THEN ref || alt ELSE alt || alt END AS gt, count(*) AS n FROM genotypes WHERE variant_id = 'chr1-1000-A-C' GROUP BY gt",
+    "SELECT CASE g.dosage WHEN 0 THEN v.ref || '/' || v.ref ELSE v.alt END AS gt, count(*) AS n, avg(bmi) AS m FROM genotypes AS g JOIN variants AS v USING (variant_id) JOIN samples USING (sample_id) WHERE v.contig = 'chr1' AND v.pos = 1000 AND v.ref = 'A' AND v.alt = 'C' GROUP BY gt HAVING count(*) > 1",
+    # PIVOT and UNPIVOT as statements
+    "PIVOT samples ON sex IN ('F', 'M') USING avg(bmi) AS m, count(*) AS n GROUP BY population ORDER BY population",
+    "PIVOT samples ON t2d USING count(*) AS n GROUP BY sex",
+    "WITH t AS (SELECT population, sex, count(*) AS n FROM samples GROUP BY ALL) PIVOT t ON sex IN ('F', 'M') USING sum(n) GROUP BY population",
+    "PIVOT samples ON sex IN ('F', 'M') USING round(avg(bmi), 1) AS m, count(*) FILTER (t2d) AS n GROUP BY population",
+    "UNPIVOT (SELECT sex, avg(bmi) AS bmi, avg(ldl) AS ldl FROM samples GROUP BY sex) ON bmi, ldl INTO NAME trait VALUE mean",
     "SELECT k, count(*) AS n FROM (SELECT sample_id, count(DISTINCT pgs_id) AS k FROM scores GROUP BY 1) AS p GROUP BY k",
 )  # fmt: skip
 

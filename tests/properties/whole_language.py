@@ -21,6 +21,7 @@ from tests.oracle.whole import (
     AGGREGATES,
     EVERY_SHAPE,
     FRAMES,
+    OF_A_FUNCTION,
     RELATIONS,
     as_answered,
     is_offered,
@@ -170,7 +171,9 @@ def ask(world: World, query: Query, told: Told) -> None:
     apart = differences(ours, rows, query.scales)
     if apart:
         raise Differs("value", *apart)
-    equal("status", {word for row in rows_of(answer.status) for word in row} - {"ok"}, set())
+    # a function of columns is rounded for each person: test_functions.py holds it to its error
+    known = {"ok", "approx"} if any(name == OF_A_FUNCTION for name, _ in query.covers) else {"ok"}
+    equal("status", {word for row in rows_of(answer.status) for word in row} - known, set())
     told.compared += 1
     told.filled += any(value is not None for row in rows for value in row[query.keys :] or row)
     told.covers.update(query.covers)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from sqlglot import exp
 
 from goe_lake.catalog import is_public
+from goe_lake.errors import QueryRefused
 from goe_lake.query.building.draft import MOST_RELEASES, Draft, names_by_person, schema_of
 from goe_lake.query.checks import check_joins
-from goe_lake.query.finer_rows import finer_rows
+from goe_lake.query.finer_rows import Named, by_name, finer_rows
 from goe_lake.query.gateway import output_names, with_names
 from goe_lake.query.lowering import Lowered, lowered
 from goe_lake.query.personal import distinct_as_groups, is_row_wise
@@ -19,7 +20,7 @@ from goe_lake.query.presence import groups_by_person, with_presence
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.rounds import MOST_ROUNDS, Finishing, Waiting, finishing, gives_one_row
-from goe_lake.query.rows import Rows, check_row_wise, merge_rows
+from goe_lake.query.rows import Apart, Rows, check_row_wise, merge_rows
 from goe_lake.query.self_joins import GENOTYPES, SCORES, site_uses, without_uses
 from goe_lake.query.steps import Nested, Use, marks_of
 from goe_lake.query.sub_aggregates import is_per_person, person_query
@@ -56,10 +57,13 @@ def ask_persons(
         return Rows(columns, units, persons=node)
     if by_person and is_per_person(node):
         columns = with_names(node, names)
-        finer = finer_rows(node)
+        finer, named = finer_rows(node), by_name(node)
+        apart = _apart(draft, named) if named is not None else None
         if finer is not None:
             rows, facts = finer
-            return Rows(columns, units, persons=rows, finer=facts)
+            return Rows(columns, units, persons=rows, finer=facts, apart=apart)
+        if apart is not None:
+            return Rows(columns, units, apart=apart)
         _check_unnested(draft, node)
         query = person_query(node, draft.catalog, draft.listed)
         return Rows(columns, units, by_person=draft.named_query(query))
@@ -136,6 +140,20 @@ def _lowered(draft: Draft, node: exp.Select) -> Lowered:
     queries = {name: draft.persons[name] for name in names}
     known = frozenset(presence.query for presence in draft.present.values())
     return lowered(node, queries, known, draft.catalog)
+
+
+def _apart(draft: Draft, named: Named) -> Apart | None:
+    """The queries of one row a person that *named* stands for; None where one of them is not answered."""
+    parts = []
+    for value, part in named.parts:
+        try:
+            _check_unnested(draft, part)
+            query = person_query(part, draft.catalog, draft.listed)
+        except QueryRefused:
+            return None
+        columns = tuple(item.alias for item in part.expressions)
+        parts.append((value, Rows(columns, tuple("" for _ in columns), by_person=draft.named_query(query))))
+    return Apart(named.key, tuple(parts))
 
 
 def _check_unnested(draft: Draft, node: exp.Select) -> None:

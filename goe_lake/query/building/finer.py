@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from goe_lake.errors import QueryRefused
 from goe_lake.query.building.draft import Draft, names_by_person, schema_of
 from goe_lake.query.checks import check_joins
 from goe_lake.query.finer_rows import over_rows, unfit
@@ -32,6 +33,20 @@ def check_finer(node: exp.Select, sources: Mapping[str, Rows]) -> None:
                 raise unfit(node, rows.finer, f"{other} has several rows of a person beside {alias}")
             if other != alias and (beside.persons is not None or beside.several):
                 raise unfit(node, rows.finer, f"{other} is a nested query of rows beside {alias}")
+
+
+def added_up_or_apart(draft: Draft, node: exp.Select, sources: dict[str, Rows]) -> dict[str, Rows]:
+    """*sources* with such rows as one query for each named value, where *node* asks for more than sums."""
+    named = {alias: rows for alias, rows in sources.items() if rows.finer is not None and rows.apart}
+    if not named:
+        return sources
+    try:
+        check_finer(node, sources)
+        added_up(draft, node.copy(), sources)
+    except QueryRefused:
+        plain = {alias: replace(rows, persons=None, finer=None) for alias, rows in named.items()}
+        return {**sources, **plain}
+    return {**sources, **{alias: replace(rows, apart=None) for alias, rows in named.items()}}
 
 
 def added_up(draft: Draft, node: exp.Select, sources: dict[str, Rows]) -> tuple[exp.Select, dict[str, Rows]]:

@@ -19,7 +19,13 @@ from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
 from goe_lake.query.rows import Rows, merge_rows
 from goe_lake.query.shorthand import tuples_apart
 from goe_lake.query.sub_aggregates import PersonQuery
-from goe_lake.query.written_aggregates import Describe, may_be_written_out, without_shorthand
+from goe_lake.query.written_aggregates import (
+    Describe,
+    has_computed_sites,
+    may_be_written_out,
+    with_site_facts,
+    without_shorthand,
+)
 from goe_lake.release import OutputFunction
 
 
@@ -29,11 +35,16 @@ def written_out(
     """*node* with aggregates that are short for others written out."""
     node = tuples_apart(node)
     texts = reads_label_texts(node)
-    if not (texts or may_be_written_out(node)) or groups_by_person(node) or has_sets(node):
+    if (
+        not (texts or may_be_written_out(node) or has_computed_sites(node))
+        or groups_by_person(node)
+        or has_sets(node)
+    ):
         return node, sources
     names = output_names(node)
     query, sources = merged(draft, node, sources)
     describe = described(draft, sources)
+    query = with_site_facts(query, describe)
     query = without_shorthand(with_label_texts(query, describe) if texts else query, describe)
     with_names(query, names)
     return query, sources

@@ -86,6 +86,14 @@ def mark_presence(
     if not any(source.personal for source in sources.values()):
         hint = "ask for persons in a SELECT of its own"
         raise refusal(Code.NESTED_QUERY, at, "released rows are compared with rows about persons", hint)
+    parts = [own for _, own in rows.apart.parts] if rows.apart is not None and rows.finer is None else []
+    parts = parts or [replace(rows, branches=(), persons=part) for part in rows.branches]
+    if parts:  # in one of them, or in none
+        holders: list[exp.Expr] = [exp.In(this=person.copy()) for _ in parts]
+        holder.replace(exp.Paren(this=exp.or_(*holders, copy=False)))
+        for each, own in zip(holders, parts, strict=True):
+            mark_presence(draft, each, person, own, at, sources)
+        return
     if rows.several:
         hint = "ask of each part: sample_id IN (…) OR sample_id IN (…)"
         raise refusal(Code.NESTED_QUERY, at, "a nested query has rows of persons in branches", hint)

@@ -58,6 +58,9 @@ def _branches(draft: Draft, node: exp.Select, alias: str, sources: Mapping[str, 
     """What the rows of *alias* are in each branch."""
     rows = sources[alias]
     rest = {name: its for name, its in sources.items() if name != alias}
+    if rows.apart is not None:
+        key = rows.apart.key
+        return [Branch({key: value}, {**rest, alias: part}, alone=alias) for value, part in rows.apart.parts]
     if not rows.choices:
         parts = [replace(rows, branches=(), persons=part) for part in rows.branches]
         return [

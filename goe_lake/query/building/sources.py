@@ -15,7 +15,7 @@ from goe_lake.query.gateway import output_names, unique
 from goe_lake.query.lists import listed_rows
 from goe_lake.query.pivot import pivoted
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.query.rows import Rows
+from goe_lake.query.rows import Apart, Rows
 from goe_lake.query.steps import DIALECT, PlainStep, SelectStep, named_table
 from goe_lake.query.sub_aggregates import renamed
 
@@ -123,6 +123,8 @@ def renamed_rows(draft: Draft, rows: Rows, names: tuple[str, ...], at: exp.Expr)
     if rows.by_person is not None:
         query = renamed(draft.persons[rows.by_person], columns)
         return Rows(columns, rows.units, by_person=draft.named_query(query))
+    if rows.apart is not None and rows.finer is None:
+        return Rows(columns, rows.units, apart=_renamed_apart(draft, rows, columns, at))
     if rows.parts:
         parts = [part.copy() for part in rows.parts]
         for part in parts:
@@ -130,7 +132,8 @@ def renamed_rows(draft: Draft, rows: Rows, names: tuple[str, ...], at: exp.Expr)
                 item.set("alias", exp.to_identifier(name, quoted=True))
         if rows.persons is not None:
             finer = rows.finer.renamed(dict(zip(rows.columns, columns, strict=True))) if rows.finer else None
-            return Rows(columns, rows.units, persons=parts[0], finer=finer)
+            apart = _renamed_apart(draft, rows, columns, at) if rows.apart is not None else None
+            return Rows(columns, rows.units, persons=parts[0], finer=finer, apart=apart)
         return Rows(columns, rows.units, branches=tuple(parts))
     shown = [
         exp.alias_(exp.column(exp.to_identifier(old, quoted=True), table="_r"), new, quoted=True)
@@ -140,6 +143,17 @@ def renamed_rows(draft: Draft, rows: Rows, names: tuple[str, ...], at: exp.Expr)
     select = exp.select(*shown).from_(named_table(rows.step, "_r"))
     made = draft.add(SelectStep(draft.name(), select, columns, rows.units, {}))
     return replace(made, single=rows.single, listed=rows.listed)
+
+
+def _renamed_apart(draft: Draft, rows: Rows, columns: tuple[str, ...], at: exp.Expr) -> Apart:
+    """The queries of *rows* by the values of one column, where all columns are called *columns*."""
+    assert rows.apart is not None
+    names = dict(zip(rows.columns, columns, strict=True))
+    parts = tuple(
+        (value, renamed_rows(draft, part, tuple(names[name] for name in part.columns), at))
+        for value, part in rows.apart.parts
+    )
+    return Apart(names[rows.apart.key], parts)
 
 
 def _recursion(draft: Draft, name: str, cte: Cte, columns: tuple[str, ...]) -> Rows:
