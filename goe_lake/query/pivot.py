@@ -56,10 +56,11 @@ def _filtered(measure: exp.Expr, condition: exp.Expr) -> exp.Expr:
     """*measure* with each of its aggregates taken over the rows for which *condition* holds."""
     holder = exp.Paren(this=measure.copy())
     for item in aggregates_in(holder):
-        where, head = condition.copy(), item
-        if isinstance(item, exp.Filter):
-            where, head = exp.and_(item.expression.this, condition, copy=True), item.this
-        item.replace(exp.Filter(this=head.copy(), expression=exp.Where(this=where)))
+        if isinstance(item, exp.Filter):  # DuckDB itself leaves it out
+            raise refusal(
+                Code.NOT_IN_SUBSET, item, "FILTER stands in PIVOT", "write sum(CASE WHEN … THEN 1 END)"
+            )
+        item.replace(exp.Filter(this=item.copy(), expression=exp.Where(this=condition.copy())))
     made: exp.Expr = holder.this
     return made
 

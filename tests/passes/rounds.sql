@@ -113,6 +113,11 @@ SELECT count(*) FROM samples WHERE bmi > $n1
 refused: G405
 ---
 -- title: spreads of values that were standardised by group
-WITH m AS (SELECT sex, avg(ldl) AS mean, stddev(ldl) AS sd FROM samples GROUP BY sex) SELECT var_pop((ldl - mean) / sd) AS v FROM samples JOIN m USING (sex)
+WITH m AS (SELECT sex, avg(bmi) AS mean, stddev(bmi) AS sd FROM samples GROUP BY sex) SELECT var_pop((bmi - mean) / sd) AS v FROM samples JOIN m USING (sex)
 -- =>
-refused: G202
+release of round 1: rows (samples) keys (samples.sex: labels) measures (sum samples.bmi in steps of 0.01 as m0, rows samples.bmi as m1, sum samples.bmi * samples.bmi in steps of 0.0001 as m2)
+release of round 2: rows (samples) where (samples.sex IN ($n1)) keys () measures (rows samples.bmi over ((samples.sex = $n1) IS TRUE) as m0, sum samples.bmi in steps of 0.01 over ((samples.sex = $n1) IS TRUE) as m1, sum samples.bmi * samples.bmi in steps of 0.0001 over ((samples.sex = $n1) IS TRUE) as m2)
+constant: n1 scalar s2.sex
+constant: n3 scalar s2._value1
+constant: n2 scalar s2.mean
+final: WITH s1 AS (SELECT k0 AS "sex", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "mean", (SQRT(((CAST(COMOMENT((CAST(m1 AS BIGINT)), m0, m0, m2) AS DOUBLE) / CAST(10000 AS DOUBLE)) / NULLIF((CAST(m1 AS BIGINT)) - 1, 0)))) AS "sd" FROM cells), s2 AS (SELECT m.sex AS "sex", m.mean AS "mean", (1 / m.sd) AS "_value1" FROM s1 AS m) FINISH cells2 OF SELECT VAR_POP((samples.bmi - (CASE samples.sex WHEN $n1 THEN $n2 END)) * (CASE samples.sex WHEN $n1 THEN $n3 END)) AS "v" FROM samples AS samples WHERE samples.sex IN ($n1)

@@ -49,7 +49,7 @@ QUERIES = (
     "PIVOT samples ON sex IN ('F', 'M') USING avg(bmi) AS m, count(*) AS n GROUP BY population ORDER BY population",
     "PIVOT samples ON t2d USING count(*) AS n GROUP BY sex",
     "WITH t AS (SELECT population, sex, count(*) AS n FROM samples GROUP BY ALL) PIVOT t ON sex IN ('F', 'M') USING sum(n) GROUP BY population",
-    "PIVOT samples ON sex IN ('F', 'M') USING round(avg(bmi), 1) AS m, count(*) FILTER (t2d) AS n GROUP BY population",
+    "PIVOT samples ON sex IN ('F', 'M') USING round(avg(bmi), 1) AS m, count(t2d) AS n GROUP BY population",
     "UNPIVOT (SELECT sex, avg(bmi) AS bmi, avg(ldl) AS ldl FROM samples GROUP BY sex) ON bmi, ldl INTO NAME trait VALUE mean",
     "SELECT k, count(*) AS n FROM (SELECT sample_id, count(DISTINCT pgs_id) AS k FROM scores GROUP BY 1) AS p GROUP BY k",
 )  # fmt: skip
