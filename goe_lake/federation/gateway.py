@@ -33,6 +33,7 @@ from goe_lake.federation.frequencies import Progress, frequencies, make_releases
 from goe_lake.federation.listing.search import Found, search
 from goe_lake.federation.merge import Part
 from goe_lake.federation.node import EmbeddedNode, FrequencyRelease, Node, NodeDescription
+from goe_lake.federation.public_zeros import with_public_zeros
 from goe_lake.federation.rounds import Rounds
 from goe_lake.federation.sealed_rounds import SealedSums
 from goe_lake.federation.sealed_sums import Circle
@@ -249,7 +250,7 @@ class Federation:
                 Part(
                     member.description,
                     node_domain(release, member.description.catalog, connection),
-                    given[place],
+                    with_public_zeros(given[place], release, member.description.country),
                 )
                 for member, given in answers
             ]

@@ -116,9 +116,9 @@ class Variable:
 
 
 #: The whole numbers of a variable have a square, a billion times, in 128 bits.
-MOST_WHOLE: Final = 2**46
-#: What a factor is in whole numbers where it is rounded: the nearest one is within 2e-9 of it.
-LEAST_FACTOR: Final = 2**28
+MOST_WHOLE: Final = 2**47
+#: What a factor is in whole numbers where it is rounded: the nearest one is within 1e-9 of it.
+LEAST_FACTOR: Final = 2**29
 #: Units that are told apart by so many digits come of released constants, which have 12 of them.
 MOST_DENOMINATOR: Final = 10**9
 
