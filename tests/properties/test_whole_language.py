@@ -34,7 +34,7 @@ def test_whole_language_equals_pooled(worlds: Worlds) -> None:
     told = Told()
     for name, shape in pairs(0):
         run(worlds, name, shape, told, times=2, places=range(4), k=None)
-    told.check()
+    told.check(filled=0.55)  # they are too few for the share of all
     assert {name for name, _ in told.covers} >= set(AGGREGATES)
     assert {shape for _, shape in told.covers} >= set(EVERY_SHAPE)
 

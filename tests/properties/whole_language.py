@@ -101,7 +101,7 @@ class Told:
     apart: list[Apart] = field(default_factory=list)
     texts: set[tuple[Shape, str]] = field(default_factory=set)
 
-    def check(self, filled: float = 0.55) -> None:
+    def check(self, filled: float = 0.6) -> None:
         """No answer is apart, most queries are answered, and a share of *filled* of them says something."""
         assert not self.apart, "\n\n".join([f"{len(self.apart)} are apart", *map(str, self.apart[:20])])
         # a constant that is withheld is what a threshold does, and not what the language lacks
