@@ -17,11 +17,14 @@ value is missing that decides about the cells: how many lack a value is public a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
+
+from goe_lake.disclosure.earlier_sites import SiteRecord, Sites, is_nearly_of, otherwise
 from goe_lake.disclosure.overlap import Selection, Shelf, distance, united
 
 #: Rows and persons, whatever is counted: all counts are one quantity.
@@ -74,7 +77,8 @@ class Claim:
     text that asks for the same, None where there is none. *known* are those of whom no value is missing that
     conditions and keys read, None where nobody looked. *against* are the quantities that tell of other forms
     of its columns, and *among* those who have a value, to be held to these. *apart* is in how many persons it
-    has to differ from others of its quantity, where that is more than the policy says.
+    has to differ from others of its quantity, where that is more than the policy says. *beneath* are sites
+    whose genotypes decide about it, and who might be counted whatever they are.
     """
 
     quantity: str
@@ -96,6 +100,7 @@ class Claim:
     against: tuple[str, ...] = ()
     among: Selection | None = None
     apart: int = 0
+    beneath: tuple[Sites, Selection] | None = None
 
     def is_asked_by(self, text: str) -> bool:
         """Whether *text* asks for this number."""
@@ -162,17 +167,23 @@ class Judgement:
 
     verdicts: tuple[Verdict, ...]
     records: tuple[Record, ...]
+    at_sites: tuple[SiteRecord, ...] = ()
 
 
 def judge(
-    claims: Sequence[Claim], memories: Sequence[Memory], least: int, node: Selection | None = None
+    claims: Sequence[Claim],
+    memories: Sequence[Memory],
+    least: int,
+    node: Selection | None = None,
+    at_sites: Sequence[SiteRecord] = (),
 ) -> Judgement:
     """Hold *claims* to what *memories* hold; ids are in one order over all of them.
 
-    *node* are all persons of the node.
+    *node* are all persons of the node; *at_sites* are earlier numbers of genotypes.
     """
-    verdicts = [_verdict(claim, memories, least) for claim in claims]
-    unions = _without_telling_unions(claims, verdicts, memories, least, node)
+    sites = _AtSites(at_sites, least)
+    verdicts = [_verdict(claim, memories, least, sites) for claim in claims]
+    unions = _without_telling_unions(claims, verdicts, memories, least, node, sites)
     records: dict[tuple[object, ...], Record] = {}
     for claim, verdict in zip(claims, verdicts, strict=True):
         if verdict.fate is Fate.COMPUTED:
@@ -183,10 +194,10 @@ def judge(
     for union in unions:
         _keep(records, union)
     fresh = tuple(record for record in records.values() if not _known(record, memories))
-    return Judgement(tuple(verdicts), fresh)
+    return Judgement(tuple(verdicts), fresh, tuple(_told_at_sites(claims, verdicts)))
 
 
-def _verdict(claim: Claim, memories: Sequence[Memory], least: int) -> Verdict:
+def _verdict(claim: Claim, memories: Sequence[Memory], least: int, sites: _AtSites) -> Verdict:
     found = [_as_it_is(claim, memories, least), _as_persons(claim, memories, least)]
     earlier = [one for one in found if one is not None]
     if earlier:
@@ -198,6 +209,8 @@ def _verdict(claim: Claim, memories: Sequence[Memory], least: int) -> Verdict:
     if claim.rest is not None and _oldest(*claim.rest, memories, least) is not None:
         return Verdict(Fate.WITHHELD, 0, claim.selection)
     if claim.among is not None and _tells_by_form(claim.among, claim.against, memories, least):
+        return Verdict(Fate.WITHHELD, 0, claim.selection)
+    if claim.beneath is not None and sites.tell(*claim.beneath):
         return Verdict(Fate.WITHHELD, 0, claim.selection)
     return Verdict(Fate.COMPUTED, claim.value, claim.selection)
 
@@ -283,6 +296,7 @@ def _without_telling_unions(
     memories: Sequence[Memory],
     least: int,
     node: Selection | None,
+    sites: _AtSites,
 ) -> list[Record]:
     """Withhold claims until no union tells of few; the unions of those that are left."""
     groups = _groups(claims)
@@ -301,6 +315,9 @@ def _without_telling_unions(
         if against and not tells:
             valued = (record for face, record in found[name].items() if face.startswith("beside"))
             tells = any(_tells_by_form(one.selection, against, memories, least) for one in valued)
+        tells = tells or any(
+            sites.tell(*beneath) for beneath in _unions_at_sites([claims[place] for place in told])
+        )
         if tells and _as_asked(claims, verdicts, told):
             computed = [place for place in told if verdicts[place].fate is Fate.COMPUTED]
             if computed:
@@ -368,6 +385,50 @@ def _as_asked(claims: Sequence[Claim], verdicts: Sequence[Verdict], told: Sequen
         or distance(claims[place].selection, verdicts[place].selection) == 0
         for place in told
     )
+
+
+@dataclass(eq=False)
+class _AtSites:
+    """Earlier numbers of genotypes at sites, asked for the same persons again and again."""
+
+    records: Sequence[SiteRecord]
+    least: int
+    _found: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
+
+    def tell(self, sites: Sites, selection: Selection) -> bool:
+        """Whether one of them is of all but 1..least - 1 of the persons in *selection*."""
+        name = (sites.tobytes(), selection.words.tobytes())
+        if name not in self._found:
+            self._found[name] = is_nearly_of(selection, sites, self.records, self.least)
+        return self._found[name]
+
+
+def _unions_at_sites(claims: Sequence[Claim]) -> list[tuple[Sites, Selection]]:
+    """The persons of all *claims* together, where they read the same sites; each once."""
+    beneath = [claim.beneath for claim in claims if claim.beneath is not None]
+    if len(beneath) < 2 or len(beneath) < len(claims):
+        return []
+    sites = beneath[0][0]
+    if any(not np.array_equal(sites, other) for other, _ in beneath):
+        return []
+    return [(sites, united([selection for _, selection in beneath]))]
+
+
+def _told_at_sites(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Iterator[SiteRecord]:
+    """What has to be remembered of numbers of genotypes, and of their unions."""
+    found = [
+        claim.beneath
+        for claim, verdict in zip(claims, verdicts, strict=True)
+        if claim.beneath is not None and verdict.fate is Fate.COMPUTED
+    ]
+    for members in _groups(claims).values():
+        found += _unions_at_sites(
+            [claims[place] for place in members if verdicts[place].fate is not Fate.WITHHELD]
+        )
+    told = {(sites.tobytes(), selection.words.tobytes()): (sites, selection) for sites, selection in found}
+    for sites, selection in told.values():
+        if len(sites) and selection.persons:
+            yield otherwise(selection, sites)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,8 @@ Scan: TypeAlias = Callable[[Sites, Counts, int], ClassCounts]
 UNTOLD: Final = -1
 #: The weights of a record that has a row of values for each class: numbers by any weights follow from it.
 BY_CLASS: Final[tuple[int, ...]] = ()
+#: The weights of a record of numbers that read these genotypes otherwise: over several sites, or beneath.
+OTHERWISE: Final[tuple[int, ...]] = (0,)
 COMPUTED, REPEATED, WITHHELD = 0, 1, 2
 #: Groups of persons that are counted together, and records whose persons are.
 MOST_GROUPS: Final = 64
@@ -63,6 +65,8 @@ class SiteRecord:
 
     def weighed(self, weights: tuple[int, ...]) -> SiteRecord:
         """The number by *weights* that follows from this record, which is by class."""
+        if weights == OTHERWISE:
+            return otherwise(self.selection, self.sites)
         by_class = self.values.reshape(-1, len(self.sites))
         return SiteRecord(weights, self.selection, self.sites, np.array(weights) @ by_class, self.text)
 
@@ -89,6 +93,19 @@ class SiteVerdict:
     fates: npt.NDArray[np.int8]
     values: Counts
     marked: Mask
+
+
+def otherwise(selection: Selection, sites: Sites) -> SiteRecord:
+    """A record of a number of *selection* that reads the genotypes at *sites* together."""
+    return SiteRecord(OTHERWISE, selection, sites, np.zeros(len(sites), dtype=np.int64), "")
+
+
+def is_nearly_of(selection: Selection, sites: Sites, records: Sequence[SiteRecord], least: int) -> bool:
+    """Whether a number at any of *sites* is of all but 1..*least* - 1 of the same persons."""
+    return any(
+        0 < _persons_apart(selection, record.selection) < least and len(_common(sites, record)[0])
+        for record in records
+    )
 
 
 def judge_sites(

@@ -37,9 +37,11 @@ class RowsBehind:
     """A row for each person and cell, in the order of the cells: *cell*, *person* and *codes* by name.
 
     *sites* gives the number of the site of each cell, None where cells lie at several sites or at none;
-    *by_rows* names the measures to which a person adds the same in each row.
+    *by_rows* names the measures to which a person adds the same in each row. *reading* is what made the
+    rows, without what changes too few.
     """
 
+    reading: Reading
     cell: Counts
     person: Counts
     codes: Mapping[str, Codes]
@@ -73,6 +75,7 @@ def rows_behind(blueprint: Blueprint) -> RowsBehind:
         return column
 
     return RowsBehind(
+        blueprint.reading,
         numbers("cell").astype(np.int64),
         numbers("person").astype(np.int64),
         {name: numbers(name).astype(np.uint64) for name in codes},

@@ -18,12 +18,13 @@ from goe_lake.disclosure import Decision, Rule, overlap
 from goe_lake.disclosure.earlier import COUNT, Claim, Face
 from goe_lake.disclosure.earlier_sites import Difference, SiteClaim, Sites
 from goe_lake.disclosure.families import Counts
-from goe_lake.disclosure.overlap import Codes, selection_of
+from goe_lake.disclosure.overlap import Codes, selection_of, words_of
 from goe_lake.engine.behind import BEFORE, REST, SCORES, TIMES, VALUED, ClassesBehind, RowsBehind, read_by
+from goe_lake.engine.beneath import Beneath
 from goe_lake.engine.class_counts import PLACE
 from goe_lake.engine.genotypes import CLASS_VALUES
 from goe_lake.engine.low_effect import Part
-from goe_lake.engine.relation import Reading, is_bin
+from goe_lake.engine.relation import MEASURED, Reading, is_bin
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.sql import identifier
 from goe_lake.engine.words import Words
@@ -60,7 +61,8 @@ class Persons:
 class CellClaim:
     """A number of one cell, or of several that tell the same number: row *rows* of table *table*.
 
-    *value* is what is told divided by *factor*, in units of *unit*.
+    *value* is what is told divided by *factor*, in units of *unit*. *beneath* are the sites whose genotypes
+    decide who is counted, and the persons who might be.
     """
 
     table: int
@@ -86,10 +88,11 @@ class CellClaim:
     forms: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     apart: int = 0
+    beneath: tuple[Sites, Counts] | None = None
 
     def at_node(self, numbers: Counts) -> Claim:
         """The claim as the audit judges it."""
-        valued = self.valued
+        valued, beneath = self.valued, self.beneath
         among = None if valued is None else valued[1].at_node(numbers)
         beside = (
             ()
@@ -116,6 +119,9 @@ class CellClaim:
             against=self.against,
             among=among if self.against else None,
             apart=self.apart,
+            beneath=None
+            if beneath is None
+            else (beneath[0], overlap.Selection(words_of(numbers[beneath[1]]))),
         )
 
     def told(self, value: int) -> int:
@@ -220,6 +226,7 @@ class Claims:
         names = [key.name for key in reading.release.keys]
         keys = part.cells.select(names).to_pylist() if names else [{}] * part.cells.num_rows
         personal = [name for name in names if name not in reading.public_keys]
+        beneath = Beneath(behind.reading)
         for number, measure in enumerate(reading.release.measures):
             values = part.cells.column(measure.name)
             for cell in np.flatnonzero(decision.values[number] & decision.cells):
@@ -229,7 +236,9 @@ class Claims:
                 site = -1 if behind.sites is None else int(behind.sites[places[cell]])
                 at = None if site < 0 or self.keys_of_sites is None else int(self.keys_of_sites[site])
                 of_cell = OfCell(behind, behind.of(int(places[cell])), int(value), row, at)
-                if site >= 0 and _of_genotypes(reading, measure):
+                told = behind.reading.release.measures[number]
+                chosen = beneath.is_read_by(told, argument=False)
+                if site >= 0 and not chosen and _of_genotypes(reading, measure):
                     rule = part.evidence.measures[number].rule
                     if self._of_site((table, number, int(row_of[cell])), measure, rule, of_cell, site, part):
                         continue
@@ -245,7 +254,17 @@ class Claims:
                     claim, everybody=everybody, whole=self.words.whole(measure), known=self.known,
                     apart=part.evidence.measures[number].least_values,
                 )  # fmt: skip
+                if (chosen or beneath.is_read_by(told)) and self._counts_genotypes(measure):
+                    held = beneath.sites(at if reading.scans("genotypes") else None)
+                    claim = replace(claim, beneath=(held, beneath.persons(told, row)))
                 self.cells.append(self._with_further(claim, measure, of_cell))
+
+    def _counts_genotypes(self, measure: Measure) -> bool:
+        """Whether *measure* counts, or sums what genotypes alone say: not a person's own values."""
+        reading = self.reading
+        return measure.function is not MeasureFunction.SUM or not any(
+            reading.made_of(factor) or reading.tables[factor.table] in MEASURED for factor in measure.factors
+        )
 
     def _of_site(
         self,

@@ -13,6 +13,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+
 from goe_lake.catalog import Column, ColumnType
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.genotype_rows import load_alike
@@ -105,7 +107,7 @@ def _made_constant(columns: tuple[str, ...], whole: str, name: str, session: Ses
         f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS "
         f"SELECT * REPLACE ({', '.join(replaced)}) FROM {identifier(whole)}"
     )
-    return Derived(known, session.derived[whole].listed)
+    return Derived(known, session.derived[whole].listed, session.derived[whole].sites)
 
 
 def _drop(session: Session, name: str) -> None:
@@ -186,7 +188,7 @@ class _Maker:
 
     def make(self) -> Derived:
         """Make the table, and tell what is known of its columns."""
-        listed_only = True
+        listed_only, read = True, np.empty(0, dtype=np.uint64)
         if self.on_genotypes:
             sites = select_sites(self.reading)
             if self._without_unlisted:
@@ -194,6 +196,8 @@ class _Maker:
             listed_only = bool(sites.listed.all())
             load_alike(self.session, sites)
             self._weigh_sites()
+            if self.session.audited:
+                read = np.sort(self.session.site_keys[sites.numbers])
         columns = [self._present(), *(self._column(output) for output in self.part.outputs)]
         listed = ", ".join(columns)
         source = (
@@ -211,7 +215,7 @@ class _Maker:
         for output in self.part.outputs:
             column = output_column(output, self.session.snapshot.catalog, self.reading.tables)
             known[output.name] = self._known(column, output, listed_only)
-        return Derived(known, listed_only)
+        return Derived(known, listed_only, read)
 
     # SQL ---------------------------------------------------------------------------------------------
 

@@ -381,6 +381,7 @@ class _Few:
             if code.of is not None
         }
         return RowsBehind(
+            blueprint.reading,
             self.cell,
             self.numbers("person"),
             # of a sum below 0 its distance from 2^64

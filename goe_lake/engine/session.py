@@ -58,11 +58,12 @@ class DerivedColumn:
 class Derived:
     """A sub-aggregate as a table of the session: s, `present`, its columns, and `q$…` as whole numbers.
 
-    *listed* says that every site that is read is a listed one.
+    *listed* says that every site that is read is a listed one; *sites* are their keys, in order.
     """
 
     columns: Mapping[str, DerivedColumn]
     listed: bool = True
+    sites: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
 
 
 @dataclass

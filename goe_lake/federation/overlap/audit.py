@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goe_lake.disclosure.earlier import Claim, Memory, Record, Verdict, judge
-from goe_lake.disclosure.earlier_sites import BY_CLASS, Scan, SiteClaim, SiteRecord, SiteVerdict, judge_sites
+from goe_lake.disclosure.earlier_sites import (
+    BY_CLASS,
+    OTHERWISE,
+    Scan,
+    SiteClaim,
+    SiteRecord,
+    Sites,
+    SiteVerdict,
+    judge_sites,
+)
 from goe_lake.disclosure.families import Counts
 from goe_lake.engine.sealed_memory import SealedPart, Wanted
 from goe_lake.federation.overlap.store import SEALED, OverlapStore
@@ -45,7 +54,8 @@ class OverlapAudit:
         known = Memory()
         known.add(KNOWN, total)
         memories = [known, *self.store.memories(self.connection, projects)]
-        judgement = judge(claims, memories, self.least, total.selection)
+        at_sites = self._at_sites([claim.beneath[0] for claim in claims if claim.beneath], projects)
+        judgement = judge(claims, memories, self.least, total.selection, at_sites)
         verdicts: list[SiteVerdict] = []
         site_records: list[SiteRecord] = []
         if site_claims:
@@ -58,8 +68,17 @@ class OverlapAudit:
                 max(int(sites[-1]) for sites in ends),
             )
             verdicts, site_records = judge_sites(site_claims, earlier, self.least, scan)
-        self.store.record(self.connection, self.project, self.analyst, judgement.records, site_records)
+        told = [*site_records, *judgement.at_sites]
+        self.store.record(self.connection, self.project, self.analyst, judgement.records, told)
         return judgement.verdicts, verdicts
+
+    def _at_sites(self, read: Sequence[Sites], projects: Sequence[str]) -> Sequence[SiteRecord]:
+        """What was told of genotypes at any of the sites that are *read*, whatever it was."""
+        ends = [(int(sites[0]), int(sites[-1])) for sites in read if len(sites)]
+        if not ends:
+            return ()
+        first, last = min(low for low, _ in ends), max(high for _, high in ends)
+        return self.store.site_records(self.connection, projects, [OTHERWISE], first, last)
 
     def sealed_before(
         self, basis: str, first: int, last: int, wanted: Wanted

@@ -95,7 +95,6 @@ def test_genotypes_weighed_otherwise_are_of_the_same_persons(
     assert attack(audit=True) is None
 
 
-@pytest.mark.xfail(strict=True, reason="several sites: what a person adds is known by itself, not by class")
 def test_alleles_of_a_region_are_carriers_and_homozygotes(tmp_path: Path) -> None:
     """The same where the question names no site: sums of totals, and counts of rows."""
     ask = World(tmp_path, SECRETS[0], audit=True, size=160).open()
@@ -104,7 +103,6 @@ def test_alleles_of_a_region_are_carriers_and_homozygotes(tmp_path: Path) -> Non
     assert less(*told) is None
 
 
-@pytest.mark.xfail(strict=True, reason="carriers chosen beneath are known by name, those of a site by class")
 @pytest.mark.parametrize("backwards", [False, True])
 def test_carriers_of_a_nested_query_are_those_of_the_site(backwards: bool, tmp_path: Path) -> None:
     """Carriers with the target at the site, and without her as members of a nested query."""
