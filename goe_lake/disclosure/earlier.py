@@ -22,9 +22,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-
-from goe_lake.disclosure.earlier_sites import SiteRecord, Sites, is_nearly_of, otherwise
+from goe_lake.disclosure.earlier_sites import SiteRecord, Sites, is_nearly_of, otherwise, union_beneath
 from goe_lake.disclosure.overlap import Selection, Shelf, distance, united
 
 #: Rows and persons, whatever is counted: all counts are one quantity.
@@ -210,7 +208,7 @@ def _verdict(claim: Claim, memories: Sequence[Memory], least: int, sites: _AtSit
         return Verdict(Fate.WITHHELD, 0, claim.selection)
     if claim.among is not None and _tells_by_form(claim.among, claim.against, memories, least):
         return Verdict(Fate.WITHHELD, 0, claim.selection)
-    if claim.beneath is not None and sites.tell(*claim.beneath):
+    if claim.beneath is not None and sites.tell(claim.beneath):
         return Verdict(Fate.WITHHELD, 0, claim.selection)
     return Verdict(Fate.COMPUTED, claim.value, claim.selection)
 
@@ -315,9 +313,8 @@ def _without_telling_unions(
         if against and not tells:
             valued = (record for face, record in found[name].items() if face.startswith("beside"))
             tells = any(_tells_by_form(one.selection, against, memories, least) for one in valued)
-        tells = tells or any(
-            sites.tell(*beneath) for beneath in _unions_at_sites([claims[place] for place in told])
-        )
+        everybody = union_beneath([claims[place].beneath for place in told])
+        tells = tells or (everybody is not None and sites.tell(everybody))
         if tells and _as_asked(claims, verdicts, told):
             computed = [place for place in told if verdicts[place].fate is Fate.COMPUTED]
             if computed:
@@ -395,23 +392,12 @@ class _AtSites:
     least: int
     _found: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
 
-    def tell(self, sites: Sites, selection: Selection) -> bool:
-        """Whether one of them is of all but 1..least - 1 of the persons in *selection*."""
-        name = (sites.tobytes(), selection.words.tobytes())
+    def tell(self, beneath: tuple[Sites, Selection]) -> bool:
+        """Whether one of them, at any of the sites, is of all but 1..least - 1 of the persons."""
+        name = _named(beneath)
         if name not in self._found:
-            self._found[name] = is_nearly_of(selection, sites, self.records, self.least)
+            self._found[name] = is_nearly_of(beneath, self.records, self.least)
         return self._found[name]
-
-
-def _unions_at_sites(claims: Sequence[Claim]) -> list[tuple[Sites, Selection]]:
-    """The persons of all *claims* together, where they read the same sites; each once."""
-    beneath = [claim.beneath for claim in claims if claim.beneath is not None]
-    if len(beneath) < 2 or len(beneath) < len(claims):
-        return []
-    sites = beneath[0][0]
-    if any(not np.array_equal(sites, other) for other, _ in beneath):
-        return []
-    return [(sites, united([selection for _, selection in beneath]))]
 
 
 def _told_at_sites(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Iterator[SiteRecord]:
@@ -422,13 +408,17 @@ def _told_at_sites(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Iter
         if claim.beneath is not None and verdict.fate is Fate.COMPUTED
     ]
     for members in _groups(claims).values():
-        found += _unions_at_sites(
-            [claims[place] for place in members if verdicts[place].fate is not Fate.WITHHELD]
-        )
-    told = {(sites.tobytes(), selection.words.tobytes()): (sites, selection) for sites, selection in found}
-    for sites, selection in told.values():
-        if len(sites) and selection.persons:
-            yield otherwise(selection, sites)
+        told = [place for place in members if verdicts[place].fate is not Fate.WITHHELD]
+        everybody = union_beneath([claims[place].beneath for place in told])
+        found += [everybody] if everybody is not None else []
+    for beneath in {_named(beneath): beneath for beneath in found}.values():
+        if len(beneath[0]) and beneath[1].persons:
+            yield otherwise(beneath)
+
+
+def _named(beneath: tuple[Sites, Selection]) -> tuple[bytes, bytes]:
+    sites, selection = beneath
+    return sites.tobytes(), selection.words.tobytes()
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,7 @@ class SiteRecord:
     def weighed(self, weights: tuple[int, ...]) -> SiteRecord:
         """The number by *weights* that follows from this record, which is by class."""
         if weights == OTHERWISE:
-            return otherwise(self.selection, self.sites)
+            return otherwise((self.sites, self.selection))
         by_class = self.values.reshape(-1, len(self.sites))
         return SiteRecord(weights, self.selection, self.sites, np.array(weights) @ by_class, self.text)
 
@@ -76,7 +76,7 @@ class SiteClaim(SiteRecord):
     """Numbers that are about to be told at *sites*.
 
     *difference* says what differences rest on; *family*, *keys* and *who* are as those of a `Claim`.
-    *missing* is the place of the class of those not called.
+    *missing* is the place of the class of those not called. *beneath* is as that of a `Claim`.
     """
 
     difference: Difference = Difference.ROWS
@@ -84,6 +84,7 @@ class SiteClaim(SiteRecord):
     family: Hashable = None
     keys: tuple[Hashable, ...] = ()
     who: str | None = None
+    beneath: tuple[Sites, Selection] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +96,15 @@ class SiteVerdict:
     marked: Mask
 
 
-def otherwise(selection: Selection, sites: Sites) -> SiteRecord:
-    """A record of a number of *selection* that reads the genotypes at *sites* together."""
+def otherwise(beneath: tuple[Sites, Selection]) -> SiteRecord:
+    """A record of a number that reads the genotypes of these persons at these sites together."""
+    sites, selection = beneath
     return SiteRecord(OTHERWISE, selection, sites, np.zeros(len(sites), dtype=np.int64), "")
 
 
-def is_nearly_of(selection: Selection, sites: Sites, records: Sequence[SiteRecord], least: int) -> bool:
-    """Whether a number at any of *sites* is of all but 1..*least* - 1 of the same persons."""
+def is_nearly_of(beneath: tuple[Sites, Selection], records: Sequence[SiteRecord], least: int) -> bool:
+    """Whether a number at any of the sites is of all but 1..*least* - 1 of the same persons."""
+    sites, selection = beneath
     return any(
         0 < _persons_apart(selection, record.selection) < least and len(_common(sites, record)[0])
         for record in records
@@ -119,6 +122,8 @@ def judge_sites(
         values = np.where(verdict.fates == COMPUTED, claim.values, UNTOLD)
         if (values != UNTOLD).any():
             found.append(SiteRecord(claim.weights, claim.selection, claim.sites, values, claim.text))
+            if claim.beneath is not None:
+                found.append(otherwise(claim.beneath))
     return verdicts, [*found, *unions]
 
 
@@ -141,6 +146,8 @@ def _verdict(claim: SiteClaim, records: Sequence[SiteRecord], least: int, scan: 
             verdict.marked[near.here[few]] = near.record.text not in (claim.text, claim.who)
             verdict.fates[near.here[near.telling & ~near.few & open_]] = WITHHELD
     nearly = _nearly_of_others(claim, records, least)
+    if claim.beneath is not None:
+        nearly |= is_nearly_of(claim.beneath, records, least)
     verdict.fates[nearly & (verdict.fates == COMPUTED)] = WITHHELD
     told = claim.values != UNTOLD
     verdict.fates[~told & (verdict.fates == REPEATED)] = WITHHELD
@@ -284,11 +291,46 @@ def _unions(
             ):
                 bad = _bad(union, records, least, scan)
                 changed |= _withhold(bad, told, [claims[p] for p in members], [verdicts[p] for p in members])
+            changed |= _withhold_beneath(
+                [(claims[p], verdicts[p]) for p in members if (verdicts[p].fates != WITHHELD).any()],
+                records,
+                least,
+            )
         if not changed:
             break
     for members in groups:
         for union, _ in _patterns([claims[place] for place in members], [verdicts[p] for p in members]):
             yield SiteRecord(union.weights, union.selection, union.sites, union.values, union.text)
+        everybody = union_beneath(
+            [claims[p].beneath for p in members if (verdicts[p].fates != WITHHELD).any()]
+        )
+        if everybody is not None:
+            yield otherwise(everybody)
+
+
+def union_beneath(
+    parts: Sequence[tuple[Sites, Selection] | None],
+) -> tuple[Sites, Selection] | None:
+    """The persons of all *parts* together; None where they do not all read the same sites."""
+    known = [part for part in parts if part is not None]
+    if len(known) < max(2, len(parts)) or any(not np.array_equal(known[0][0], sites) for sites, _ in known):
+        return None
+    return known[0][0], united([selection for _, selection in known])
+
+
+def _withhold_beneath(
+    told: Sequence[tuple[SiteClaim, SiteVerdict]], records: Sequence[SiteRecord], least: int
+) -> bool:
+    """Withhold the smallest of what is *told* where all of it tells of few; whether that was done."""
+    everybody = union_beneath([claim.beneath for claim, _ in told])
+    if everybody is None or not is_nearly_of(everybody, records, least):
+        return False
+    computed = [pair for pair in told if (pair[1].fates == COMPUTED).any()]
+    if not computed:
+        return False
+    _, verdict = min(computed, key=lambda pair: pair[0].selection.persons)
+    verdict.fates[:] = WITHHELD
+    return True
 
 
 def _groups(claims: Sequence[SiteClaim]) -> list[list[int]]:

@@ -41,8 +41,9 @@ class Beneath:
         """Whether genotypes decide what *measure* tells; not its *argument* where that is not asked."""
         parts = [*self._conditions(measure), *(key.expression for key in self.reading.release.keys)]
         parts = [part for part in parts if not is_not_missing(part)]
-        parts += measure.values if argument else ()
-        return any(map(self._tells, parts)) or self._has_unlisted
+        if not argument:
+            return any(map(self._tells, parts))
+        return any(map(self._tells, (*parts, *measure.values))) or self._has_unlisted
 
     def sites(self, site: int | None) -> Sites:
         """The keys of the sites that are read, in order; of the release's own rows *site*, None for all."""

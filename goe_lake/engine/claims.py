@@ -92,7 +92,7 @@ class CellClaim:
 
     def at_node(self, numbers: Counts) -> Claim:
         """The claim as the audit judges it."""
-        valued, beneath = self.valued, self.beneath
+        valued = self.valued
         among = None if valued is None else valued[1].at_node(numbers)
         beside = (
             ()
@@ -119,9 +119,7 @@ class CellClaim:
             against=self.against,
             among=among if self.against else None,
             apart=self.apart,
-            beneath=None
-            if beneath is None
-            else (beneath[0], overlap.Selection(words_of(numbers[beneath[1]]))),
+            beneath=_beneath(self.beneath, numbers),
         )
 
     def told(self, value: int) -> int:
@@ -145,6 +143,7 @@ class SitesClaim:
     family: Hashable
     keys: tuple[Hashable, ...]
     who: str | None = None
+    beneath: tuple[Sites, Counts] | None = None
 
     def at_node(self, numbers: Counts) -> SiteClaim:
         """The claim as the audit judges it."""
@@ -159,6 +158,7 @@ class SitesClaim:
             self.family,
             self.keys,
             self.who,
+            _beneath(self.beneath, numbers),
         )
 
     @classmethod
@@ -238,9 +238,12 @@ class Claims:
                 of_cell = OfCell(behind, behind.of(int(places[cell])), int(value), row, at)
                 told = behind.reading.release.measures[number]
                 chosen = beneath.is_read_by(told, argument=False)
-                if site >= 0 and not chosen and _of_genotypes(reading, measure):
+                if site >= 0 and _of_genotypes(reading, measure):
                     rule = part.evidence.measures[number].rule
-                    if self._of_site((table, number, int(row_of[cell])), measure, rule, of_cell, site, part):
+                    held = (beneath.sites(None), beneath.persons(told, row)) if chosen else None
+                    if self._of_site(
+                        (table, number, int(row_of[cell])), measure, rule, of_cell, site, part, held
+                    ):
                         continue
                 quantity, factor, whole, main = self._main(measure, of_cell)
                 claim = CellClaim(
@@ -274,6 +277,7 @@ class Claims:
         cell: OfCell,
         site: int,
         part: Part,
+        beneath: tuple[Sites, Counts] | None,
     ) -> bool:
         """Add a sum over the genotypes at one site as a number of that site; whether it is one."""
         assert self.keys_of_sites is not None
@@ -292,7 +296,7 @@ class Claims:
                 np.array([table]), number, np.array([row]), self.keys_of_sites[[site]],
                 np.array([cell.value]), weights, cell.persons(measure.name + BEFORE, counted=True)[0],
                 _difference(measure, rule, weights, told_by_class=by_class),
-                self.words.of(measure, keys, at_sites=True), (number, "rows"), personal,
+                self.words.of(measure, keys, at_sites=True), (number, "rows"), personal, beneath=beneath,
             )
         )  # fmt: skip
         return True
@@ -451,6 +455,11 @@ class Asked:
     keys: tuple[Hashable, ...]
     who: str
     by_class: str
+
+
+def _beneath(of: tuple[Sites, Counts] | None, numbers: Counts) -> tuple[Sites, overlap.Selection] | None:
+    """The persons of a number of genotypes by their *numbers* at the node."""
+    return None if of is None else (of[0], overlap.Selection(words_of(numbers[of[1]])))
 
 
 def _plain(asked: Asked, chosen: Counts, who: Persons, weight: int, values: Counts) -> CellClaim:

@@ -193,7 +193,8 @@ def _merged(claims: Sequence[SitesClaim]) -> list[SitesClaim]:
     groups: dict[object, list[SitesClaim]] = {}
     for claim in claims:
         name = (claim.measure, claim.weights, claim.difference, claim.text, claim.family, claim.keys,
-                claim.behind.persons.tobytes())  # fmt: skip
+                claim.behind.persons.tobytes(),
+                () if claim.beneath is None else tuple(part.tobytes() for part in claim.beneath))  # fmt: skip
         groups.setdefault(name, []).append(claim)
     return [SitesClaim.joined(parts) for parts in groups.values()]
 

@@ -59,7 +59,9 @@ class OverlapAudit:
         verdicts: list[SiteVerdict] = []
         site_records: list[SiteRecord] = []
         if site_claims:
-            ends = [claim.sites for claim in site_claims if len(claim.sites)]
+            read = [claim.beneath[0] for claim in site_claims if claim.beneath]
+            read += [claim.sites for claim in site_claims]
+            ends = [sites for sites in read if len(sites)]
             earlier = self.store.site_records(
                 self.connection,
                 projects,

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS overlap_site_lists (
 CREATE TABLE IF NOT EXISTS overlap_site_cells (
     id INTEGER PRIMARY KEY,
     project TEXT NOT NULL,
-    weights TEXT NOT NULL,     -- what a person adds by genotype class; [] where values are by class
+    weights TEXT NOT NULL,     -- what a person adds by genotype class; [] where values are by class, [0] beneath
     selection INTEGER NOT NULL REFERENCES overlap_selections (id),
     sites INTEGER NOT NULL REFERENCES overlap_site_lists (id),
     first INTEGER NOT NULL,

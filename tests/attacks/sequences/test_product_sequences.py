@@ -117,3 +117,84 @@ def test_other_weights_of_the_same_persons_are_told(tmp_path: Path) -> None:
     ask = World(tmp_path, SECRETS[0], audit=True, size=160).open()
     selects = ("sum(dosage)", CARRIERS, "count(*) FILTER (WHERE dosage = 2)")
     assert None not in [ask(select, f"{HERE} AND {WITH}", GENOTYPES) for select in selects]
+
+
+#: Rows of each person at the site, and the alleles that the person has there.
+ROWS = f"SELECT sample_id FROM genotypes WHERE {HERE} AND dosage > 0"
+BY_PERSON = (
+    "samples JOIN (SELECT sample_id, sum(dosage) AS n FROM genotypes "
+    f"WHERE {HERE} GROUP BY sample_id) AS b USING (sample_id)"
+)
+#: Carriers among those without the target, in other words than the site's own.
+ELSEWHERE = {
+    "exists": (
+        "count(*)",
+        f"{WITHOUT} AND EXISTS (SELECT 1 FROM genotypes AS g WHERE g.sample_id = s.sample_id "
+        f"AND g.{HERE} AND g.dosage > 0)",
+        "samples AS s",
+    ),
+    "semi_join": ("count(*)", WITHOUT, f"samples SEMI JOIN ({ROWS}) AS c USING (sample_id)"),
+    "by_person": ("count(*)", f"{WITHOUT} AND b.n > 0", BY_PERSON),
+    "mixed_with_who_is_asked_for": (
+        "count(*)",
+        f"CASE WHEN {WITHOUT} THEN b.n > 0 ELSE false END",
+        BY_PERSON,
+    ),
+    "in_a_filter": (f"count(*) FILTER (WHERE b.n > 0 AND {WITHOUT})", "true", BY_PERSON),
+    "over_several_sites": (CARRIERS, WITHOUT, GENOTYPES),
+    "at_the_site_and_beneath": (CARRIERS, f"{HERE} AND {WITHOUT} AND {BENEATH}", GENOTYPES),
+}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_carriers_in_other_words_are_those_of_the_site(name: str, backwards: bool, tmp_path: Path) -> None:
+    """Carriers with the target at the site, and without her in other words."""
+
+    def attack(*, audit: bool) -> float | None:
+        ask = World(tmp_path / str(audit), SECRETS[0], audit=audit, size=160).open()
+        asked = [(CARRIERS, f"{HERE} AND {WITH}", GENOTYPES), ELSEWHERE[name]]
+        told = [ask(*one) for one in (asked[::-1] if backwards else asked)]
+        return less(*(told[::-1] if backwards else told))
+
+    assert attack(audit=False) == 1
+    assert attack(audit=True) in (None, 0)
+
+
+def test_carriers_in_other_words_add_up_along_keys(tmp_path: Path) -> None:
+    """Carriers with the target at the site, less the women and men without her who are among them."""
+
+    def attack(*, audit: bool) -> float | None:
+        ask = World(tmp_path / str(audit), SECRETS[0], audit=audit, size=400).open()
+        one = ask(CARRIERS, f"{HERE} AND {WITH}", GENOTYPES)
+        rows = ask.federation.sql(
+            f"SELECT sex, count(*) AS n FROM samples WHERE country = 'EE' AND {WITHOUT} AND {BENEATH} "
+            "GROUP BY sex"
+        ).table.to_pylist()
+        return less(one, *(row["n"] for row in rows))
+
+    assert attack(audit=False) == 1
+    assert attack(audit=True) is None
+
+
+def test_it_is_not_the_genotype_that_withholds(tmp_path: Path) -> None:
+    """A target who carries nothing is answered as one who does."""
+
+    def told(gt: str) -> list[bool]:
+        world = World(tmp_path / gt[0], SECRETS[0], audit=True, size=160)
+        world.target["gt"] = f"{gt}/{gt}"
+        ask = world.open()
+        ask(CARRIERS, f"{HERE} AND {WITH}", GENOTYPES)
+        return [ask(*one) is None for one in ELSEWHERE.values()]
+
+    assert told("0") == told("1")
+
+
+def test_other_words_for_the_same_persons_are_told(tmp_path: Path) -> None:
+    """Numbers of one selection, at the site and beneath; and those of others."""
+    ask = World(tmp_path, SECRETS[0], audit=True, size=160).open()
+    assert ask(CARRIERS, f"{HERE} AND {WITH}", GENOTYPES) is not None
+    assert ask("count(*)", f"{WITH} AND {BENEATH}") is not None
+    assert ask("sum(dosage)", WITH, GENOTYPES) is not None
+    assert ask("sum(dosage)", "true", GENOTYPES) is not None
+    assert ask("count(*)", BENEATH) is not None
