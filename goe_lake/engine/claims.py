@@ -258,8 +258,8 @@ class Claims:
                     apart=part.evidence.measures[number].least_values,
                 )  # fmt: skip
                 if (chosen or beneath.is_read_by(told)) and self._counts_genotypes(measure):
-                    held = beneath.sites(at if reading.scans("genotypes") else None)
-                    claim = replace(claim, beneath=(held, beneath.persons(told, row)))
+                    sites = beneath.sites(at if reading.scans("genotypes") else None)
+                    claim = replace(claim, beneath=(sites, beneath.persons(told, row)))
                 self.cells.append(self._with_further(claim, measure, of_cell))
 
     def _counts_genotypes(self, measure: Measure) -> bool:
