@@ -12,12 +12,14 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from goe_lake.catalog import is_public
 from goe_lake.disclosure.earlier_sites import Sites
 from goe_lake.disclosure.families import Counts
 from goe_lake.engine.blueprint import is_not_missing
 from goe_lake.engine.genotypes import CLASS_VALUES
+from goe_lake.engine.low_effect import numbered
 from goe_lake.engine.relation import QUALITY, Reading, is_bin
 from goe_lake.engine.selection import Selection
 from goe_lake.engine.sql import identifier, safe_sql
@@ -35,7 +37,7 @@ class Beneath:
     """
 
     reading: Reading
-    _found: dict[Measure, dict[tuple[Any, ...], Counts]] = field(default_factory=dict)
+    _found: dict[Expr | None, dict[tuple[Any, ...], Counts]] = field(default_factory=dict)
 
     def is_read_by(self, measure: Measure, *, argument: bool = True) -> bool:
         """Whether genotypes decide what *measure* tells; not its *argument* where that is not asked."""
@@ -76,10 +78,10 @@ class Beneath:
 
     def persons(self, measure: Measure, keys: Mapping[str, Any]) -> Counts:
         """The persons of a cell whatever their genotypes are."""
-        if measure not in self._found:
-            self._found[measure] = self._by_keys(measure)
+        if measure.where not in self._found:
+            self._found[measure.where] = self._by_keys(measure)
         named = _row(keys[key.name] for key in self._own_keys)
-        return self._found[measure].get(named, np.empty(0, dtype=np.int64))
+        return self._found[measure.where].get(named, np.empty(0, dtype=np.int64))
 
     # whom -------------------------------------------------------------------------------------------
 
@@ -117,15 +119,22 @@ class Beneath:
             ]
         )
         where = " AND ".join(["TRUE", *(f"coalesce({safe_sql(part, resolve)}, FALSE)" for part in parts)])
-        columns = ", ".join(["p.s", "p.person", *(safe_sql(part, resolve) for part in shown)])
-        rows = reading.session.connection.execute(
+        columns = ", ".join(
+            ["p.s", "p.person", *(f"{safe_sql(part, resolve)} AS k{n}" for n, part in enumerate(shown))]
+        )
+        table = reading.session.connection.sql(
             f"SELECT DISTINCT {columns} FROM {source} WHERE {where}"
-        ).fetchall()
-        found: dict[tuple[Any, ...], set[int]] = {}
-        for sample, person, *values in rows:
-            if reading.session.is_genotyped[sample]:
-                found.setdefault(_row(values), set()).add(person)
-        return {name: np.array(sorted(persons), dtype=np.int64) for name, persons in found.items()}
+        ).to_arrow_table()
+        table = table.filter(pa.array(reading.session.is_genotyped[table.column("s").to_numpy()]))
+        person = table.column("person").to_numpy().astype(np.int64)
+        if not shown:
+            return {(): np.unique(person)}
+        cells = table.drop_columns(["s", "person"])
+        _, first, number = np.unique(numbered([cells]), return_index=True, return_inverse=True)
+        order = np.argsort(number, kind="stable")
+        persons = np.split(person[order], np.cumsum(np.bincount(number))[:-1])
+        named = (_row(row.values()) for row in cells.take(pa.array(first)).to_pylist())
+        return {name: np.unique(part) for name, part in zip(named, persons, strict=False)}
 
     # what is read -----------------------------------------------------------------------------------
 
