@@ -284,6 +284,7 @@ _RULES: Final[tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]], ...]
     ("function_name", _same_part),
     ("function_name", _plain_truth),
     ("function_name", _range_from_zero),
+    ("function_name", _today),
     ("function_name", _to_a_base),
     ("order_bys", _within_group),
 )
