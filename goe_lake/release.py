@@ -327,6 +327,11 @@ class Measure:
         """The columns whose values the measure reads, each once; counting samples reads none."""
         return tuple(dict.fromkeys(factor for factor in self.factors if factor.column != "sample_id"))
 
+    @property
+    def conditions(self) -> tuple[Expr, ...]:
+        """The parts of its filter; none where it has none."""
+        return conjuncts(self.where) if self.where is not None else ()
+
 
 def too_involved(factors: tuple[ColumnRef, ...]) -> bool:
     """Whether a product with a computed column has more than two factors, or two forms of one column."""

@@ -97,8 +97,8 @@ class Beneath:
         return [key for key in keys if self._of_persons(key.expression) and not is_bin(key.expression)]
 
     def _conditions(self, measure: Measure) -> list[Expr]:
-        parts = [*self.reading.release.conditions, *((measure.where,) if measure.where is not None else ())]
-        return [one for part in parts for one in conjuncts(part)]
+        own = (one for part in self.reading.release.conditions for one in conjuncts(part))
+        return [*own, *measure.conditions]
 
     def _by_keys(self, measure: Measure) -> dict[tuple[Any, ...], Counts]:
         reading, keys = self.reading, self._own_keys

@@ -9,7 +9,7 @@ from goe_lake.disclosure import Rule
 from goe_lake.engine.relation import Reading, derived_alias
 from goe_lake.engine.session import DerivedColumn
 from goe_lake.engine.sql import identifier, safe_sql
-from goe_lake.release import ColumnRef, Expr, Measure, conjuncts
+from goe_lake.release import ColumnRef, Expr, Measure
 
 #: Classes of one site lie below it.
 CLASS_CODES_BELOW = 16
@@ -42,7 +42,7 @@ def derived_of_cell(reading: Reading) -> tuple[ClassKind, ...]:
 def derived_of_measure(reading: Reading, measure: Measure) -> tuple[ClassKind, ...]:
     """The kinds that a measure's filter tells apart, and the carriers of each weight in its argument."""
     kinds: list[ClassKind] = []
-    filters = conjuncts(measure.where) if measure.where is not None else ()
+    filters = measure.conditions
     if _telling(reading, filters):
         keys = [key.expression for key in reading.release.keys]
         kinds += _kinds(reading, (*filters, *reading.person_conditions, *keys), filters)

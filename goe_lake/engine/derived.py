@@ -136,7 +136,7 @@ def _with_choice(reading: Reading, measure: Measure) -> Measure:
     there = [Call("not", (Call("is_null", (column,)),)) for column, known in read if not known.technical]
     if not there:
         return measure
-    parts = tuple(dict.fromkeys([*(conjuncts(measure.where) if measure.where is not None else ()), *there]))
+    parts = tuple(dict.fromkeys([*measure.conditions, *there]))
     return replace(measure, where=parts[0] if len(parts) == 1 else Call("and", parts))
 
 

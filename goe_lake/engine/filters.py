@@ -245,14 +245,10 @@ class Grower:
         columns = set(columns_in(expression))
         for part in _within(expression):
             inner = isinstance(part, Call) and part.op in BOOLEAN
-            truth = isinstance(part, ColumnRef) and len(columns) > 1 and self._is_truth(part)
+            truth = isinstance(part, ColumnRef) and len(columns) > 1 and self.reading.is_truth(part)
             if (inner or truth) and not self.reading.is_public(part):
                 return part
         return None
-
-    def _is_truth(self, column: ColumnRef) -> bool:
-        known = self.reading.session.column(self.reading.tables[column.table], column.column)
-        return known is not None and known.type.value == "boolean"
 
     def _leaf(self, expression: Expr, *, tried: bool = True) -> Leaf:
         tried = tried and not is_not_missing(expression) and not self.reading.is_public_condition(expression)

@@ -12,7 +12,7 @@ from goe_lake.engine.blueprint import Blueprint, is_not_missing
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.relation import BIN_COLUMNS, MEASURED, Reading
 from goe_lake.engine.sql import safe_sql
-from goe_lake.release import ColumnRef, Expr, Measure, columns_in, conjuncts
+from goe_lake.release import ColumnRef, Expr, Measure, columns_in
 
 _ALIAS: Final = {"samples": "p", "scores": "c"}
 
@@ -30,9 +30,9 @@ def cuts_values(blueprint: Blueprint, measure: Measure) -> bool:
         for column in (*reading.made_of(factor), (reading.tables[factor.table], factor.column))
     )
     keys = (key.expression for key in reading.release.keys)
-    where = conjuncts(measure.where) if measure.where is not None else ()
+    read = (*reading.release.conditions, *keys, *measure.conditions)
     # which values are missing is public
-    parts = [part for part in (*reading.release.conditions, *keys, *where) if not is_not_missing(part)]
+    parts = [part for part in read if not is_not_missing(part)]
     return bool(_chosen_beneath(reading) & set(own)) or any(
         _cuts(reading, part, column, least) for column in own for part in parts
     )

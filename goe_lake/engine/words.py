@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from goe_lake.catalog import ColumnType, is_public
+from goe_lake.catalog import is_public
 from goe_lake.engine.relation import Reading
 from goe_lake.release import (
     Call,
@@ -83,7 +83,7 @@ class Words:
         reading = self._reading
         conditions = [condition for condition in reading.release.conditions if condition not in without]
         parts = [part for condition in conditions for part in conjuncts(condition)]
-        parts += conjuncts(measure.where) if measure.where is not None else ()
+        parts += measure.conditions
         for key in reading.release.keys:
             if key.name in keys:
                 parts.append(_equal(key.expression, keys[key.name]))
@@ -152,9 +152,7 @@ def is_truth(reading: Reading, measure: Measure) -> bool:
     """Whether *measure* sums a truth of a person: it counts those of whom it is true."""
     if measure.function is not MeasureFunction.SUM or len(measure.factors) != 1:
         return False
-    (factor,) = measure.factors
-    column = reading.session.column(reading.tables[factor.table], factor.column)
-    return column is not None and column.type is ColumnType.BOOLEAN
+    return reading.is_truth(measure.factors[0])
 
 
 def _equal(expression: Expr, value: Any) -> Expr:

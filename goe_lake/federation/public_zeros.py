@@ -23,7 +23,6 @@ from goe_lake.release import (
     MeasureFunction,
     Release,
     approx_column,
-    conjuncts,
     withheld_column,
 )
 
@@ -51,8 +50,7 @@ def with_public_zeros(answer: NodeAnswer, release: Release, country: str) -> Nod
 
 def _is_of_nobody(measure: Measure, aliases: set[str], country: str) -> bool:
     """Whether a part of the filter of *measure* holds for nobody of *country*, whoever that is."""
-    parts = conjuncts(measure.where) if measure.where is not None else ()
-    return any(_holds(part, aliases, country) == (False,) for part in parts)
+    return any(_holds(part, aliases, country) == (False,) for part in measure.conditions)
 
 
 def _holds(node: Expr, aliases: set[str], country: str) -> tuple[Truth] | None:

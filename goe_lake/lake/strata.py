@@ -161,7 +161,7 @@ def _by_stratum(batch: BatchStrata, rows: pa.Table, name: str) -> Counts:
     """How many persons of each stratum are in class *name*, a row."""
     shape = (len(rows), len(batch.sizes))
     if shape[1] == 1:
-        counts: Counts = listed_sizes(in_one_piece(rows[f"{name}_l"])).astype(np.int64)[:, None]
+        counts: Counts = listed_sizes(in_one_piece(rows[f"{name}_l"]))[:, None]
     else:
         site, person = listed_persons(rows[f"{name}_l"])
         cells = site * shape[1] + batch.stratum[person]

@@ -15,7 +15,7 @@ from sqlglot import exp
 from goe_lake.query.clauses import set_where
 from goe_lake.query.lists import SITE, Row
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.query.relation import SITE_TABLES, and_parts
+from goe_lake.query.relation import SITE_TABLES, and_parts, conditions_of
 from goe_lake.query.rounds import Value, constant_of
 from goe_lake.query.steps import named_table
 
@@ -98,8 +98,7 @@ def _implied(node: exp.Select, alias: str) -> list[exp.Expr]:
     equal, so are the columns of the site.
     """
     tables = {table.alias_or_name: table.name for table in node.find_all(exp.Table)}
-    clauses = [node.args.get("where"), *(join.args.get("on") for join in node.args.get("joins") or ())]
-    parts = [part for clause in clauses if clause is not None for part in and_parts(_condition(clause))]
+    parts = conditions_of(node)
     equal: dict[tuple[str, str], str] = {}
     for part in parts:
         sides = (part.left.unnest(), part.right.unnest()) if isinstance(part, exp.EQ) else ()
@@ -120,10 +119,6 @@ def _implied(node: exp.Select, alias: str) -> list[exp.Expr]:
                 column.replace(exp.column(equal[column.table, column.name], table=alias))
             found.append(implied)
     return found
-
-
-def _condition(clause: exp.Expr) -> exp.Expr:
-    return clause.this if isinstance(clause, exp.Where) else clause
 
 
 def _split(clause: exp.Expr, alias: str) -> tuple[list[exp.Expr], exp.Expr | None]:

@@ -143,16 +143,16 @@ def variable_of(form: Form, measures: Measures, at: exp.Expr) -> Variable:
     values = [value for terms in stored for _, value in terms]
     common = lcm(*(value.denominator for value in values))
     unit = Fraction(gcd(*(int(value * common) for value in values)) or 1, common)
-    coarse = _coarse(stored, unit, measures, at) if common > MOST_DENOMINATOR else unit
+    if common > MOST_DENOMINATOR:
+        unit = _coarse(stored, unit, measures, at)
     whole = tuple(
         Branch(
             branch.where,
-            tuple((product, Fraction(round(value / coarse))) for product, value in terms),
+            tuple((product, Fraction(round(value / unit))) for product, value in terms),
             branch.columns,
         )
         for branch, terms in zip(form.branches, stored, strict=True)
     )
-    unit = coarse
     return Variable(Form(whole, form.covers), unit, shift)
 
 

@@ -76,6 +76,14 @@ def and_parts(node: exp.Expr) -> list[exp.Expr]:
     return [node]
 
 
+def conditions_of(select: exp.Select) -> list[exp.Expr]:
+    """The parts of what WHERE and the ON of joins say in *select*."""
+    where = select.args.get("where")
+    joins = select.args.get("joins") or ()
+    found = [where.this if where is not None else None, *(join.args.get("on") for join in joins)]
+    return [part for condition in found if condition is not None for part in and_parts(condition)]
+
+
 def _join_equality(node: exp.Expr) -> tuple[ColumnRef, ColumnRef] | None:
     if not isinstance(node, exp.EQ):
         return None

@@ -13,7 +13,7 @@ from goe_lake.query.checks import group_keys, is_settled
 from goe_lake.query.constants import written_number
 from goe_lake.query.lists import SITE
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.query.relation import SITE_TABLES, and_parts
+from goe_lake.query.relation import SITE_TABLES, conditions_of
 from goe_lake.query.sums import cast_to
 
 MOST_BINS: Final = 200
@@ -123,12 +123,8 @@ def _aliases(key: exp.Expr, facts: dict[exp.Expr, exp.Expr]) -> set[bool]:
 
 def _site_facts(query: exp.Select, describe: Describe) -> dict[exp.Expr, exp.Expr]:
     """The columns of the site that conditions fix, with their constants."""
-    clauses = [query.args.get("where"), *query.args.get("joins", [])]
-    conditions = [
-        clause.args.get("on") if isinstance(clause, exp.Join) else clause.this for clause in clauses if clause
-    ]
     facts: dict[exp.Expr, exp.Expr] = {}
-    for part in [part for condition in conditions if condition is not None for part in and_parts(condition)]:
+    for part in conditions_of(query):
         column, value = (part.left, part.right) if isinstance(part, exp.EQ) else (None, None)
         if not isinstance(column, exp.Column) or not isinstance(value, exp.Literal):
             continue

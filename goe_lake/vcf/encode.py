@@ -205,7 +205,8 @@ def listed_persons(column: Vector) -> tuple[Indexes, Indexes]:
 
 def listed_sizes(column: Vector) -> Indexes:
     """How many members each row of a list column has."""
-    found: Indexes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    found: Indexes = sizes.astype(np.int64)
     return found
 
 

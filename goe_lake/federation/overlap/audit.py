@@ -54,33 +54,29 @@ class OverlapAudit:
         known = Memory()
         known.add(KNOWN, total)
         memories = [known, *self.store.memories(self.connection, projects)]
-        at_sites = self._at_sites([claim.beneath[0] for claim in claims if claim.beneath], projects)
+        beneath = [claim.beneath[0] for claim in claims if claim.beneath]
+        at_sites = self._told_at(beneath, [OTHERWISE], projects)
         judgement = judge(claims, memories, self.least, total.selection, at_sites)
         verdicts: list[SiteVerdict] = []
         site_records: list[SiteRecord] = []
         if site_claims:
             read = [claim.beneath[0] for claim in site_claims if claim.beneath]
             read += [claim.sites for claim in site_claims]
-            ends = [sites for sites in read if len(sites)]
-            earlier = self.store.site_records(
-                self.connection,
-                projects,
-                [claim.weights for claim in site_claims],
-                min(int(sites[0]) for sites in ends),
-                max(int(sites[-1]) for sites in ends),
-            )
+            earlier = self._told_at(read, [claim.weights for claim in site_claims], projects)
             verdicts, site_records = judge_sites(site_claims, earlier, self.least, scan)
         told = [*site_records, *judgement.at_sites]
         self.store.record(self.connection, self.project, self.analyst, judgement.records, told)
         return judgement.verdicts, verdicts
 
-    def _at_sites(self, read: Sequence[Sites], projects: Sequence[str]) -> Sequence[SiteRecord]:
-        """What was told of genotypes at any of the sites that are *read*, whatever it was."""
+    def _told_at(
+        self, read: Sequence[Sites], weights: Sequence[tuple[int, ...]], projects: Sequence[str]
+    ) -> Sequence[SiteRecord]:
+        """What was told of genotypes from the first to the last of the sites that are *read*."""
         ends = [(int(sites[0]), int(sites[-1])) for sites in read if len(sites)]
         if not ends:
             return ()
         first, last = min(low for low, _ in ends), max(high for _, high in ends)
-        return self.store.site_records(self.connection, projects, [OTHERWISE], first, last)
+        return self.store.site_records(self.connection, projects, weights, first, last)
 
     def sealed_before(
         self, basis: str, first: int, last: int, wanted: Wanted

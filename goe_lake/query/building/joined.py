@@ -17,6 +17,7 @@ from goe_lake.query.lookups import Lookup, as_listed, taken_apart
 from goe_lake.query.parts import equal_parts
 from goe_lake.query.personal import distinct_as_groups
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
+from goe_lake.query.relation import conditions_of
 from goe_lake.query.rounds import without_sources
 from goe_lake.query.rows import Rows
 from goe_lake.query.steps import Use, named_table
@@ -150,10 +151,4 @@ def _is_lookup(rows: Rows) -> bool:
 
 def _compared(node: exp.Select, alias: str) -> bool:
     """Whether a condition of *node* reads *alias*."""
-    clauses = [node.args.get("where"), *(join.args.get("on") for join in node.args.get("joins") or ())]
-    return any(
-        column.table == alias
-        for clause in clauses
-        if clause is not None
-        for column in clause.find_all(exp.Column)
-    )
+    return any(column.table == alias for part in conditions_of(node) for column in part.find_all(exp.Column))
