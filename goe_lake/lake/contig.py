@@ -13,7 +13,15 @@ import pyarrow as pa
 from goe_lake.genome import ASSEMBLIES
 from goe_lake.lake.callable import Fill, regions_table
 from goe_lake.lake.convert import part_file
-from goe_lake.lake.layout import PLOIDY, PUBLISHED, ROW_GROUP, STRATA, table_folder, variants_schema
+from goe_lake.lake.layout import (
+    PLOIDY,
+    PUBLISHED,
+    ROW_GROUP,
+    STRATA,
+    STRATA_ROW_GROUP,
+    table_folder,
+    variants_schema,
+)
 from goe_lake.lake.manifest import ContigCounts
 from goe_lake.lake.merge import windows
 from goe_lake.lake.parquet import TableWriter, Written, write_table
@@ -135,7 +143,10 @@ def _merge(
     paths = {name: build / table_folder(name, contig) / "table.parquet" for name in ("variants", "strata")}
     columns = variants_schema(added_columns(plan.annotations, plan.info_fields))
     transitions = transversions = 0
-    with TableWriter(paths["variants"], columns) as sites, TableWriter(paths["strata"], STRATA) as counted:
+    with (
+        TableWriter(paths["variants"], columns) as sites,
+        TableWriter(paths["strata"], STRATA, STRATA_ROW_GROUP) as counted,
+    ):
         for window in windows(parts, _window_height(plan, strata)):
             stretches = stretch_rows(assembly, contig, window.keys["pos"])
             counts, carriers = count_window(window, batches, stretches)

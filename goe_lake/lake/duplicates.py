@@ -52,6 +52,8 @@ BLOCK: Final = 1024
 #: From so many samples on a compiled loop compares them, so many of them a call.
 LEAST_FOR_LOOP: Final = 512
 ROWS: Final = 128
+#: Sites whose genotypes are unpacked at a time.
+SITES: Final = 256
 #: A matrix of so many times the pairs in question costs more than the pairs one by one.
 FEW: Final = 8
 PAIRS: Final = 256
@@ -200,14 +202,26 @@ def _contig_dosages(snapshot: Snapshot, contig: str, keys: pa.Table, samples: in
             sites = _places(rows, keys)
             inside = sites >= 0
             if inside.any():
-                mine = slice(start, start + batch.persons)
-                part = _genotypes(rows.filter(array(inside)), batch.persons)
-                if np.array_equal(sites[inside], np.arange(len(keys))):
-                    found[mine] = part.T
-                else:
-                    found[mine, sites[inside]] = part.T
+                mine = found[start : start + batch.persons]
+                _fill(mine, sites[inside], rows.filter(array(inside)))
         start += batch.persons
     return found
+
+
+def _fill(found: Dosages, sites: Indexes, rows: pa.Table) -> None:
+    """Write the genotypes of *rows* into *found*, (persons, sites), at *sites*."""
+
+    def fill(first: int) -> None:
+        # few sites at a time: what is touched again and again stays near the processor
+        part = slice(first, first + SITES)
+        here, genotypes = sites[part], _genotypes(rows.slice(first, SITES), len(found)).T
+        if here[-1] - here[0] == len(here) - 1:
+            found[:, here[0] : here[-1] + 1] = genotypes
+        else:
+            found[:, here] = genotypes
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(fill, range(0, len(rows), SITES)))
 
 
 def _rows_at(path: Path, positions: npt.NDArray[np.int32]) -> pa.Table:

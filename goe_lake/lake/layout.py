@@ -23,8 +23,10 @@ QUARANTINE: Final = "quarantine"
 
 #: Files of a converted partition that become part of the lake as they are.
 PUBLISHED: Final = ("calls", "callable")
-#: Rows of a row group of `variants`, `calls` and `strata`.
+#: Rows of a row group of `variants` and `calls`.
 ROW_GROUP: Final = 8192
+#: Rows of a row group of `strata`, which has several rows a site.
+STRATA_ROW_GROUP: Final = 65_536
 #: The most values of one list column that a row group of `calls` may hold, which bounds memory.
 ROW_GROUP_VALUES: Final = 2_000_000
 #: The rows that a row group has however many values these are.

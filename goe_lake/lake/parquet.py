@@ -26,6 +26,8 @@ COMPRESSION: Final = "zstd"
 RISING: Final = frozenset({"pos", "end_pos", "idx", "record"})
 #: Texts that begin as the one before does.
 ALIKE: Final = frozenset({"variant_id"})
+#: Texts of which every row group has about the same few: their bounds help nobody to skip rows.
+EVERYWHERE: Final = frozenset({"ref", "alt", "type", "filter", "population", "sex", "consent"})
 #: About so many bytes of rows wait to be encoded, and one row group in any case.
 MOST_WAITING: Final = 32 << 20
 #: Row groups of about so many bytes of rows are encoded in one piece, and at least one.
@@ -197,9 +199,11 @@ def _encodings(schema: pa.Schema) -> dict[str, Any]:
             other[leaf] = "BYTE_STREAM_SPLIT"
         elif not pa.types.is_binary(field.type):
             dictionary.append(field.name)
-    # bounds of list elements and of bitmaps help nobody to skip rows, and take time
+    # bounds take time; nobody skips rows by those of list elements and of bitmaps either
     bounded = [
-        field.name for field in schema if not pa.types.is_list(field.type) and field.type != pa.binary()
+        field.name
+        for field in schema
+        if not pa.types.is_list(field.type) and field.type != pa.binary() and field.name not in EVERYWHERE
     ]
     return {"use_dictionary": dictionary, "column_encoding": other, "write_statistics": bounded}
 

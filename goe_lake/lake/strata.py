@@ -6,9 +6,9 @@ batch's `Fill` says (its absent_sites rule, callable ranges and ploidies), or no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -20,11 +20,13 @@ from goe_lake.lake.callable import Fill
 from goe_lake.lake.layout import KEY_COLUMNS, STRATA, STRATUM_COLUMNS
 from goe_lake.lake.merge import Window
 from goe_lake.lake.samples import SampleTable
-from goe_lake.vcf.arrow import Bits, array, in_one_piece, pc, table
+from goe_lake.vcf.arrow import Bits, Vector, array, in_one_piece, pc, table
 from goe_lake.vcf.encode import listed_persons, listed_sizes, mapped_bytes, mapped_persons
 
 Counts = npt.NDArray[np.int64]
 Stratum = tuple[str | None, ...]
+#: From so many rows of a window on compiled loops count them.
+LEAST_FOR_LOOP: Final = 2048
 COUNTED: Final = ("het", "hom_alt", "hemi", "not_called", "an")
 _CLASSES: Final = {"het": "het", "hom_alt": "hom", "hemi": "hemi", "not_called": "nc"}
 
@@ -71,6 +73,16 @@ class Strata:
     stratum: tuple[Counts, ...]
     sexes: tuple[Sequence[Sex | None], ...]
     twins: tuple[Counts, ...]
+    _labels: dict[str, Vector] = field(default_factory=dict)
+
+    def labels(self, sites: int) -> dict[str, Vector]:
+        """The labels of the strata, once a site: columns of STRATUM_COLUMNS."""
+        rows = sites * len(self.names)
+        for number, name in enumerate(STRATUM_COLUMNS):
+            if len(self._labels.get(name, ())) < rows:
+                own = array([stratum[number] for stratum in self.names], pa.string())
+                self._labels[name] = own.take(array(np.tile(np.arange(len(own)), sites)))
+        return {name: column.slice(0, rows) for name, column in self._labels.items()}
 
 
 def strata_of(samples: SampleTable, batches: Sequence[tuple[str, ...]]) -> Strata:
@@ -117,13 +129,13 @@ def batch_strata(strata: Strata, number: int, fill: Fill) -> BatchStrata:
 def count_window(
     window: Window, batches: Sequence[BatchStrata], stretches: Mapping[Stretch, Bits]
 ) -> tuple[Counts, Counts]:
-    """The counts of a window, (sites, strata, COUNTED), and the persons with a copy of each allele.
+    """The counts of a window, (COUNTED, sites, strata), and the persons with a copy of each allele.
 
     *stretches* says which sites lie on each stretch of the contig.
     """
     sites = len(window.keys)
     strata = len(batches[0].sizes)
-    counts = np.zeros((sites, strata, len(COUNTED)), np.int64)
+    counts = np.zeros((len(COUNTED), sites, strata), np.int64)
     positions = window.keys["pos"].to_numpy().astype(np.int64)
     slots = 1 + max(int(batch.twins.max(initial=-1)) for batch in batches)
     repeated = np.zeros((sites, slots), np.int64)
@@ -131,45 +143,66 @@ def count_window(
         lacking = np.ones(sites, bool)
         lacking[places] = False
         if lacking.any():
-            counts[lacking] += _count_filled(batch, positions[lacking], stretches["par"][lacking])
+            counts[:, lacking] += _count_filled(batch, positions[lacking], stretches["par"][lacking])
         if len(rows):
-            counts[places] += _count_rows(batch, rows)
+            # a batch that has all of the sites has them in order
+            own = slice(None) if len(rows) == sites else places
+            for number, found in enumerate(_count_rows(batch, rows)):
+                counts[number, own] += found
             repeated[places] += _count_twins(batch, rows, slots)
-    carriers = counts[:, :, :3].sum(axis=(1, 2)) - np.maximum(repeated - 1, 0).sum(axis=1)
+    carriers = counts[:3].sum(axis=(0, 2)) - np.maximum(repeated - 1, 0).sum(axis=1)
     return counts, carriers
 
 
 def _count_filled(batch: BatchStrata, positions: Counts, par: Bits) -> Counts:
-    """The counts of one batch at sites that it lacks: (sites, strata, COUNTED)."""
-    counts = np.zeros((len(positions), len(batch.sizes), len(COUNTED)), np.int64)
+    """The counts of one batch at sites that it lacks: (COUNTED, sites, strata)."""
+    counts = np.zeros((len(COUNTED), len(positions), len(batch.sizes)), np.int64)
     called, kind = batch.fill.alike(positions, par)
     ones, twos = (_packed_by_stratum(batch, np.packbits(called == number, axis=1)) for number in (1, 2))
     for name, values in (("not_called", batch.sizes - ones - twos), ("an", ones + 2 * twos)):
-        counts[:, :, COUNTED.index(name)] = values[kind]
+        counts[COUNTED.index(name)] = values[kind]
     return counts
 
 
-def _count_rows(batch: BatchStrata, rows: pa.Table) -> Counts:
-    """The counts of one batch at its own sites: (rows, strata, COUNTED)."""
+def _count_rows(batch: BatchStrata, rows: pa.Table) -> Iterator[Counts]:
+    """Each of COUNTED of one batch at its own sites: (rows, strata)."""
     found = {name: _by_stratum(batch, rows, column) for name, column in _CLASSES.items()}
     one_called_ref = _by_stratum(batch, rows, "ref1")
     found["an"] = 2 * batch.sizes[None, :] - 2 * found["not_called"] - found["hemi"] - one_called_ref
-    return np.stack([found[name] for name in COUNTED], axis=2)
+    return (found[name] for name in COUNTED)
 
 
 def _by_stratum(batch: BatchStrata, rows: pa.Table, name: str) -> Counts:
     """How many persons of each stratum are in class *name*, a row."""
     shape = (len(rows), len(batch.sizes))
+    lists, loops = in_one_piece(rows[f"{name}_l"]), _loops() if shape[0] >= LEAST_FOR_LOOP else None
     if shape[1] == 1:
-        counts: Counts = listed_sizes(in_one_piece(rows[f"{name}_l"]))[:, None]
+        counts: Counts = listed_sizes(lists)[:, None]
+    elif loops is not None:
+        counts = np.zeros(shape, np.int64)
+        loops.count_listed(listed_sizes(lists), lists.flatten().to_numpy(), batch.stratum, counts)
     else:
-        site, person = listed_persons(rows[f"{name}_l"])
+        site, person = listed_persons(lists)
         cells = site * shape[1] + batch.stratum[person]
         counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
     mapped, packed = mapped_bytes(rows[f"{name}_b"], batch.persons)
-    if len(mapped):
+    if not len(mapped):
+        return counts
+    if loops is not None:
+        loops.count_mapped(mapped, _words(packed), batch.masks, counts)
+    else:
         counts[mapped] += _packed_by_stratum(batch, packed)
     return counts
+
+
+@cache
+def _loops() -> Any:
+    """The module of compiled loops that count members; None where it cannot be had."""
+    try:
+        from goe_lake.vcf import fast_strata
+    except ImportError:
+        return None
+    return fast_strata
 
 
 def _packed_by_stratum(batch: BatchStrata, packed: npt.NDArray[np.uint8]) -> Counts:
@@ -203,15 +236,13 @@ def _count_twins(batch: BatchStrata, rows: pa.Table, slots: int) -> Counts:
 
 def strata_table(window: Window, strata: Strata, counts: Counts) -> pa.Table:
     """The rows of `strata` for a window."""
-    sites, groups = counts.shape[:2]
-    site, group = np.repeat(np.arange(sites), groups), np.tile(np.arange(groups), sites)
+    sites, groups = counts.shape[1:]
+    site = np.repeat(np.arange(sites), groups)
     columns: dict[str, Any] = {
         name: window.keys[name].take(array(site)) if groups > 1 else window.keys[name] for name in KEY_COLUMNS
     }
-    for number, name in enumerate(STRATUM_COLUMNS):
-        labels = array([stratum[number] for stratum in strata.names], pa.string())
-        columns[name] = labels.take(array(group))
-    columns["n_persons"] = array(strata.persons[group], pa.int32())
+    columns |= strata.labels(sites)
+    columns["n_persons"] = array(np.tile(strata.persons, sites), pa.int32())
     for number, name in enumerate(COUNTED):
-        columns[name] = array(counts[:, :, number].ravel(), pa.int32())
+        columns[name] = array(counts[number].ravel(), pa.int32())
     return table(columns, STRATA)

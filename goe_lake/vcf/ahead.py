@@ -34,7 +34,7 @@ MOST_DECODED: Final = 128 << 20
 #: Units of a file whose text waits to be decoded.
 MOST_WAITING: Final = 2
 #: Units of a stream that were not taken yet, decoded or not.
-MOST_STREAMED: Final = 5
+MOST_STREAMED: Final = 3
 
 #: Units by the number of their first record, and their records.
 Units = dict[tuple[int, int], "Future[Decoded]"]

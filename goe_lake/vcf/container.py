@@ -23,6 +23,7 @@ import numpy.typing as npt
 from isal import isal_zlib
 
 from goe_lake.errors import InputError
+from goe_lake.vcf.rooms import room
 
 Container = Literal["plain", "gzip", "bgzf"]
 Place = tuple[int, int]
@@ -37,6 +38,7 @@ MOST_TEXT: Final = 1 << 16
 AHEAD: Final = 2
 #: Bytes of a BGZF block before its deflated text.
 BLOCK_HEAD: Final = 18
+_HEAD: Final = struct.Struct("<4s8x2s2xH")
 #: The least bytes of a block: its end says what its text sums to.
 BLOCK_LEAST: Final = 26
 #: What is free before a chunk's text: room for the end of the chunk before, a line that goes on in this one.
@@ -140,14 +142,14 @@ def read_chunks(
 def _plain(_path: Path, file: BufferedReader, digest: Digest | None, size: int) -> Iterator[Chunk]:
     offset = 0
     while True:
-        room = np.empty(ROOM + size, np.uint8)
-        length = file.readinto(room.data[ROOM:])
+        space = room(ROOM + size)
+        length = file.readinto(space.data[ROOM:])
         if not length:
             return
-        raw = room[ROOM : ROOM + length]
+        raw = space[ROOM : ROOM + length]
         if digest is not None:
             digest.update(raw.data)
-        yield Chunk(raw, ((0, (offset, 0)),), room[: ROOM + length])
+        yield Chunk(raw, ((0, (offset, 0)),), space[: ROOM + length])
         offset += length
 
 
@@ -235,7 +237,7 @@ def _groups(path: Path, file: BufferedReader, digest: Digest | None, size: int) 
             held += more
             continue
         last = held[at:end]
-        blocks.append((at, _text_size(last)))
+        blocks.append((at, _text_size(held, end)))
         length, at = length + blocks[-1][1], end
         if length >= size:
             yield _Group(offset, held[:at], tuple(blocks))
@@ -254,25 +256,23 @@ def _block_end(path: Path, packed: bytes, at: int, offset: int) -> int:
     if at + BLOCK_HEAD > len(packed):
         return at + BLOCK_HEAD
     # the size minus one follows the subfield name BC, which bgzip always puts first
-    size: int = struct.unpack_from("<H", packed, at + 16)[0] + 1
-    named = packed[at : at + 4] == b"\x1f\x8b\x08\x04" and packed[at + 12 : at + 14] == b"BC"
-    if not named or size < BLOCK_LEAST:
+    magic, name, size = _HEAD.unpack_from(packed, at)
+    if magic != b"\x1f\x8b\x08\x04" or name != b"BC" or size + 1 < BLOCK_LEAST:
         raise InputError(path, f"is cut off or damaged at byte {offset + at}", RECOPY)
-    return at + size
+    return at + int(size) + 1
 
 
-def _text_size(raw: bytes) -> int:
-    """The bytes of text in a block, as its end says."""
-    size: int = struct.unpack_from("<I", raw, len(raw) - 4)[0]
-    return size
+def _text_size(packed: bytes, end: int) -> int:
+    """The bytes of text in the block that ends at *end*, as its end says."""
+    return int.from_bytes(packed[end - 4 : end], "little")
 
 
 def _unpacked(path: Path, group: _Group) -> Chunk:
     """The text of *group*, with ROOM before it."""
-    usual = all(text <= MOST_TEXT for _, text in group.blocks)
-    room = np.empty(ROOM + group.length if usual else 0, np.uint8)
-    if usual and _unpack_into(group.packed, room[ROOM:]):
-        return Chunk(room[ROOM:], tuple(group.marks()), room)
+    if all(text <= MOST_TEXT for _, text in group.blocks):
+        space = room(ROOM + group.length)
+        if _unpack_into(group.packed, space[ROOM:]):
+            return Chunk(space[ROOM:], tuple(group.marks()), space)
     return Chunk(_unpacked_slowly(path, group), tuple(group.marks()))
 
 
@@ -334,7 +334,7 @@ def _blocks_in(path: Path, packed: bytes, offset: int) -> Iterator[tuple[int, in
     while at < len(packed):
         end = _block_end(path, packed, at, offset)
         _check_length(path, len(packed), end)
-        yield at, _text_size(packed[at:end])
+        yield at, _text_size(packed, end)
         at = end
 
 

@@ -1,6 +1,6 @@
 """The vectorised decoder: large VCF text, unit by unit over threads, to encoded rows.
 
-A unit is about 8 MB of text that begins and ends with a record. Compiled loops that do not hold the
+A unit is about 16 MB of text that begins and ends with a record. Compiled loops that do not hold the
 interpreter's lock read it; what they do not fully understand is read by cyvcf2, record by record.
 """
 

@@ -55,8 +55,9 @@ from goe_lake.vcf.fast_text import (
     Text,
 )
 
+_CODES: Final = np.array(list(CLASS_CODES.values()), np.int64)
 _CLASS_OF_CODE: Final = np.full(9, -1, np.int64)
-_CLASS_OF_CODE[list(CLASS_CODES.values())] = np.arange(len(CLASS_CODES))
+_CLASS_OF_CODE[_CODES] = np.arange(len(_CODES))
 _KINDS: Final = array(KINDS)
 _LAYOUT: Final = pa.schema([column for column in ROWS_SCHEMA if column.name != "source"])
 
@@ -187,7 +188,7 @@ def _texts(
 
 def _class_columns(unit: Unit, rows: Rows, order: Numbers) -> dict[str, Vector]:
     sizes = np.zeros((len(CLASS_CODES), len(order)), np.int64)
-    count_classes(unit.lines, rows, order, _CLASS_OF_CODE, sizes)
+    count_classes(unit.lines, rows, order, _CODES, sizes)
     listed, mapped = (sizes > 0) & (sizes <= MOST_LISTED), sizes > MOST_LISTED
     width = (len(unit.index) + 7) // 8
     members, many = np.where(listed, sizes, 0), mapped.sum(axis=1)

@@ -47,6 +47,8 @@ MOST_DIGITS: Final = 9
 ZERO: Final = np.uint8(48)
 #: Cells of a genotype alone that are compared at a time.
 GROUP: Final = 16
+#: Their bytes.
+CELLS: Final = 4 * GROUP
 #: An allele that is not called, as a byte.
 NOT_CALLED: Final = np.uint8(255)
 #: Columns of `Lines.facts`.
@@ -402,21 +404,52 @@ def _genotype(text, at, alts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _narrow_cells(text, at, alts, persons, usual, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
-    """Genotypes of three characters each, GROUP persons at a time; the entries after them, -1 where odd."""
-    separator = text[at + 1]
-    for person in range(GROUP):
-        usual[4 * person] = usual[4 * person + 2] = 48
-        usual[4 * person + 1] = separator
-        usual[4 * person + 3] = 9
+def _set_patterns(patterns, separator, most):  # type: ignore[no-untyped-def]
+    """Fill in the bytes of GROUP cells: all 0/0, then the least ones of any genotype, and the greatest."""
+    for place in range(CELLS):
+        usual = least = greatest = separator if place & 3 == 1 else np.uint8(9)
+        if place & 1 == 0:
+            usual, least, greatest = ZERO, np.uint8(46), most
+        patterns[place], patterns[CELLS + place], patterns[2 * CELLS + place] = usual, least, greatest
+
+
+@compiled
+def _narrow_cells(text, at, alts, persons, patterns, who, firsts, seconds, entries):  # type: ignore[no-untyped-def]
+    """Genotypes of three characters each, GROUP persons at a time; the entries after them, -1 where odd.
+
+    *patterns* are those of the line before, or zeros.
+    """
+    separator, most = text[at + 1], ZERO + np.uint8(min(alts, 9))
+    if separator != 47 and separator != 124:
+        return -1
+    if patterns[1] != separator or patterns[2 * CELLS] != most:
+        _set_patterns(patterns, separator, most)
     # the last cell ends with a newline
     groups = (persons - 1) // GROUP
     for group in range(groups + 1):
+        start = np.uint64(at + CELLS * group)
         if group < groups:
-            start, other = np.uint64(at + 4 * GROUP * group), np.uint8(0)
-            for place in range(4 * GROUP):
-                other |= text[start + np.uint64(place)] ^ usual[np.uint64(place)]
+            other, strange = np.uint8(0), np.uint8(0)
+            for step in range(CELLS):
+                place = np.uint64(step)
+                other |= text[start + place] ^ patterns[place]
             if other == 0:
+                continue
+            for step in range(CELLS):
+                place = np.uint64(step)
+                character = text[start + place]
+                strange |= np.uint8(character < patterns[np.uint64(CELLS) + place])
+                strange |= np.uint8(character > patterns[np.uint64(2 * CELLS) + place])
+                # the byte between `.` and `0`
+                strange |= np.uint8(character == 47) & np.uint8(patterns[place] == ZERO)
+            if strange == 0:
+                for step in range(GROUP):
+                    cell, entry = start + np.uint64(4 * step), np.uint64(entries)
+                    first, second = np.int8(text[cell] - ZERO), np.int8(text[cell + np.uint64(2)] - ZERO)
+                    # written in any case: nobody can guess who has which genotype at a common site
+                    who[entry] = GROUP * group + step
+                    firsts[entry], seconds[entry] = max(first, np.int8(-1)), max(second, np.int8(-1))
+                    entries += (first | second) != 0
                 continue
         for person in range(GROUP * group, min(GROUP * group + GROUP, persons)):
             cell = np.uint64(at + 4 * person)
@@ -692,12 +725,12 @@ def parse_lines(text, at, line, stop, known, limits, out):  # type: ignore[no-un
             pass
         elif with_rows:
             gq, dp = all_gq[kept if limits.keep_gq else 0], all_dp[kept if limits.keep_dp else 0]
-            gq[:], dp[:] = MISSING, MISSING
             end = cells + 4 * persons - 1
             if narrow[form] and end < len(text) and text[end] == 10:
                 after = _narrow_cells(text, cells, alts, persons, scratch, who, firsts, seconds, entries)
                 ended = end
             if after < 0:
+                gq[:], dp[:] = MISSING, MISSING
                 after, ended = _plain_cells(
                     text, cells, alts, persons, fields[form], field_counts[form],
                     who, firsts, seconds, entries, gq, dp,

@@ -14,8 +14,8 @@ from goe_lake.vcf.fast_known import KnownTexts
 from goe_lake.vcf.fast_known_bcf import KnownVectors
 from goe_lake.vcf.fast_table import Unit
 from goe_lake.vcf.fast_text import (
+    CELLS,
     FACTS,
-    GROUP,
     NEW_FILTER,
     NEW_FORMAT,
     NOTES,
@@ -139,7 +139,7 @@ def lines_for(records: int, size: int, limits: Limits) -> Lines:
         gq=np.empty((records if limits.keep_gq else 1, persons), np.int32),
         dp=np.empty((records if limits.keep_dp else 1, persons), np.int32),
         called=np.empty((records, persons), np.int8),
-        scratch=np.zeros(4 * GROUP, np.uint8),
+        scratch=np.zeros(3 * CELLS, np.uint8),
         notes=np.zeros((3, NOTES), np.int64),
     )
 

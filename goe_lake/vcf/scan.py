@@ -27,7 +27,7 @@ from goe_lake.vcf.memory import keep_freed_memory
 Numbers = npt.NDArray[np.int64]
 
 #: Bytes of text that are decoded together.
-UNIT: Final = 8 << 20
+UNIT: Final = 16 << 20
 LARGEST_POS: Final = 2**31 - 1
 MOST_RUNS: Final = 100_000
 BCF_MAGIC: Final = b"BCF\2"

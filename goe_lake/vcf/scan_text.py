@@ -40,15 +40,16 @@ def read_lines(text, cut, starts, tabs, positions, same):  # type: ignore[no-unt
         usual = 0 < digits <= MOST_DIGITS and text[np.uint64(place)] == 9
         positions[line] = position if usual else -1
         # at + 1 may lie behind the newline of a line without a tab
-        at, found = start, 0
+        at, found = start, np.int64(0)
         while True:
             end = min(cut, at + BLOCK)
-            newlines, more = 0, 0
+            # sums of bytes, which no block is too long for
+            newlines, more = np.uint8(0), np.uint8(0)
             for step in range(end - at):
-                newlines += text[np.uint64(at + step)] == 10
-                more += text[np.uint64(at + step)] == 9
+                newlines = np.uint8(newlines | (text[np.uint64(at + step)] == 10))
+                more = np.uint8(more + (text[np.uint64(at + step)] == 9))
             if newlines == 0:
-                found, at = found + more, end
+                found, at = found + np.int64(more), end
                 continue
             while text[np.uint64(at)] != 10:
                 found += text[np.uint64(at)] == 9
