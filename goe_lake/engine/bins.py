@@ -18,8 +18,8 @@ import pyarrow as pa
 from goe_lake.disclosure import Evidence, Policy
 from goe_lake.disclosure.leaves import Spread, edges_of
 from goe_lake.engine.relation import BIN_COLUMNS, Reading, is_bin
-from goe_lake.engine.session import SCALED
-from goe_lake.engine.sql import identifier, safe_sql
+from goe_lake.engine.session import SCALED, DerivedColumn
+from goe_lake.engine.sql import safe_sql
 from goe_lake.errors import ReleaseRefused
 from goe_lake.release import Call, ColumnRef, Key, Literal, Release
 
@@ -64,11 +64,28 @@ def with_intervals(reading: Reading, policy: Policy) -> Reading:
     others = keys[:-2]
     _place_rows(reading, grid, others)
     _lay_intervals(reading, grid, policy)
+    _describe(reading, grid)
     ends = tuple(
         replace(key, expression=ColumnRef(grid.column.table, name))
         for key, name in zip(keys[-2:], BIN_COLUMNS, strict=True)
     )
     return Reading(replace(reading.release, keys=(*others, *ends)), reading.session)
+
+
+def _describe(reading: Reading, grid: Grid) -> None:
+    """Let the session know the intervals of a column of a sub-aggregate: they tell what it tells."""
+    session, table = reading.session, reading.tables[grid.column.table]
+    if table not in session.derived:
+        return
+    derived = session.derived[table]
+    known = derived.known(grid.column.column)
+    ends = DerivedColumn(known.column, technical=True, telling=known.telling)
+    session.derived[table] = replace(derived, columns={**derived.columns, **dict.fromkeys(BIN_COLUMNS, ends)})
+
+
+def _chosen(reading: Reading, grid: Grid) -> bool:
+    """Whether a sub-aggregate chose who has no value: they are left out as whom a condition leaves out."""
+    return not reading.is_technical((grid.column,))
 
 
 def _steps(reading: Reading, grid: Grid) -> str:
@@ -80,8 +97,10 @@ def _steps(reading: Reading, grid: Grid) -> str:
     factor, below = column.step / Fraction(grid.step), Fraction(grid.low) / Fraction(grid.step)
     if column.type not in SCALED or factor.denominator != 1 or factor > MOST_FACTOR or below.denominator != 1:
         raise ReleaseRefused("R206", f"{table}.{name} is not stored at a multiple of {grid.step}")
-    stored = f"{'c' if table == 'scores' else 'p'}.{identifier('q$' + name)}"
-    value = f"({stored}::HUGEINT * {factor.numerator} - ({below.numerator}))"
+    value = f"({reading.stored(grid.column)}::HUGEINT * {factor.numerator} - ({below.numerator}))"
+    if table in reading.session.derived:
+        # bounds of what a person's rows may add up to are far beyond what they do
+        return f"CASE WHEN {value} IS NOT NULL THEN least(greatest({value}, 0), {grid.top})::BIGINT END"
     return f"CASE WHEN {value} BETWEEN 0 AND {grid.top} THEN ({value})::BIGINT END"
 
 
@@ -96,7 +115,7 @@ def _place_rows(reading: Reading, grid: Grid, keys: tuple[Key, ...]) -> None:
     reading.session.connection.execute(
         f"CREATE OR REPLACE TEMP TABLE placed AS SELECT p.s AS s, p.person AS person, {score} AS pgs_id, "
         f"({group})::BIGINT AS grp, {steps} AS v, ({kept}) AS w FROM {reading.source()} "
-        f"WHERE {public} AND ({steps}) IS NOT NULL"
+        f"WHERE {public} AND {'TRUE' if _chosen(reading, grid) else f'({steps}) IS NOT NULL'}"
     )
 
 
@@ -108,10 +127,11 @@ def _lay_intervals(reading: Reading, grid: Grid, policy: Policy) -> None:
         counted = connection.sql(
             f"SELECT grp, v // {grid.width} AS cell, count(DISTINCT person) FILTER (w) AS inside, "
             "count(DISTINCT person) FILTER (w IS FALSE) AS outside FROM placed "
-            "WHERE w IS NOT NULL GROUP BY ALL ORDER BY ALL"
+            "WHERE w IS NOT NULL AND v IS NOT NULL GROUP BY ALL ORDER BY ALL"
         ).to_arrow_table()
         connection.register("leaves", _leaves(counted, grid, least))
-        joined = "ASOF JOIN leaves l ON r.grp = l.grp AND r.v >= l.first"
+        # who was left out without a value is counted beside the first interval
+        joined = "ASOF JOIN leaves l ON r.grp = l.grp AND coalesce(r.v, 0) >= l.first"
     else:
         each = "SELECT DISTINCT grp, v AS first, v AS last FROM placed"
         joined = f"JOIN ({each}) l ON r.grp = l.grp AND r.v = l.first"

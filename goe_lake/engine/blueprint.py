@@ -181,6 +181,19 @@ class Blueprint:
         """The factors of few values, repeats included."""
         return tuple(factor for factor in measure.factors if self.reading.has_few(factor))
 
+    def few_in_ratios(self, measure: Measure) -> tuple[ColumnRef, ...]:
+        """The columns of few values that ratios by person in *measure* are made of."""
+        ratios = [factor for factor in dict.fromkeys(measure.factors) if is_ratio(factor)]
+        read = dict.fromkeys(column for factor in ratios for column in stored_in(factor))
+        return tuple(column for column in read if self.reading.has_few(column))
+
+    def has_classes(self, measure: Measure) -> bool:
+        """Whether columns of few values in *measure* put persons into classes, each of which counts."""
+        if measure.function is not MeasureFunction.SUM:
+            return False
+        several = len(measure.factors) > 1 and self.few_valued(measure)
+        return bool(several or self.few_in_ratios(measure))
+
     @cached_property
     def kinds(self) -> tuple[Kinds, ...]:
         """The families of measures that can be added and subtracted, where an answer holds several."""
@@ -220,28 +233,40 @@ class Blueprint:
         together = [(places, self.least_values(self.measures[places[0]])) for places in by_argument.values()]
         for places, least in (*together, *((places, 0) for places in self._forms_of_columns())):
             if len(places) > 1:
-                times = tuple(
-                    f"{'times' if self.few_valued(self.measures[place]) else 'present'}{place}"
-                    for place in places
-                )
+                times = tuple(f"{self._how_often(self.measures[place])}{place}" for place in places)
                 yield Kinds(tuple(places), times, least=least)
+
+    def _how_often(self, measure: Measure) -> str:
+        """The column of `totals` that says how often a person adds what a sum is of."""
+        return "times" if len(measure.factors) > 1 and self.few_valued(measure) else "present"
 
     def _forms_of_columns(self) -> Iterable[list[int]]:
         """For each column of which a function, or a value by person, is summed: the sums of any form of it.
 
         A function is near a times the column plus b: of other persons it would tell the column of these.
         """
-        reading = self.reading
         sums = [place for place, its in enumerate(self.measures) if its.function is MeasureFunction.SUM]
         read = {
-            place: [column for factor in self.measures[place].factors for column in reading.made_of(factor)]
+            place: [column for factor in self.measures[place].factors for column in self._read_in(factor)]
             for place in sums
         }
-        forms = [column for place in sums if reading.is_form(self.measures[place]) for column in read[place]]
+        forms = [column for place in sums if self._is_form(self.measures[place]) for column in read[place]]
         for column in dict.fromkeys(forms):
-            yield [
-                place for place in sums if column in read[place] and self.many_valued(self.measures[place])
-            ]
+            yield [place for place in sums if column in read[place] and self._is_held(self.measures[place])]
+
+    def _is_held(self, measure: Measure) -> bool:
+        """Whether *measure* is of many values; or of a sub-aggregate, of which a ratio is one more form."""
+        by_person = self.reading.derived_in(measure.factors)
+        return bool(self.many_valued(measure)) or (bool(by_person) and len(measure.factors) == 1)
+
+    def _read_in(self, factor: ColumnRef) -> tuple[tuple[str, str], ...]:
+        """The columns of persons that *factor* is made of; those of sub-aggregates by themselves."""
+        reading = self.reading
+        own = [(reading.tables[its.table], its.column) for its in reading.derived_in(stored_in(factor))]
+        return tuple(dict.fromkeys((*reading.made_of(factor), *own)))
+
+    def _is_form(self, measure: Measure) -> bool:
+        return self.reading.is_form(measure) or any(map(is_ratio, measure.factors))
 
     # SQL --------------------------------------------------------------------------------------------------
 
@@ -252,6 +277,11 @@ class Blueprint:
         columns = [*self.keys, "person", *self._totals(), *self._distances()]
         group = "" if self.single else f" GROUP BY {', '.join([*self.keys, 'person'])}"
         return f"SELECT {', '.join(columns)} FROM ({self._centred(rows)}) WHERE {self._kept()}{group}"
+
+    def rows_sql(self) -> str:
+        """The rows that `totals_sql` adds up, where a person has at most one in each cell."""
+        rows = self._rows_sql(self.reading.release.keys, ("p.person AS person",), self.reading.source())
+        return f"SELECT * FROM ({self._centred(rows)}) WHERE {self._kept()}"
 
     def _centred(self, rows: str) -> str:
         """*rows* with each product of columns of many values once more, of the distances from their means.
@@ -330,6 +360,10 @@ class Blueprint:
                 for number, column in enumerate(measure.values)
             ]
         for place, measure in enumerate(self.measures):
+            columns += [
+                f"{reading.stored(column)} AS v{place}_{number}"
+                for number, column in enumerate(self.few_in_ratios(measure))
+            ]
             columns += [
                 f"{reading.stored(column)} AS y{place}_{number}"
                 for number, column in enumerate(self.columns_apart(measure))
@@ -424,7 +458,7 @@ class Blueprint:
                 return [total, f"{present} AS present{place}", missing]
             return [f"{present} AS t{place}", f"{self._count(kept)} AS rows{place}", missing]
         if measure.function is MeasureFunction.SUM:
-            further = self._moment_totals(place, measure, kept) if len(measure.factors) > 1 else []
+            further = self._moment_totals(place, measure, kept)
             there = f"{kept} AND a{place} IS NOT NULL"
             further += [
                 f"{self._sum(f'y{place}_{number}', there)} AS y{place}_{number}"
@@ -450,19 +484,33 @@ class Blueprint:
         return "w" if measure.where is None else f"w AND f{self.reading.filters.index(measure.where)}"
 
     def _moment_totals(self, place: int, measure: Measure, kept: str) -> list[str]:
-        """What a person's factors of few values are: the class, and how often the others are added."""
-        few = self.few_valued(measure)
-        if not few:
-            return []
+        """What a person's columns of few values are: the class, and how often the others are added."""
         there = f"{kept} AND a{place} IS NOT NULL"
+        beneath = [
+            self._sum(f"v{place}_{number}", there) for number in range(len(self.few_in_ratios(measure)))
+        ]
+        few = self.few_valued(measure) if len(measure.factors) > 1 else ()
+        if not few:
+            return [f"concat_ws(' ', {', '.join(beneath)}) AS class{place}"] if beneath else []
         columns = {column: f"x{place}_{number}" for number, column in enumerate(measure.values)}
         sums = [self._sum(columns[column], there) for column in dict.fromkeys(few)]
-        if self.one_site and self.many_valued(measure) and self._name(few[-1]) == DOSAGE and len(few) == 1:
-            sums = [f"sign({sums[0]})"]  # linear in the dosage: what counts is who carries the allele
+        if self.is_of_carriers(measure):
+            sums = [f"sign({sums[0]})"]
+        sums += beneath
         label = sums[0] if len(sums) == 1 else f"concat_ws(' ', {', '.join(sums)})"
         _, often = self.reading.multiplied(measure)
         times = " * ".join(f"{columns[column]}::HUGEINT" for column in often or few)
         return [f"{label} AS class{place}", f"coalesce({self._sum(times, there)}, 0) AS times{place}"]
+
+    def is_of_carriers(self, measure: Measure) -> bool:
+        """Whether a product is linear in the dosage at one site: what counts is who carries the allele."""
+        few = self.few_valued(measure)
+        return (
+            self.one_site
+            and len(few) == 1
+            and bool(self.many_valued(measure))
+            and self._name(few[0]) == DOSAGE
+        )
 
     def columns_apart(self, measure: Measure) -> tuple[ColumnRef, ...]:
         """The stored columns of many values that a product or ratio is made of, where they are several."""
@@ -480,8 +528,9 @@ class Blueprint:
         return VALUES_OF_DEGREE * max(degree - 1, 0)
 
     def is_of_few(self, measure: Measure) -> bool:
-        """Whether a function is taken of a column of few values, which is a class of persons."""
-        read = (stored for its in measure.factors if computed_column(its.column) for stored in stored_in(its))
+        """Whether a function is taken of a measured column of few values, which can be grouped by."""
+        functions = (its for its in measure.factors if computed_column(its.column) and not is_ratio(its))
+        read = (stored for its in functions for stored in stored_in(its))
         return any(self.reading.has_few(column) for column in read)
 
     def _count(self, condition: str) -> str:
@@ -543,7 +592,7 @@ class Blueprint:
             if {factor.column for factor in measure.factors} == {"called_alleles"}:
                 has = f"{total} > 0"  # not called is a missing value
             share = self._share(place, measure)
-            if len(measure.factors) > 1 and self.few_valued(measure):
+            if self.has_classes(measure):
                 smallest = f"coalesce({_sizes('list_min', f'class{place}', has)}, 0)::BIGINT"
             if self.is_of_few(measure):
                 smallest = "1::BIGINT"
@@ -671,6 +720,12 @@ def _read_by(measure: Measure) -> tuple[ColumnRef, ...]:
 def is_computed(measure: Measure) -> bool:
     """Whether *measure* reads a computed column."""
     return any(computed_column(factor.column) is not None for factor in measure.factors)
+
+
+def is_ratio(factor: ColumnRef) -> bool:
+    """Whether *factor* is a ratio by person."""
+    made = computed_column(factor.column)
+    return made is not None and made.by_person
 
 
 def _said(text: str, column: str) -> str:

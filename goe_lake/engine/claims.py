@@ -26,7 +26,6 @@ from goe_lake.engine.genotypes import CLASS_VALUES
 from goe_lake.engine.low_effect import Part
 from goe_lake.engine.relation import MEASURED, Reading, is_bin
 from goe_lake.engine.selection import Selection
-from goe_lake.engine.sql import identifier
 from goe_lake.engine.words import Words
 from goe_lake.errors import ReleaseRefused
 from goe_lake.release import Measure, MeasureFunction, columns_in
@@ -194,13 +193,10 @@ class Claims:
         own = self.reading.session.snapshot.catalog.tables["samples"].by_name
         if {table for table, _ in read} != {"samples"} or not own.keys() >= set(names):
             return None
-        there = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in names)
-        table = self.reading.session.connection.sql(
-            f"SELECT person, count(*) AS n FROM samples WHERE {there} GROUP BY person ORDER BY person"
-        ).to_arrow_table()
-        return Persons(
-            table.column("person").to_numpy().astype(np.int64), table.column("n").to_numpy().astype(np.uint64)
-        )
+        there = np.logical_and.reduce([self.reading.session.has_value(name) for name in names])
+        samples = np.bincount(self.person_of[there])
+        persons = np.flatnonzero(samples)
+        return Persons(persons.astype(np.int64), samples[persons].astype(np.uint64))
 
     def gather(self, table: int, part: Part, decision: Decision) -> None:
         """Add the numbers of *part* that *decision* lets out; they are rows of table number *table*."""
@@ -517,7 +513,8 @@ def _binned(reading: Reading) -> str:
     if not last or not is_bin(last[0].expression):
         return ""
     column = next(iter(columns_in(last[0].expression)))
-    return f"{reading.tables[column.table]}.{column.column}"
+    table = reading.tables[column.table]
+    return DERIVED if table in reading.session.derived else f"{table}.{column.column}"
 
 
 def _argument(reading: Reading, measure: Measure) -> str:

@@ -9,7 +9,7 @@ from goe_lake.disclosure import Rule
 from goe_lake.engine.relation import Reading, derived_alias
 from goe_lake.engine.session import DerivedColumn
 from goe_lake.engine.sql import identifier, safe_sql
-from goe_lake.release import ColumnRef, Expr, Measure
+from goe_lake.release import ColumnRef, Expr, Measure, stored_in
 
 #: Classes of one site lie below it.
 CLASS_CODES_BELOW = 16
@@ -47,7 +47,8 @@ def derived_of_measure(reading: Reading, measure: Measure) -> tuple[ClassKind, .
         keys = [key.expression for key in reading.release.keys]
         kinds += _kinds(reading, (*filters, *reading.person_conditions, *keys), filters)
     chosen = reading.condition((*reading.person_conditions, *reading.genotype_conditions, *filters))
-    for derived in reading.derived_in(measure.factors).values():
+    stored = dict.fromkeys(column for factor in measure.factors for column in stored_in(factor))
+    for derived in reading.derived_in(stored).values():
         if derived.carriers is not None:
             kinds.append(ClassKind("1::BIGINT", chosen, (), True, derived.carriers, derived.weights))
     return tuple(kinds)

@@ -38,6 +38,7 @@ from goe_lake.release import (
     Release,
     columns_in,
     conjuncts,
+    value_of,
 )
 
 #: How many sub-aggregates a session keeps, each with less of its parts counted too.
@@ -133,7 +134,8 @@ def _with_choices(reading: Reading) -> Release:
 
 def _with_choice(reading: Reading, measure: Measure) -> Measure:
     read = reading.derived_in(measure.factors).items()
-    there = [Call("not", (Call("is_null", (column,)),)) for column, known in read if not known.technical]
+    chosen = [value_of(column) for column, known in read if not known.technical]
+    there = [Call("not", (Call("is_null", (value,)),)) for value in chosen]
     if not there:
         return measure
     parts = tuple(dict.fromkeys([*measure.conditions, *there]))

@@ -183,9 +183,10 @@ def _with(values: pa.Array[Any], rows: Counts, new: np.ndarray[Any, Any]) -> pa.
 
 def _total(claims: Claims, numbers: Counts) -> Record:
     """How many samples the node has: anybody knows."""
-    persons, samples = np.unique(claims.person_of, return_counts=True)
-    everybody = selection_of(numbers[persons], samples.astype(np.uint64))
-    return Record(COUNT, everybody, int(samples.sum()), claims.words.all())
+    samples = np.bincount(claims.person_of)
+    persons = np.flatnonzero(samples)
+    everybody = selection_of(numbers[persons], samples[persons].astype(np.uint64))
+    return Record(COUNT, everybody, len(claims.person_of), claims.words.all())
 
 
 def _merged(claims: Sequence[SitesClaim]) -> list[SitesClaim]:

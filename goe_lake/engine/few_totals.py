@@ -6,7 +6,7 @@ plan statements of some dozen aggregates than to run them over some thousand per
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ from goe_lake.engine.behind import RowsBehind, by_rows, codes_of, site_of_all
 from goe_lake.engine.blueprint import ONCE, ROWS, THERE, Blueprint, Kinds
 from goe_lake.engine.class_kinds import ClassKind
 from goe_lake.engine.duck import one_row
-from goe_lake.engine.genotypes import one_chunk
+from goe_lake.engine.ranks import distinct, ranks
 from goe_lake.engine.sql import identifier
+from goe_lake.engine.totals import Totals, TotalsOfRows
 from goe_lake.release import Measure, MeasureFunction
 from goe_lake.vcf.arrow import pc
 
@@ -40,12 +41,17 @@ def gather_few(blueprint: Blueprint) -> tuple[pa.Table, Evidence] | None:
     """
     if not _fits(blueprint):
         return None
-    totals = blueprint.reading.session.connection.sql(blueprint.totals_sql()).to_arrow_table()
-    floating = any(pa.types.is_floating(totals.schema.field(name).type) for name in blueprint.keys)
-    if floating or not len(totals):
+    # what follows from one row is not planned by DuckDB, column by column
+    sql = blueprint.rows_sql() if blueprint.single else blueprint.totals_sql()
+    table = blueprint.reading.session.connection.sql(sql).to_arrow_table()
+    floating = any(pa.types.is_floating(table.schema.field(name).type) for name in blueprint.keys)
+    if floating or not len(table):
         return None
+    table = _sorted(table, blueprint.keys)
     try:
-        return _Few(blueprint, _sorted(totals, blueprint.keys)).gathered()
+        return _Few(
+            blueprint, TotalsOfRows(blueprint, table) if blueprint.single else Totals(table)
+        ).gathered()
     except (pa.ArrowInvalid, OverflowError):
         return None
 
@@ -67,35 +73,13 @@ def _fits(blueprint: Blueprint) -> bool:
     return reading.session.samples <= MOST_TOTALS and all(count <= MOST_TOTALS for count in counts)
 
 
-def ranks(keys: pa.Table, rows: int) -> Counts:
-    """The dense rank of each of *rows* rows of *keys* from 0, in SQL's order: missing values last."""
-    rank = np.zeros(rows, dtype=np.int64)
-    for column in keys.columns:
-        values = one_chunk(column)
-        encoded = pc.dictionary_encode(values, null_encoding="encode")
-        order = pc.array_sort_indices(encoded.dictionary).to_numpy()
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        code = place[encoded.indices.to_numpy(zero_copy_only=False)]
-        _, rank = np.unique(rank * max(1, len(order)) + code, return_inverse=True)
-    return rank.astype(np.int64)
-
-
 def _sorted(totals: pa.Table, keys: tuple[str, ...]) -> pa.Table:
     """*totals* by cell and person, with the number of the `cell`."""
     cell = ranks(totals.select(list(keys)), len(totals))
-    order = np.lexsort([totals.column("person").to_numpy(), cell])
-    return totals.append_column("cell", pa.array(cell)).take(pa.array(order, pa.int64()))
-
-
-def distinct(columns: list[Counts]) -> tuple[Counts, Counts]:
-    """The distinct rows of whole numbers side by side, in order, and which of them each row is."""
-    code = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        values, place = np.unique(column, return_inverse=True)
-        _, code = np.unique(code * len(values) + place, return_inverse=True)
-    _, first = np.unique(code, return_index=True)
-    return np.column_stack([column[first] for column in columns]), code.astype(np.int64)
+    person = totals.column("person").to_numpy().astype(np.int64)
+    place = cell * (int(person.max()) + 1) + person
+    numbered = totals.append_column("cell", pa.array(cell))
+    return numbered if (np.diff(place) > 0).all() else numbered.take(pa.array(np.argsort(place), pa.int64()))
 
 
 @dataclass(eq=False)
@@ -103,8 +87,7 @@ class _Few:
     """*totals* are sorted by cell and person."""
 
     blueprint: Blueprint
-    totals: pa.Table
-    _numbers: dict[str, Counts] = field(default_factory=dict)
+    totals: Totals
 
     def gathered(self) -> tuple[pa.Table, Evidence]:
         """The cells and their evidence."""
@@ -129,31 +112,10 @@ class _Few:
 
     # columns of the totals ------------------------------------------------------------------------------
 
-    def column(self, name: str) -> pa.Array[Any]:
-        """A column of the totals."""
-        return one_chunk(self.totals.column(name))
-
-    def numbers(self, name: str) -> Counts:
-        """A column as 64-bit numbers, 0 where it is missing; raises pa.ArrowInvalid where they are wider."""
-        if name not in self._numbers:
-            self._numbers[name] = self._as_numbers(name)
-        return self._numbers[name]
-
-    def _as_numbers(self, name: str) -> Counts:
-        column = self.column(name)
-        if not pa.types.is_int64(column.type):
-            column = column.cast(pa.int64())
-        values = pc.fill_null(column, 0) if column.null_count else column
-        return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.int64)
-
-    def given(self, name: str) -> Mask:
-        """Where a column has a value."""
-        return np.asarray(self.column(name).is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-
     @cached_property
     def cell(self) -> Counts:
         """The cell of each total; they rise."""
-        return self.numbers("cell")
+        return self.totals.numbers("cell")
 
     @cached_property
     def starts(self) -> Counts:
@@ -169,12 +131,12 @@ class _Few:
     def keys(self) -> pa.Table:
         """The keys of each cell."""
         names = list(self.blueprint.keys)
-        return self.totals.select(names).take(pa.array(self.starts, pa.int64()))
+        return self.totals.table.select(names).take(pa.array(self.starts, pa.int64()))
 
     @cached_property
     def there(self) -> Mask:
         """Whether a person is inside or outside of a cell."""
-        return (self.numbers("n_in") > 0) | (self.numbers("n_out") > 0)
+        return (self.totals.numbers("n_in") > 0) | (self.totals.numbers("n_out") > 0)
 
     # sums over a cell ------------------------------------------------------------------------------------
 
@@ -210,19 +172,19 @@ class _Few:
     # evidence ------------------------------------------------------------------------------------------
 
     def _standing(self, name: str) -> Columns:
-        inside = self.numbers(f"n_in{name}") > 0
+        inside = self.totals.numbers(f"n_in{name}") > 0
         return {
             f"persons{name}": self.count(inside),
-            f"outside{name}": self.count(~inside & (self.numbers(f"n_out{name}") > 0)),
-            f"known_persons{name}": self.count(self.numbers(f"k_in{name}") > 0),
-            f"known_outside{name}": self.count(~inside & (self.numbers(f"k_out{name}") > 0)),
-            f"unknown_persons{name}": self.count(self.numbers(f"u_in{name}") > 0),
-            f"unknown_outside{name}": self.count(~inside & (self.numbers(f"u_out{name}") > 0)),
+            f"outside{name}": self.count(~inside & (self.totals.numbers(f"n_out{name}") > 0)),
+            f"known_persons{name}": self.count(self.totals.numbers(f"k_in{name}") > 0),
+            f"known_outside{name}": self.count(~inside & (self.totals.numbers(f"k_out{name}") > 0)),
+            f"unknown_persons{name}": self.count(self.totals.numbers(f"u_in{name}") > 0),
+            f"unknown_outside{name}": self.count(~inside & (self.totals.numbers(f"u_out{name}") > 0)),
         }
 
     def _measure(self, place: int, measure: Measure) -> tuple[pa.Array[Any], Columns]:
         """The values of one measure, and its participants, commonest, carriers, shares and smallest class."""
-        totals, given = self.numbers(f"t{place}"), self.given(f"t{place}")
+        totals, given = self.totals.numbers(f"t{place}"), self.totals.given(f"t{place}")
         values = pa.array(self.sum(totals)).cast(pa.decimal128(38, 0))
         has, shares = totals > 0, np.zeros(self.cells)
         smallest, unlike, values_of, rarest = np.zeros((4, self.cells), dtype=np.int64)
@@ -233,7 +195,7 @@ class _Few:
                 has = given
             commonest = self.largest_size(has, totals)
             shares = self._shares(place, measure, totals)
-            if len(measure.factors) > 1 and self.blueprint.few_valued(measure):
+            if self.blueprint.has_classes(measure):
                 smallest = self._smallest(f"class{place}", has)
             if self.blueprint.is_of_few(measure):
                 smallest = np.ones_like(smallest)
@@ -243,7 +205,9 @@ class _Few:
         else:
             one = self.blueprint.reading.session.one_sample_a_person
             alike = measure.function is MeasureFunction.PERSONS and one
-            commonest = self.count(has) if alike else self.largest_size(has, self.numbers(f"rows{place}"))
+            commonest = (
+                self.count(has) if alike else self.largest_size(has, self.totals.numbers(f"rows{place}"))
+            )
         return values, {
             "participants": self.count(has),
             "commonest": commonest,
@@ -259,7 +223,7 @@ class _Few:
         """How many different values there are (of several columns, of one), and how many share the rarest."""
         apart = len(self.blueprint.columns_apart(measure))
         names = [f"y{place}_{number}" for number in range(apart)] or [f"t{place}"]
-        found = [self.sizes(has & self.given(name), self.numbers(name)) for name in names]
+        found = [self.sizes(has & self.totals.given(name), self.totals.numbers(name)) for name in names]
         values = np.min([np.bincount(cell, minlength=self.cells) for cell, _ in found], axis=0)
         rarest = np.zeros(self.cells, dtype=np.int64) if apart else self._extreme(np.minimum, *found[0])
         return values.astype(np.int64), rarest
@@ -269,7 +233,9 @@ class _Few:
         fewest = np.zeros(self.cells, dtype=np.int64)
         for number in range(len(self.blueprint.columns_apart(measure))):
             name = f"y{place}_{number}"
-            others = self.count(has) - self.largest_size(has & self.given(name), self.numbers(name))
+            others = self.count(has) - self.largest_size(
+                has & self.totals.given(name), self.totals.numbers(name)
+            )
             fewer = (others > 0) & ((fewest == 0) | (others < fewest))
             fewest[fewer] = others[fewer]
         return fewest
@@ -283,7 +249,7 @@ class _Few:
             sizes: Any = np.abs(totals)
             whole = self.sum(sizes).astype(np.float64)
         else:
-            sizes = pc.fill_null(self.column(f"d{place}"), 0).to_numpy(zero_copy_only=False)
+            sizes = self.totals.doubles(f"d{place}")
             whole = np.add.reduceat(sizes, self.starts)
         largest = np.maximum.reduceat(sizes, self.starts).astype(np.float64)
         shares: Shares = np.divide(largest, whole, out=np.zeros(self.cells), where=whole > 0)
@@ -291,18 +257,14 @@ class _Few:
 
     def _smallest(self, name: str, has: Mask) -> Counts:
         """How many persons the smallest class that is not empty has."""
-        code = pc.fill_null(pc.dictionary_encode(self.column(name)).indices, 0)
-        return self._extreme(
-            np.minimum,
-            *self.sizes(has & self.given(name), code.to_numpy(zero_copy_only=False).astype(np.int64)),
-        )
+        return self._extreme(np.minimum, *self.sizes(has & self.totals.given(name), self.totals.codes(name)))
 
     def _groups(self, added: Counts) -> Groups:
         """The group of each cell and its persons."""
         reading = self.blueprint.reading
         group = ranks(self.keys.select(list(reading.public_keys)), self.cells)
         groups = int(group.max()) + 1
-        pairs, _ = distinct([group[self.cell[self.there]], self.numbers("person")[self.there]])
+        pairs, _ = distinct([group[self.cell[self.there]], self.totals.numbers("person")[self.there]])
         union = np.bincount(pairs[:, 0], minlength=groups).astype(np.int64)
         whole = np.bincount(group, added, minlength=groups).astype(np.int64)
         margins = (ranks(self.keys.select(list(margin)), self.cells) for margin in reading.release.margins)
@@ -311,14 +273,14 @@ class _Few:
     def _family(self, kinds: Kinds) -> Family:
         there, width = self.there, len(kinds.sql)
         known = {
-            THERE: (self.numbers("n_in") > 0).astype(np.int64),
-            ROWS: self.numbers("n_in"),
+            THERE: (self.totals.numbers("n_in") > 0).astype(np.int64),
+            ROWS: self.totals.numbers("n_in"),
             ONCE: np.ones(len(there), dtype=np.int64),
         }
-        added = [*(known[name] for name in kinds.known), *map(self.numbers, kinds.columns)]
+        added = [*(known[name] for name in kinds.known), *map(self.totals.numbers, kinds.columns)]
         excused = np.zeros(len(there), dtype=bool)
         for name in kinds.excused:
-            excused |= self.numbers(name) > 0
+            excused |= self.totals.numbers(name) > 0
         vectors, kind = distinct([column[there] for column in (*added, excused.astype(np.int64))])
         pairs, number = distinct([self.cell[there], kind])
         return Family(
@@ -334,13 +296,13 @@ class _Few:
     def _classes(self, place: int, kind: ClassKind) -> ClassEvidence:
         """The smallest class of each cell, genotype keys left aside, and who is not in the largest."""
         blueprint, name = self.blueprint, f"c{place}"
-        chosen, value = self.given(name), self.numbers(name)
+        chosen, value = self.totals.given(name), self.totals.numbers(name)
         around = ranks(self.keys.select([key for key in blueprint.keys if key not in kind.aside]), self.cells)
         of, value = around[self.cell][chosen], value[chosen]
         if kind.carriers is not None:
-            of, value = self._weighed(kind.carriers, of, self.numbers("person")[chosen])
+            of, value = self._weighed(kind.carriers, of, self.totals.numbers("person")[chosen])
         elif kind.aside and not blueprint.single:
-            pairs, number = distinct([of, self.numbers("person")[chosen]])
+            pairs, number = distinct([of, self.totals.numbers("person")[chosen]])
             together, of = np.zeros(len(pairs), dtype=np.int64), pairs[:, 0]
             if kind.person:
                 together[:] = np.iinfo(np.int64).min
@@ -376,14 +338,14 @@ class _Few:
         """Who is behind each cell."""
         blueprint = self.blueprint
         codes = {
-            name: code.of(self.numbers, place)
+            name: code.of(self.totals.numbers, place)
             for name, code, place in codes_of(blueprint)
             if code.of is not None
         }
         return RowsBehind(
             blueprint.reading,
             self.cell,
-            self.numbers("person"),
+            self.totals.numbers("person"),
             # of a sum below 0 its distance from 2^64
             {name: code.astype(np.uint64) for name, code in codes.items()},
             site_of_all(blueprint, self.cells) if blueprint.one_site else None,

@@ -176,7 +176,10 @@ class NodeEngine:
         covering = self.policy.codes_for(purpose)
         key = (self._site_list.digest, covering)
         if key not in self._sessions:
-            session = open_session(self.snapshot, self._site_list, covering, audited=self.policy.audits)
+            policy = self.policy
+            session = open_session(
+                self.snapshot, self._site_list, covering, audited=policy.audits, rounds=policy.protects
+            )
             self._sessions[key] = (session, session_strata(session))
         return self._sessions[key]
 

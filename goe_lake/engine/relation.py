@@ -24,13 +24,14 @@ from goe_lake.catalog import (
     is_public,
     is_site_key,
 )
-from goe_lake.computed import Computed, Unbounded, computed_column, stored_columns
+from goe_lake.computed import RATIO_DIGITS, Computed, Unbounded, computed_column, stored_columns
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.session import SCALED, DerivedColumn, Session
 from goe_lake.engine.sql import identifier, safe_sql, to_sql
 from goe_lake.errors import ReleaseRefused
 from goe_lake.per_person import per_person_name, per_person_table
 from goe_lake.release import (
+    INTERVALS,
     PRESENT,
     Call,
     CellKind,
@@ -48,6 +49,7 @@ from goe_lake.release import (
     calls_in,
     columns_in,
     fixed_columns,
+    value_of,
 )
 
 MOST_KEYS: Final = 20
@@ -61,7 +63,7 @@ MOST_DERIVED: Final = 8
 MOST_OUTPUTS: Final = 32
 MOST_WEIGHTS: Final = 5_000
 # the ends of the interval that a person is counted in, and what they are called in `intervals`
-BINS: Final = ("bin_first", "bin_last")
+BINS: Final = INTERVALS
 BIN_COLUMNS: Final = ("$first", "$last")
 # whether a site is listed: a column of genotypes that no release can name
 LISTED: Final = "$listed"
@@ -161,10 +163,22 @@ def _check_columns(expressions: Iterable[Expr], joined: dict[str, str], catalog:
         table = joined[column.table]
         # a phenotype that this node lacks is NULL here, a column added to sites is as the site list says
         added = table == "variants" and is_added(column.column)
-        if computed_column(column.column) is not None and table != "samples":
+        made = computed_column(column.column)
+        if made is not None and made.by_person and table not in PUBLIC_COLUMNS:
+            _check_ratio(made, catalog.tables[table])
+            continue
+        if made is not None and (made.by_person or table != "samples"):
             raise ReleaseRefused("R204", f"functions are computed of samples, not of {table}")
         if table != "samples" and not added and column.column not in catalog.tables[table].by_name:
             raise ReleaseRefused("R204", f"{table} has no column {column.column!r}")
+
+
+def _check_ratio(made: Computed, table: Table) -> None:
+    """A ratio by person is of columns of one sub-aggregate, which are numbers."""
+    try:
+        made.describe(table.by_name)
+    except (KeyError, Unbounded):
+        raise ReleaseRefused("R204", "a ratio by person is not of numbers of a sub-aggregate") from None
 
 
 def is_bin(expression: Expr) -> bool:
@@ -184,7 +198,8 @@ def _check_bins(release: Release, tables: dict[str, str]) -> None:
     )
     counts = [(measure.function, measure.factors, measure.where) for measure in release.measures]
     read = {tables[column.table] for part in ends for column in columns_in(part)}
-    if not fits or counts != [(MeasureFunction.ROWS, (), None)] or not read <= {"samples", "scores"}:
+    of_sites = read & {"genotypes", "variants"}
+    if not fits or counts != [(MeasureFunction.ROWS, (), None)] or of_sites:
         raise ReleaseRefused("R209", "intervals are the last two keys, of one column, and count rows alone")
     if "genotypes" in tables.values():
         raise ReleaseRefused("R209", "intervals are not computed over genotypes")
@@ -238,7 +253,7 @@ class Reading:
     def derived_in(self, expressions: Iterable[Expr]) -> dict[ColumnRef, DerivedColumn]:
         """The columns of sub-aggregates that *expressions* read, and what is known of each."""
         return {
-            column: self.session.derived[self.tables[column.table]].columns[column.column]
+            column: self.session.derived[self.tables[column.table]].known(column.column)
             for expression in expressions
             for column in columns_in(expression)
             if self.tables[column.table] in self.session.derived
@@ -250,12 +265,13 @@ class Reading:
         if table in MEASURED:
             return tuple((table, name) for name in stored_columns(factor.column))
         part = next((part for part in self.release.relation.derived if part.alias == factor.table), None)
-        output = next((its for its in part.outputs if its.name == factor.column), None) if part else None
-        if part is None or output is None or output.argument is None:
+        if part is None:
             return ()
         scans = {scan.alias: scan.table for scan in part.relation.scans}
-        read = scans[output.argument.table], output.argument.column
-        return (read,) if read[0] in MEASURED else ()
+        names = stored_columns(factor.column)
+        arguments = [its.argument for its in part.outputs if its.name in names and its.argument is not None]
+        read = ((scans[argument.table], argument.column) for argument in arguments)
+        return tuple(dict.fromkeys(one for one in read if one[0] in MEASURED))
 
     def is_form(self, measure: Measure) -> bool:
         """Whether *measure* sums a column of persons otherwise than as it is: a function, or by person."""
@@ -300,6 +316,10 @@ class Reading:
     def scans(self, table: str) -> bool:
         """Whether the release reads *table*."""
         return table in self.tables.values()
+
+    def has_row_a_person(self) -> bool:
+        """Whether each person has one row in `samples` and what is joined to it, genotypes aside."""
+        return self.session.one_sample_a_person and not self.scans("scores")
 
     def where_from(self, expression: Expr) -> set[tuple[str, str]]:
         """The (table, column) pairs that *expression* reads."""
@@ -388,13 +408,13 @@ class Reading:
     def listed(self) -> ColumnRef | None:
         """Whether a row's site is listed, where rows at sites of few carriers may be counted among others.
 
-        That follows from what is asked alone: rows are counted, of genotypes at more than one place.
+        That follows from what is asked alone: of genotypes at more than one place more is counted or summed
+        than everybody who has a row. How many rows a person has is then known, or added up.
         """
         alias = next((alias for alias, table in self.tables.items() if table == "genotypes"), None)
         places = fixed_columns(self.site_conditions) | {c.column for c in self._site_columns.values()}
         counted = any(
-            measure.function is MeasureFunction.ROWS
-            or any(factor.column == "called_alleles" for factor in measure.factors)
+            measure.function is not MeasureFunction.PERSONS or measure.where is not None
             for measure in self.release.measures
         )
         if alias is None or not counted or places & {"pos", "variant_id"}:
@@ -477,6 +497,9 @@ class Reading:
         if column.column in BIN_COLUMNS:
             return f"i.{BINS[BIN_COLUMNS.index(column.column)]}"
         if table in self.session.derived:
+            value = value_of(column)
+            if value is not column:
+                return to_sql(value, self.resolve)
             return f"{derived_alias(column.table)}.{identifier(column.column)}"
         if column.column == LISTED:
             return "v.listed"
@@ -527,6 +550,8 @@ class Reading:
         if column is None:
             return "NULL::BIGINT"
         made = computed_column(name)
+        if made is not None and made.by_person:
+            return self._ratio(factor, column)
         if made is not None:
             return self._rounded(made, column)
         if table in ("genotypes", "variants"):
@@ -544,6 +569,21 @@ class Reading:
         steps = f"({made.sql(*values)}) * {step.denominator}::DOUBLE / {step.numerator}::DOUBLE"
         whole = f"TRY(round({steps}))"
         return f"(CASE WHEN {whole} IS NOT NULL THEN least(greatest({whole}, {low}), {high}) END)::BIGINT"
+
+    def _ratio(self, factor: ColumnRef, column: Column) -> str:
+        """The SQL of a ratio by person as a whole number of steps, with so many binary digits."""
+        assert column.bounds is not None
+        high = int(Fraction(column.bounds[1]) / column.step)
+        steps = f"({self.resolve(factor)}) * {column.step.denominator}::DOUBLE"
+        kept = f"round({steps})"
+        if self.session.rounds:
+            least = 2**RATIO_DIGITS
+            power = f"pow(2, floor(log2(greatest(abs({steps}), {least}))) - {RATIO_DIGITS - 1})"
+            kept = (
+                f"CASE WHEN abs({steps}) < {least} THEN {kept} ELSE round(({steps}) / {power}) * {power} END"
+            )
+        whole = f"TRY({kept})"
+        return f"(CASE WHEN {whole} IS NOT NULL THEN least(greatest({whole}, {-high}), {high}) END)::BIGINT"
 
     def condition(self, parts: tuple[Expr, ...]) -> str:
         """SQL of a conjunction, NULL only where a part reads but a missing value; TRUE for no part."""

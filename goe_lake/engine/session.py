@@ -65,6 +65,14 @@ class Derived:
     listed: bool = True
     sites: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
 
+    def known(self, name: str) -> DerivedColumn:
+        """What is known of the column *name*, or of a ratio of columns: NULL chooses whom it divides by 0."""
+        if name in self.columns:
+            return self.columns[name]
+        column = column_of({own: known.column for own, known in self.columns.items()}, name)
+        telling = any(self.columns[own].telling for own in stored_columns(name))
+        return DerivedColumn(column, technical=False, telling=telling)
+
 
 @dataclass
 class Session:
@@ -72,6 +80,7 @@ class Session:
 
     Tables in *connection*: `samples` (s, person, every column as analysts see it, and `q$…` as whole
     numbers), `scores` (s, pgs_id, score, q$score) and `sites` (as `overlay_sql` makes it).
+    *rounds* says that ratios by person are rounded to few digits.
     *last_selection* is the text of the last selection of sites, and what it selected; *kinds* are the
     kinds of rows of the last questions by their SQL, None where there were too many; *derived* are the
     last sub-aggregates, by the names of their tables; *call_rows* are the rows of `calls` that were read, by
@@ -87,10 +96,20 @@ class Session:
     batches: dict[str, BatchPersons] = field(default_factory=dict)
     last_selection: tuple[str, Selection] | None = None
     audited: bool = False
+    rounds: bool = True
     covering: frozenset[str] | None = None
     kinds: OrderedDict[str, RowKinds | None] = field(default_factory=OrderedDict)
     derived: OrderedDict[str, Derived] = field(default_factory=OrderedDict)
     call_rows: OrderedDict[tuple[str, str], CallRows] = field(default_factory=OrderedDict)
+    _given: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+
+    def has_value(self, name: str) -> npt.NDArray[np.bool_]:
+        """Whether each sample has a value in the column *name* of `samples`; worked out once."""
+        if name not in self._given:
+            sql = f"SELECT {identifier(name)} IS NOT NULL AS there FROM samples ORDER BY s"
+            column = self.connection.sql(sql).to_arrow_table().column("there")
+            self._given[name] = np.asarray(column.to_numpy(), dtype=bool)
+        return self._given[name]
 
     @cached_property
     def samples(self) -> int:
@@ -139,7 +158,7 @@ class Session:
     def column(self, table: str, name: str) -> Column | None:
         """The node's column, or None where this node lacks it."""
         if table in self.derived:
-            return self.derived[table].columns[name].column
+            return self.derived[table].known(name).column
         columns = self.snapshot.catalog.tables[table].by_name
         if not columns.keys() >= set(stored_columns(name)):
             return None
@@ -153,6 +172,7 @@ def open_session(
     *,
     memory_limit: str = "4GB",
     audited: bool = False,
+    rounds: bool = True,
 ) -> Session:
     """Open *snapshot*; persons whose consent code is not in *covering* (None: all are) are left out."""
     connection = in_memory(memory_limit=memory_limit)
@@ -164,7 +184,7 @@ def open_session(
     connection.execute("SET lock_configuration = true")
     session = Session(
         snapshot, connection, _few_valued(connection, snapshot), _one_to_one(connection),
-        audited=audited, covering=covering,
+        audited=audited, covering=covering, rounds=rounds,
     )  # fmt: skip
     for batch in snapshot.batches:
         session.batches[batch.digest] = _batch_persons(connection, snapshot, batch.digest, batch.absent_sites)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from goe_lake.catalog import Catalog
 from goe_lake.engine.sql import identifier
 from goe_lake.federation.domains import Combination, not_shown
-from goe_lake.federation.held import HIDDEN, MAYBE, Held, Worth, level_of, looked_at, lower_of, upper_of
-from goe_lake.federation.merge import Part, at_most_one_a_person, merge, never_negative
+from goe_lake.federation.held import HIDDEN, MAYBE, Held, Worth, level_of, lower_of, upper_of
+from goe_lake.federation.merge import MergedMeasure, Part, at_most_one_a_person, merge, never_negative
 from goe_lake.query.taint import APPROX, OK, WITHHELD
-from goe_lake.release import Measure, MeasureFunction, Release
+from goe_lake.release import MeasureFunction, Release
 
 
 def hold_cells(
@@ -30,29 +34,39 @@ def hold_cells(
     are public, else one that stands for them all, with its keys unknown. With *domain_rows* the
     former are surely there.
     """
-    combinations = hidden_combinations(release, parts)
-    merge(release, parts, catalog, connection, combinations)
+    merged = merge(release, parts, catalog, hidden_combinations(release, parts))
     store = f"{name}$all"
     keys = [key.name for key in release.keys]
-    maybe = "0" if domain_rows else f"CASE WHEN shown THEN 0 ELSE {HIDDEN} END"
-    columns = [part for key in keys for part in (key, f"0::TINYINT AS {level_of(key)}")]
+    maybe = np.where(merged.shown | domain_rows, 0, HIDDEN).astype(np.int8)
+    levels = {measure.name: _levels(merged.measures[measure.name]) for measure in release.measures}
+    columns: dict[str, Any] = {key: merged.keys.column(key) for key in keys}
+    shown = [part for key in keys for part in (key, f"0::TINYINT AS {level_of(key)}")]
     for measure in release.measures:
-        columns += _measure(measure)
-    columns.append(f"({maybe})::TINYINT AS {MAYBE}")
-    connection.execute(f"CREATE TEMP TABLE {identifier(store)} AS SELECT {', '.join(columns)} FROM merged")
-    if _hides_unlisted(release, parts):
+        its = measure.name
+        columns |= {its: merged.measures[its].value, f"{its}$s": pa.array(levels[its])}
+        shown += [f"{its}::HUGEINT AS {its}", level_of(its)]
+        if measure.function is not MeasureFunction.SUM:
+            columns |= {f"{its}$lo": merged.measures[its].lower, f"{its}$hi": merged.measures[its].upper}
+            shown += [f"{part}::HUGEINT AS {part}" for part in (lower_of(its), upper_of(its))]
+    columns["$maybe"] = pa.array(maybe)
+    connection.register("merged", pa.table(columns))
+    connection.execute(
+        f"CREATE TEMP TABLE {identifier(store)} AS SELECT {', '.join([*shown, MAYBE])} FROM merged"
+    )
+    connection.unregister("merged")
+    stands_in = _hides_unlisted(release, parts)
+    if stands_in:
         _add_stand_in(store, release, parts, catalog, connection)
-    worth = {key: Worth(tainted=True) for key in keys}
-    worth |= {
-        measure.name: Worth(tainted=True, bounded=measure.function is not MeasureFunction.SUM)
-        for measure in release.measures
-    }
-    kept, is_maybe = looked_at(connection, store, worth, maybe=True)
+    worth = {key: Worth(tainted=stands_in) for key in keys}
+    for measure in release.measures:
+        tainted = stands_in or bool(levels[measure.name].any())
+        worth[measure.name] = Worth(tainted, tainted and measure.function is not MeasureFunction.SUM)
     listed = ", ".join([*keys, *(measure.name for measure in release.measures)])
     connection.execute(
         f"CREATE TEMP VIEW {name} AS SELECT {listed} FROM {identifier(store)} WHERE {MAYBE} = 0"
     )
-    return Held(name, store, (*keys, *(measure.name for measure in release.measures)), kept, is_maybe)
+    is_maybe = stands_in or bool(maybe.any())
+    return Held(name, store, (*keys, *(measure.name for measure in release.measures)), worth, is_maybe)
 
 
 def hidden_combinations(release: Release, parts: Sequence[Part]) -> list[Combination]:
@@ -62,13 +76,10 @@ def hidden_combinations(release: Release, parts: Sequence[Part]) -> list[Combina
     return not_shown([part.domain for part in parts], release.keys, set())
 
 
-def _measure(measure: Measure) -> list[str]:
-    name = measure.name
-    level = f"CASE WHEN {name}_held THEN {WITHHELD} WHEN {name}_approx THEN {APPROX} ELSE {OK} END"
-    columns = [name, f"({level})::TINYINT AS {level_of(name)}"]
-    if measure.function is not MeasureFunction.SUM:
-        columns += [f"{name}_lower AS {lower_of(name)}", f"{name}_upper AS {upper_of(name)}"]
-    return columns
+def _levels(measure: MergedMeasure) -> npt.NDArray[np.int8]:
+    """What each value of *measure* is worth."""
+    levels = np.where(measure.held, WITHHELD, np.where(measure.approximate, APPROX, OK))
+    return levels.astype(np.int8)
 
 
 def _hides_unlisted(release: Release, parts: Sequence[Part]) -> bool:

@@ -22,6 +22,7 @@ from goe_lake.release import (
     Release,
     columns_in,
     pending_in,
+    value_of,
 )
 
 CONSTANTS: Final = (
@@ -149,6 +150,8 @@ def _text(expression: Expr) -> str:
 
 def _name(column: ColumnRef) -> str:
     made = computed_column(column.column)
+    if made is not None and made.by_person:
+        return to_sql(value_of(column), _name)
     if made is not None:
         return made.sql(*(f"{column.table}.{name}" for name in made.columns))
     return f"{column.table}.{column.column}"

@@ -41,7 +41,7 @@ from goe_lake.federation.sealing import LEAST_NODES
 from goe_lake.federation.spread import left_out, margins_of
 from goe_lake.federation.steps import Runner
 from goe_lake.federation.tables import FederationTables, PublicTables, hold_public
-from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, workspace
+from goe_lake.federation.workspace import DEFAULT_LIMITS, Limits, Workspaces
 from goe_lake.lake.progress import Progress as LongProgress
 from goe_lake.query import Plan, as_select, prepare
 from goe_lake.query.steps import SelectStep
@@ -101,7 +101,7 @@ class Federation:
             merge_catalogs({m.description.node_id: m.description.catalog for m in self._members})
         )
         self.site_list = self._lay_site_list(public_sites)
-        self.limits = limits
+        self.workspaces = Workspaces(limits)
         self.tables: PublicTables = self._public_tables()
         self._second = SecondParser(self.catalog)
 
@@ -172,7 +172,7 @@ class Federation:
         where nodes do not answer that *completeness* requires.
         """
         query_id = uuid.uuid4().hex
-        with workspace(self.limits) as opened:
+        with self.workspaces.one() as opened:
             plan, bound = self._plan(text)
             types, connection = {plan.last.name: [column.type for column in bound]}, opened()
             runner = Runner(connection, {}, types, told=plan.single is not None)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from goe_lake.catalog import Catalog
 from goe_lake.computed import column_of
+from goe_lake.disclosure.families import Counts, Mask
+from goe_lake.engine.genotypes import one_chunk
 from goe_lake.engine.node import NodeAnswer
+from goe_lake.engine.ranks import first_of_each, ranks
 from goe_lake.federation.domains import Combination, Domain
 from goe_lake.federation.node import NodeDescription
 from goe_lake.per_person import per_person_table
@@ -25,9 +29,12 @@ from goe_lake.release import (
     lower_column,
     withheld_column,
 )
+from goe_lake.vcf.arrow import pc
 
-#: Nodes in one word of a set; the sign is left out.
-BITS: Final = 63
+#: Numbers below it are added with 64 bits.
+MOST_NUMBER: Final = 2**62
+#: Whole numbers: of 64 bits, or Python's where these are too few.
+Numbers = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -39,219 +46,208 @@ class Part:
     answer: NodeAnswer
 
 
-def merge(
-    release: Release,
-    parts: Sequence[Part],
-    catalog: Catalog,
-    connection: duckdb.DuckDBPyConnection,
-    domain: Sequence[Combination] = (),
-) -> None:
-    """Fill the table `merged` of *connection* with the union over *parts*.
+@dataclass(frozen=True, eq=False)
+class Values:
+    """A whole number a group, and where there is one."""
 
-    Columns: the keys, and for each measure m its value (NULL where not known), `m_held` (whether a
-    part of it is not known), `m_approx` (whether a part left a condition out), `m_lower` and `m_upper`
-    (bounds of the value, NULL where not known);
-    and `shown`, whether a node named the group. A release without keys gives exactly one row. The
-    combinations of *domain* have a row even where no node named them. Rows are in the order of the keys.
+    numbers: Numbers
+    given: Mask
+
+    def array(self, where: Mask) -> pa.Array[Any]:
+        """The numbers *where* they are to be shown, NULL elsewhere."""
+        missing = ~(self.given & where)
+        if self.numbers.dtype != object:
+            return pa.array(self.numbers, mask=missing)
+        known = [None if none else number for number, none in zip(self.numbers, missing, strict=True)]
+        return pa.array(known, pa.decimal128(38, 0))
+
+    def or_else(self, other: Values) -> Values:
+        """The numbers, and where there is none the *other* ones."""
+        return Values(np.where(self.given, self.numbers, other.numbers), self.given | other.given)
+
+    def plus(self, further: Counts) -> Values:
+        """The numbers with *further* ones added; 0 where there is none."""
+        return Values(np.where(self.given, self.numbers, 0) + further, np.ones_like(self.given))
+
+
+@dataclass(frozen=True, eq=False)
+class MergedMeasure:
+    """One measure of each group: its value and bounds (NULL where not known), and what they are worth.
+
+    *held* says that a part of it is not known, *approximate* that a part left a condition out.
     """
-    keys = [key.name for key in release.keys]
-    _load(parts, connection)
-    groups = f"SELECT DISTINCT {', '.join(keys)} FROM answered" if keys else "SELECT 1 AS one"
-    if keys and domain:
-        connection.register("domain", combinations_table(keys, domain))
-        groups = f"{groups} UNION SELECT * FROM domain"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE groups AS {groups}")
-    labels = sorted({key for part in parts for key in part.domain.keys if key in keys})
-    _load_possible(labels, parts, connection)
-    nodes = Nodes.of(parts)
+
+    value: pa.Array[Any]
+    lower: pa.Array[Any]
+    upper: pa.Array[Any]
+    held: Mask
+    approximate: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """The union of all parts, in the order of the keys; *shown* says whether a node named the group."""
+
+    keys: pa.Table
+    measures: Mapping[str, MergedMeasure]
+    shown: Mask
+
+
+def merge(
+    release: Release, parts: Sequence[Part], catalog: Catalog, domain: Sequence[Combination] = ()
+) -> Merged:
+    """The union over *parts*.
+
+    A release without keys gives exactly one row. The combinations of *domain* have a row even where no
+    node named them.
+    """
+    union = _Union.of([key.name for key in release.keys], parts, domain)
     one_sample = all(part.description.one_sample_a_person for part in parts)
-    told, columns = list[str](), [f"g.{key}" for key in keys]
-    for measure in release.measures:
-        bounds = Bounds(
-            never_negative(measure, release, catalog),
-            at_most_one_a_person(measure, release, one_sample=one_sample),
-            _in_all(parts, lower_column(measure.name)),
+    measures = {
+        measure.name: union.measure(
+            measure,
+            below=never_negative(measure, release, catalog),
+            above=at_most_one_a_person(measure, release, one_sample=one_sample),
         )
-        approx = _in_all(parts, approx_column(measure.name))
-        told += _told_columns(measure, bounds, approx)
-        columns += _measure_columns(measure, bounds, nodes)
-    columns.append("t.one IS NOT NULL AS shown" if keys else "TRUE AS shown")
-    group = f" GROUP BY {', '.join(f'a.{key}' for key in keys)}" if keys else ""
-    order = f" ORDER BY {', '.join(f'g.{key} NULLS LAST' for key in keys)}" if keys else ""
-    named = [f"a.{key}" for key in keys]
-    # what a node that cannot have the group says of it is not heard
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE told AS "
-        f"SELECT {', '.join([*named, '1 AS one', *nodes.masks('a.node', 'telling'), *told])} "
-        f"FROM answered a JOIN possible p ON {_same(labels, 'a', 'p', 'a.node = p.node')}{group}"
-    )
-    possible = ", ".join([*labels, *nodes.masks("node", "hiding", "hidden > 0")])
-    by = f" GROUP BY {', '.join(labels)}" if labels else ""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE merged AS SELECT {', '.join(columns)} FROM groups g "
-        # a node that can have no row counts as an empty part, so that the one row stays
-        f"{'JOIN' if keys else 'LEFT JOIN'} (SELECT {possible} FROM possible{by} HAVING count(*) > 0) h "
-        f"ON {_same(labels, 'g', 'h')} LEFT JOIN told t ON {_same(keys, 'g', 't')}{order}"
-    )
+        for measure in release.measures
+    }
+    shown: Mask = np.any(union.telling, axis=1) | (not release.keys)
+    return Merged(union.keys, measures, shown)
 
 
-@dataclass(frozen=True)
-class Nodes:
-    """Sets of nodes as SQL, in words of 63 bits; *hidden* is how many persons each may hide in a group."""
+@dataclass(frozen=True, eq=False)
+class _Union:
+    """The groups of all nodes, and who tells of each.
 
-    hidden: tuple[int, ...]
+    *keys* has a row for each group, *group* is the number of that of each row of *cells*. *telling* says by
+    group and node who names a group, *missing* who does not and may hide persons in it, *hidden* how many
+    each may hide.
+    """
+
+    keys: pa.Table
+    cells: pa.Table
+    group: Counts
+    telling: Mask
+    missing: Mask
+    hidden: Counts
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> Nodes:
-        """The nodes of *parts*."""
-        return cls(tuple(_hidden(part) for part in parts))
+    def of(cls, keys: Sequence[str], parts: Sequence[Part], domain: Sequence[Combination]) -> _Union:
+        """The union of *parts*; the combinations of *domain* are groups whoever names them."""
+        names, *others = (part.answer.cells.column_names for part in parts)
+        common = [name for name in names if all(name in its for its in others)]
+        tables = [part.answer.cells.select(common) for part in parts]
+        # a key that is NULL at every row of a node has no type there
+        cells = pa.concat_tables(tables, promote_options="permissive")
+        node = np.repeat(np.arange(len(parts)), [part.answer.cells.num_rows for part in parts])
+        listed = [combinations_table(keys, domain)] if keys and domain else []
+        named = pa.concat_tables([cells.select(list(keys)), *listed], promote_options="permissive")
+        number = ranks(named, cells.num_rows + (len(domain) if listed else 0))
+        group, first = number[: cells.num_rows], first_of_each(number) if keys else np.zeros(1, np.int64)
+        found = named.take(pa.array(first, pa.int64())) if keys else pa.table({})
+        can = _possible(found, len(first), parts)
+        # what a node that cannot have the group says of it is not heard
+        heard = can[group, node]
+        if not heard.all():
+            group, node, cells = group[heard], node[heard], cells.filter(pa.array(heard))
+        telling = np.zeros(can.shape, dtype=bool)
+        telling[group, node] = True
+        hidden = np.array([_hidden(part) for part in parts], dtype=np.int64)
+        missing = can & (hidden > 0) & ~telling
+        # a group that no node can have is none
+        there: Mask = np.any(can, axis=1) | (not keys)
+        if not there.all():
+            found, group = found.filter(pa.array(there)), (np.cumsum(there) - 1)[group]
+            telling, missing = telling[there], missing[there]
+        return cls(found, cells, group, telling, missing, hidden)
 
-    @property
-    def words(self) -> range:
-        """The numbers of the words."""
-        return range(-(-len(self.hidden) // BITS))
+    def measure(self, measure: Measure, *, below: bool, above: bool) -> MergedMeasure:
+        """One merged measure; *below* says that no part is below 0, *above* that a person adds at most 1.
 
-    def masks(self, node: str, name: str, condition: str = "TRUE") -> list[str]:
-        """Aggregates of the set *name* of the nodes numbered *node*, of rows for which *condition* holds."""
-        return [
-            f"bit_or(CASE WHEN {condition} AND {node} // {BITS} = {word} "
-            f"THEN 1::BIGINT << ({node} % {BITS}) ELSE 0 END) AS {name}{word}"
-            for word in self.words
-        ]
+        A node without a row hides 0..k-1 persons; one whose value is withheld hides any number.
+        """
+        value = self._sum(measure.name)
+        withheld = self._any(withheld_column(measure.name))
+        approximate = self._any(approx_column(measure.name))
+        held = self.missing.any(axis=1) | withheld
+        everywhere, nowhere = np.ones_like(held), np.zeros_like(held)
+        nothing = np.zeros(len(held), dtype=np.int64)
+        told = self._sum(lower_column(measure.name))
+        # what was computed without a condition bounds nothing
+        lower = value.or_else(told).plus(nothing).array(~approximate if below else nowhere)
+        most = value.plus(self.missing @ self.hidden)
+        upper = most.array(~approximate & ~withheld if above else nowhere)
+        if measure.function is not MeasureFunction.SUM:
+            value = value.plus(nothing)
+        return MergedMeasure(value.array(everywhere & ~held), lower, upper, held, approximate)
 
-    def missing(self, word: int) -> str:
-        """SQL of the nodes that may hide persons in a group, and do not name it."""
-        return f"(coalesce(h.hiding{word}, 0) & ~coalesce(t.telling{word}, 0))"
+    def _sum(self, name: str) -> Values:
+        """The sum of a column over each group; nothing where no part has the column."""
+        groups = len(self.telling)
+        total, given = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=bool)
+        if name not in self.cells.column_names:
+            return Values(total, given)
+        column = one_chunk(self.cells.column(name))
+        there = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+        numbers, group = _numbers(column.filter(pa.array(there))), self.group[there]
+        given[group] = True
+        sums = total.astype(numbers.dtype)
+        np.add.at(sums, group, numbers)
+        return Values(sums, given)
 
-    @property
-    def some_missing(self) -> str:
-        """SQL of whether there are such nodes."""
-        return f"({' OR '.join(f'{self.missing(word)} <> 0' for word in self.words)})"
-
-    @property
-    def most_hidden(self) -> str:
-        """SQL of how many persons these may hide together."""
-        each = (
-            f"{hidden} * (({self.missing(place // BITS)} >> {place % BITS}) & 1)"
-            for place, hidden in enumerate(self.hidden)
-            if hidden
-        )
-        return f"({' + '.join(['0', *each])})::HUGEINT"
+    def _any(self, name: str) -> Mask:
+        """Whether a truth holds for any part of each group."""
+        found = np.zeros(len(self.telling), dtype=bool)
+        if name in self.cells.column_names:
+            true = pc.fill_null(one_chunk(self.cells.column(name)), False).to_numpy(zero_copy_only=False)
+            found[self.group[np.asarray(true, dtype=bool)]] = True
+        return found
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What is known of a measure's parts: that none is *below* 0, that a person adds at most 1 (*above*).
+def _numbers(column: pa.Array[Any]) -> Numbers:
+    """Whole numbers of a column without missing ones: so many that their sum has 64 bits, or Python's."""
+    try:
+        numbers: Numbers = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return np.array([int(number) for number in column.to_pylist() if number is not None], dtype=object)
+    largest = max(abs(int(numbers.max(initial=0))), abs(int(numbers.min(initial=0))))
+    return numbers if largest * max(len(numbers), 1) < MOST_NUMBER else numbers.astype(object)
 
-    *told* is the column of opened cells with a lower bound.
+
+def _possible(groups: pa.Table, count: int, parts: Sequence[Part]) -> Mask:
+    """Which of the nodes (columns) can have which of *count* groups (rows), by their domains.
+
+    Keys whose values nobody lists are left out: sites are many, and any node can have each.
     """
-
-    below: bool
-    above: bool
-    told: str | None
+    labels = sorted({key for part in parts for key in part.domain.keys if key in groups.column_names})
+    of = ranks(groups.select(labels), count)
+    first = first_of_each(of)
+    columns = {label: groups.column(label).take(pa.array(first, pa.int64())).to_pylist() for label in labels}
+    can = np.ones((len(first), len(parts)), dtype=bool)
+    looked_up: dict[Domain, Mask] = {}
+    for place, part in enumerate(parts):
+        domain = part.domain
+        if not domain.keys or not domain.combinations:
+            can[:, place] = not domain.empty
+            continue
+        if domain not in looked_up:
+            rows = zip(*(columns[key] for key in domain.keys), strict=True)
+            looked_up[domain] = np.array([row in domain.combinations for row in rows], dtype=bool)
+        can[:, place] = looked_up[domain]
+    return can[of]
 
 
 def _hidden(part: Part) -> int:
     return part.description.min_persons - 1 if part.description.protects else 0
 
 
-def _load(parts: Sequence[Part], connection: duckdb.DuckDBPyConnection) -> None:
-    """Fill `answered`: every node's cells, numbered by node."""
-    tables = [
-        part.answer.cells.append_column(
-            "node", pa.repeat(pa.scalar(place, pa.int32()), part.answer.cells.num_rows)
-        )
-        for place, part in enumerate(parts)
-    ]
-    # a key that is NULL at every row of a node has no type there
-    connection.register("incoming", pa.concat_tables(tables, promote_options="permissive"))
-    connection.execute("CREATE OR REPLACE TEMP TABLE answered AS SELECT * FROM incoming")
-    connection.unregister("incoming")
-
-
-def _load_possible(
-    labels: Sequence[str], parts: Sequence[Part], connection: duckdb.DuckDBPyConnection
-) -> None:
-    """Fill `possible`: which node can have which combination of *labels*, and how many persons it may hide.
-
-    Keys whose values nobody lists are left out: sites are many, and any node can have each.
-    """
-    named = ", ".join(labels)
-    source = f"(SELECT DISTINCT {named} FROM groups)" if labels else "(SELECT 1)"
-    pieces, listed = list[str](), dict[tuple[str, ...], list[pa.Table]]()
-    for place, part in enumerate(parts):
-        keys, combinations = part.domain.keys, part.domain.combinations
-        if keys and combinations:
-            table = combinations_table(keys, combinations)
-            for name, value in (("node", place), ("hidden", _hidden(part))):
-                table = table.append_column(name, pa.repeat(pa.scalar(value, pa.int32()), len(table)))
-            listed.setdefault(keys, []).append(table)
-        else:
-            node = [f"{place} AS node", f"{_hidden(part)} AS hidden"]
-            can = "FALSE" if part.domain.empty else "TRUE"
-            pieces.append(f"SELECT {', '.join([*labels, *node])} FROM {source} g WHERE {can}")
-    for number, (keys, tables) in enumerate(listed.items()):
-        connection.register("listed", pa.concat_tables(tables, promote_options="permissive"))
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE domain{number} AS SELECT * FROM listed")
-        connection.unregister("listed")
-        shown = ", ".join([*(f"g.{label}" for label in labels), "d.node", "d.hidden"])
-        pieces.append(f"SELECT {shown} FROM {source} g JOIN domain{number} d ON {_same(keys, 'd', 'g')}")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE possible AS {' UNION ALL '.join(pieces)}")
-
-
-def _same(keys: Sequence[str], one: str, other: str, *further: str) -> str:
-    """SQL of whether two rows have the same *keys*."""
-    same = [f"{one}.{key} IS NOT DISTINCT FROM {other}.{key}" for key in keys]
-    return " AND ".join([*same, *further]) or "TRUE"
-
-
-def combinations_table(keys: Sequence[str], combinations: Iterable[Combination]) -> pa.Table:
+def combinations_table(keys: Sequence[str], combinations: Sequence[Combination]) -> pa.Table:
     """Combinations of key values as a table."""
-    listed = list(combinations)
     columns: dict[str, pa.Array[Any]] = {}
     for index, key in enumerate(keys):
-        values: list[Any] = [combination[index] for combination in listed]
+        values: list[Any] = [combination[index] for combination in combinations]
         columns[key] = pa.array(values)
     return pa.table(columns)
-
-
-def _in_all(parts: Sequence[Part], name: str) -> str | None:
-    """The column *name* of cells, where all of *parts* have it."""
-    return name if all(name in part.answer.cells.column_names for part in parts) else None
-
-
-def _told_columns(measure: Measure, bounds: Bounds, marked: str | None) -> list[str]:
-    """SQL of what the nodes that name a group tell of one measure; *marked* says where a part is `≈`."""
-    name = measure.name
-    return [
-        f"sum(a.{name})::HUGEINT AS {name}",
-        f"sum(a.{bounds.told})::HUGEINT AS {name}_told" if bounds.told else f"NULL::HUGEINT AS {name}_told",
-        f"coalesce(bool_or(a.{withheld_column(name)}), false) AS {name}_withheld",
-        f"coalesce(bool_or(a.{marked}), false) AS {name}_marked" if marked else f"false AS {name}_marked",
-    ]
-
-
-def _measure_columns(measure: Measure, bounds: Bounds, nodes: Nodes) -> list[str]:
-    """SQL of one merged measure over the parts of a group.
-
-    A node without a row hides 0..k-1 persons; one whose value is withheld hides any number.
-    """
-    name = measure.name
-    withheld, approx = (f"coalesce(t.{name}_{what}, false)" for what in ("withheld", "marked"))
-    held = f"({nodes.some_missing} OR {withheld})"
-    value = f"coalesce(t.{name}, 0)" if measure.function is not MeasureFunction.SUM else f"t.{name}"
-    lower = f"coalesce(t.{name}, t.{name}_told, 0)" if bounds.below else "NULL::HUGEINT"
-    upper = "NULL::HUGEINT"
-    if bounds.above:
-        upper = f"CASE WHEN NOT {withheld} THEN coalesce(t.{name}, 0) + {nodes.most_hidden} END"
-    # what was computed without a condition bounds nothing
-    return [
-        f"CASE WHEN NOT {held} THEN {value} END AS {name}",
-        f"{held} AS {name}_held",
-        f"{approx} AS {name}_approx",
-        f"CASE WHEN NOT {approx} THEN {lower} END AS {name}_lower",
-        f"CASE WHEN NOT {approx} THEN {upper} END AS {name}_upper",
-    ]
 
 
 def never_negative(measure: Measure, release: Release, catalog: Catalog) -> bool:

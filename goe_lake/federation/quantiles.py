@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from goe_lake.computed import RATIO_DIGITS
 from goe_lake.engine.sql import identifier
 from goe_lake.federation.held import Held, Worth
 from goe_lake.federation.merge import Part
@@ -216,6 +217,14 @@ def _of_group(group: Group, quantile: Quantile, tables: Sequence[Table], parts: 
         doubtful = unseen and any(part.description.protects for part in parts)
         return Found(None, WITHHELD if hidden or doubtful else OK)
     value, low_step, high_step = found
+    if quantile.decimal and low_step == high_step and value not in first:
+        # between two decimal numbers DuckDB cuts off at the last place
+        low_step, high_step = value - 1, value + 1
+    if quantile.rounded:
+        low_step, high_step = (
+            _before_rounding(quantile, low_step),
+            _before_rounding(quantile, high_step, up=1),
+        )
     known = low_step == high_step
     if not known and low_step == 0 and high_step == quantile.top:
         return Found(None, WITHHELD)
@@ -224,6 +233,13 @@ def _of_group(group: Group, quantile: Quantile, tables: Sequence[Table], parts: 
         return Found(_in_unit(quantile, value), APPROX if marked or quantile.cuts else OK)
     least, most = _in_unit(quantile, low_step), _in_unit(quantile, high_step)
     return Found(_in_unit(quantile, value), APPROX, least, most)
+
+
+def _before_rounding(quantile: Quantile, steps: float, *, up: int = -1) -> float:
+    """The least, or (*up* of 1) the largest number of steps that may have been rounded to *steps*."""
+    size = abs(steps + float(Fraction(quantile.low) / Fraction(quantile.step)))
+    moved = steps + up * (size / 2**RATIO_DIGITS + 1)
+    return min(max(moved, 0.0), float(quantile.top))
 
 
 def _in_unit(quantile: Quantile, steps: float) -> float:

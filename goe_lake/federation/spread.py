@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sqlglot import exp
 
 from goe_lake.catalog import Column
-from goe_lake.computed import computed_column
+from goe_lake.computed import RATIO_DIGITS, computed_column
 from goe_lake.engine.sql import identifier
 from goe_lake.federation.held import Held, Worth, level_of, lower_of, upper_of
 from goe_lake.federation.merge import Part
@@ -56,7 +56,12 @@ def rounded_functions(release: Release, columns: Mapping[str, Column]) -> Iterat
     factors = (factor.column for measure in of_functions(release) for factor in measure.factors)
     for name in dict.fromkeys(factors):
         made = computed_column(name)
-        if made is not None:
+        if made is not None and made.by_person:
+            yield (
+                f"≈: a ratio by person is rounded to {RATIO_DIGITS} binary digits, so that it is within "
+                "0.05 %; who has 0 below the line has no value"
+            )
+        elif made is not None:
             column = made.describe(columns)
             assert column.resolution is not None
             yield (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, cast
 
-import duckdb
 import pyarrow as pa
 import pytest
 
@@ -51,10 +51,10 @@ def part(told: Mapping[str, int | None], domain: Domain = BOTH, min_persons: int
 
 def merged(parts: list[Part]) -> dict[str, tuple[Any, ...]]:
     """Value, whether it is withheld, and the bounds, by sex."""
-    with duckdb.connect() as connection:
-        merge(BY_SEX, parts, cast("Catalog", None), connection)
-        rows = connection.execute("SELECT k0, m0, m0_held, m0_lower, m0_upper FROM merged").fetchall()
-    return {sex: tuple(rest) for sex, *rest in rows}
+    found = merge(BY_SEX, parts, cast("Catalog", None))
+    told = found.measures["m0"]
+    columns = (told.value.to_pylist(), told.held.tolist(), told.lower.to_pylist(), told.upper.to_pylist())
+    return dict(zip(found.keys.column("k0").to_pylist(), zip(*columns, strict=True), strict=True))
 
 
 @pytest.mark.parametrize("nodes", [1, 62, 63, 64, 130])
@@ -87,3 +87,32 @@ def test_what_a_node_says_twice_stands_for_no_other_node():
     cells = pa.concat_tables([twice.answer.cells] * 2)
     twice = replace(twice, answer=replace(twice.answer, cells=cells))
     assert merged([twice, part({"M": 12})])["F"][:2] == (None, True)
+
+
+def test_sums_beyond_64_bits_are_exact():
+    """As the 128 bits of the database are."""
+    large = pa.schema([("k0", pa.string()), ("m0", pa.decimal128(38, 0)), *list(SCHEMA)[2:]])
+    cells = part({"F": 20, "M": 30}).answer.cells.cast(large)
+    number = 2**63 + 1
+    row = {"k0": "F", "m0": Decimal(number), "m0_withheld": False, "m0_approx": False}
+    cells = pa.concat_tables([cells.slice(1), pa.Table.from_pylist([row], large)])
+    one = part({})
+    parts = [
+        replace(one, answer=replace(one.answer, cells=cells)),
+        part({"F": 20, "M": 30}),
+        part({"F": 1, "M": 2}),
+    ]
+    total = number + 21
+    assert merged(parts) == {"F": (total, False, total, total), "M": (62, False, 62, 62)}
+
+
+def test_a_release_without_keys_has_one_row_whoever_answers():
+    """Also where no node can have a person in it."""
+    everybody = replace(BY_SEX, keys=())
+    cells = SCHEMA.remove(0).empty_table()
+    for domain, known in ((Domain((), frozenset()), 0), (Domain((), frozenset({()})), None)):
+        one = part({})
+        parts = [replace(one, domain=domain, answer=replace(one.answer, cells=cells))] * 2
+        found = merge(everybody, parts, cast("Catalog", None))
+        assert found.measures["m0"].value.to_pylist() == [known]
+        assert found.shown.tolist() == [True]
