@@ -34,6 +34,7 @@ class Function(StrEnum):
     INVERSE = "inverse"  # 1 / x
     RATIO = "ratio"  # x / y
     RATIO_TO_SQUARE = "ratio_to_square"  # x / (y * y)
+    RATIO_BY_PERSON = "ratio_by_person"  # of sums and differences of a sub-aggregate's columns
 
 
 #: How many columns each function reads.
@@ -41,7 +42,14 @@ _READS: Final[Mapping[Function, int]] = {
     **dict.fromkeys(Function, 1),
     Function.RATIO: 2,
     Function.RATIO_TO_SQUARE: 2,
+    Function.RATIO_BY_PERSON: 2,
 }
+#: What is added up in a ratio by person: `o0_o2_mo1` is o0 + o2 - o1.
+_SIDE: Final = re.compile(r"m?o[0-9]{1,3}(_m?o[0-9]{1,3}){0,3}")
+#: Ratios by person are whole numbers of this step, within so much, of so many binary digits.
+RATIO_STEP: Final = Decimal("1E-9")
+MOST_RATIO: Final = Decimal("1E5")
+RATIO_DIGITS: Final = 11
 _SQL: Final[Mapping[Function, str]] = {
     Function.LN: "ln({0})",
     Function.LN_OF_ONE_MORE: "ln({0} + 1)",
@@ -49,6 +57,7 @@ _SQL: Final[Mapping[Function, str]] = {
     Function.INVERSE: "1 / {0}",
     Function.RATIO: "{0} / {1}",
     Function.RATIO_TO_SQUARE: "{0} / ({1} * {1})",
+    Function.RATIO_BY_PERSON: "{0} / nullif({1}, 0)",
 }
 
 
@@ -58,7 +67,10 @@ class Unbounded(ValueError):
 
 @dataclass(frozen=True)
 class Computed:
-    """A *function* of *columns* of the table `samples`."""
+    """A *function* of *columns* of the table `samples`; or, by person, of columns of a sub-aggregate.
+
+    By person the two *columns* each write what is added up: `m` says that the one after it is taken off.
+    """
 
     function: Function
     columns: tuple[str, ...]
@@ -66,6 +78,28 @@ class Computed:
     def __post_init__(self) -> None:
         if len(self.columns) != _READS[self.function] or len(set(self.columns)) != len(self.columns):
             raise ValueError(f"{self.function} does not take {len(self.columns)} columns")
+        if self.by_person and not all(map(_SIDE.fullmatch, self.columns)):
+            raise ValueError(f"{self.columns} are no sums of columns by person")
+
+    @property
+    def by_person(self) -> bool:
+        """Whether it is of columns of a sub-aggregate."""
+        return self.function is Function.RATIO_BY_PERSON
+
+    @property
+    def sides(self) -> tuple[tuple[tuple[int, str], ...], ...]:
+        """The columns that are added up (1) and taken off (-1), by person above and below the line."""
+        return tuple(
+            tuple((-1 if term[0] == "m" else 1, term.removeprefix("m")) for term in side.split("_"))
+            for side in self.columns
+        )
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The stored columns, each once."""
+        if not self.by_person:
+            return self.columns
+        return tuple(dict.fromkeys(name for side in self.sides for _, name in side))
 
     @property
     def name(self) -> str:
@@ -81,6 +115,8 @@ class Computed:
 
         Raises Unbounded where a column has no bounds, or bounds of which the function has no value.
         """
+        if self.by_person:
+            return self._describe_by_person(columns)
         read = [columns[name] for name in self.columns]
         for column in read:
             if column.type not in _MEASURED or column.bounds is None:
@@ -97,6 +133,14 @@ class Computed:
         return Column(
             name, ColumnType.DOUBLE, text, bounds=(edges[0], edges[1]), resolution=step, nullable=nullable
         )
+
+    def _describe_by_person(self, columns: Mapping[str, Column]) -> Column:
+        for name in self.stored:
+            if columns[name].type not in _MEASURED:
+                raise Unbounded(f"{name} is not a number")
+        name = "_".join((self.function.value, *self.columns))
+        ends = (-MOST_RATIO, MOST_RATIO)
+        return Column(name, ColumnType.DOUBLE, "a ratio by person", bounds=ends, resolution=RATIO_STEP)
 
     def _interval(self, *read: Column) -> tuple[Decimal, Decimal]:
         """The least and largest value over the bounds of the columns."""
@@ -142,7 +186,7 @@ def column_of(columns: Mapping[str, Column], name: str) -> Column:
 def stored_columns(name: str) -> tuple[str, ...]:
     """The stored columns that the column *name* is made of: itself, where it is one."""
     made = computed_column(name)
-    return (name,) if made is None else made.columns
+    return (name,) if made is None else made.stored
 
 
 def _bounds(column: Column) -> tuple[Decimal, Decimal]:

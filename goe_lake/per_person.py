@@ -12,6 +12,8 @@ from goe_lake.release import PRESENT, Output, OutputFunction, PerPerson, pending
 
 #: More rows than a person has at any node: the bound of what is counted and summed over them.
 MOST_ROWS: Final = 10**9
+#: Says of a column that SQL holds its sums as decimal numbers, and not as doubles.
+OF_DECIMALS: Final = "A sum of decimal numbers"
 PRESENT_COLUMN: Final = Column(PRESENT, ColumnType.BOOLEAN, "Whether the person has a row")
 
 
@@ -58,6 +60,7 @@ def _summed(output: Output, column: Column) -> Column:
     return Column(
         output.name,
         ColumnType.INTEGER if whole else ColumnType.DOUBLE,
+        "" if whole or column.type is ColumnType.DOUBLE else OF_DECIMALS,
         bounds=(min(Decimal(0), *ends), max(Decimal(0), *ends))
         if column.bounds is not None or column.type is ColumnType.BOOLEAN
         else None,

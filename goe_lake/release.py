@@ -81,6 +81,7 @@ OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
         "add": _takes(2), "sub": _takes(2), "mul": _takes(2), "div": _takes(2), "int_div": _takes(2),
         "mod": _takes(2), "neg": _takes(1),
         "abs": _takes(1), "floor": _takes(1), "ceil": _takes(1), "round": _takes(1, 2), "sign": _takes(1),
+        "exp": _takes(1), "ln": _takes(1), "sqrt": _takes(1), "pow": _takes(2),
         "least": _takes(1, None), "greatest": _takes(1, None),
         "coalesce": _takes(1, None), "nullif": _takes(2), "case": _takes(2, None),
         "to_integer": _takes(1), "to_double": _takes(1), "to_boolean": _takes(1), "to_text": _takes(1),
@@ -92,6 +93,10 @@ OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
         "bin_first": _takes(5), "bin_last": _takes(5),
     }
 )  # fmt: skip
+
+
+#: The ends of an interval that a node chooses.
+INTERVALS: Final = ("bin_first", "bin_last")
 
 
 @dataclass(frozen=True)
@@ -346,6 +351,31 @@ def stored_in(column: ColumnRef) -> tuple[ColumnRef, ...]:
     return tuple(ColumnRef(column.table, name) for name in stored_columns(column.column))
 
 
+def stored_below(ratio: ColumnRef) -> tuple[ColumnRef, ...]:
+    """The columns that the ratio by person *ratio* divides by."""
+    made = computed_column(ratio.column)
+    assert made is not None
+    return tuple(ColumnRef(ratio.table, name) for _, name in made.sides[1])
+
+
+def value_of(column: ColumnRef) -> Expr:
+    """*column* as an expression over stored columns, where it is a ratio by person; else itself."""
+    made = computed_column(column.column)
+    if made is None or not made.by_person:
+        return column
+    top, bottom = (_added(column.table, side) for side in made.sides)
+    return Call("div", (top, Call("nullif", (bottom, Literal(LiteralType.INTEGER, "0")))))
+
+
+def _added(table: str, terms: tuple[tuple[int, str], ...]) -> Expr:
+    parts = [(sign, Call("to_double", (ColumnRef(table, name),))) for sign, name in terms]
+    (sign, first), *rest = parts
+    made: Expr = first if sign > 0 else Call("neg", (first,))
+    for sign, part in rest:
+        made = Call("add" if sign > 0 else "sub", (made, part))
+    return made
+
+
 def in_order(factors: Iterable[ColumnRef]) -> tuple[ColumnRef, ...]:
     """The factors of a product in the one order in which they are written."""
     return tuple(sorted(factors, key=lambda column: (column.table, column.column)))
@@ -521,7 +551,9 @@ def _check_expressions(expressions: Iterator[Expr], aliases: list[str]) -> None:
 
 def _check_stored(expressions: Iterable[Expr]) -> None:
     for expression in expressions:
-        if any(computed_column(column.column) for column in columns_in(expression)):
+        interval = isinstance(expression, Call) and expression.op in INTERVALS
+        made = (computed_column(column.column) for column in columns_in(expression))
+        if any(its is not None and not (interval and its.by_person) for its in made):
             raise ReleaseRefused("R110", "a computed column is summed, and nothing else")
 
 

@@ -114,3 +114,13 @@ def test_every_test_says_what_it_holds():
             ):
                 silent.append(f"{path.relative_to(REPOSITORY)}:{function.lineno} {function.name}")
     assert silent == []
+
+
+@pytest.mark.parametrize("folder", ["query", "disclosure"])
+def test_the_order_to_read_lists_every_module(folder: str):
+    """docs/architecture.md names each module of the folders that an officer reads, once."""
+    text = (REPOSITORY / "docs" / "architecture.md").read_text()
+    table = text.partition(f"| {folder}/ | modules |")[2].partition("\n\n")[0]
+    listed = [name for line in table.splitlines()[2:] for name in re.findall(r"`([a-z_]+)/?`", line)]
+    there = {path.stem for path in (REPOSITORY / "goe_lake" / folder).iterdir() if path.name[0] != "_"}
+    assert sorted(listed) == sorted(there)

@@ -19,7 +19,7 @@ from goe_lake.federation import Federation
 from goe_lake.federation.asker import Asker
 from goe_lake.federation.ledger.officer import office
 from goe_lake.federation.ledger.projects import Project
-from goe_lake.federation.workspace import Limits
+from goe_lake.federation.workspace import Limits, Workspaces
 
 SECONDS: Final = 5.0
 #: Where goe_lake's gateway ends a statement: the default of 20 s, shortened so that the suite is done sooner.
@@ -55,7 +55,7 @@ class Ours:
         if step.nodes not in self._federations:
             tomls = [self._folder / country / "node.toml" for country in step.nodes]
             federation = open_federation(tomls)
-            federation.limits = LIMITS
+            federation.workspaces = Workspaces(LIMITS)
             self._federations[step.nodes] = federation
         project = f"{step.project}-{self._attack}"
         self._approve(project)

@@ -145,7 +145,7 @@ class Beneath:
     def _is_genotype(self, column: ColumnRef) -> bool:
         table = self.reading.tables[column.table]
         if table in self.reading.session.derived:
-            return self.reading.session.derived[table].columns[column.column].telling
+            return self.reading.session.derived[table].known(column.column).telling
         return table == "genotypes" and column.column == "dosage"
 
     def _is_of_site(self, column: ColumnRef) -> bool:

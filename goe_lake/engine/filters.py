@@ -35,7 +35,7 @@ PASSES_NULL: Final = frozenset(COMPARED) | {
     "not", "like", "ilike", "starts_with", "add", "sub", "mul", "div", "int_div", "mod", "neg", "abs",
     "floor",
     "ceil", "round", "sign", "to_integer", "to_double", "to_boolean", "to_text", "lower", "upper", "length",
-    "substring", "year", "month",
+    "substring", "year", "month", "exp", "ln", "sqrt", "pow",
 }  # fmt: skip
 
 
@@ -98,7 +98,7 @@ class Filters:
         """True for whoever has the values that *part* reads; NULL for others."""
         leaves = [self.leaves[column] for column in _columns_of(part)]
         nullable = [leaf for leaf in leaves if not self._never_null(leaf)]
-        if not nullable:
+        if not nullable or self._is_open_to_none(part):
             return TRUTHS[True]
         read = set().union(*(columns_in(leaf) for leaf in leaves))
         if len(read) == 1 and len(nullable) == len(leaves) and all(_passes_null(leaf) for leaf in leaves):
@@ -120,6 +120,15 @@ class Filters:
         if is_not_missing(leaf):
             return Call("case", (leaf, TRUTHS[True]))
         return Call("case", (Call("is_null", (columns.pop(),)), leaf, otherwise))
+
+    def _is_open_to_none(self, part: Part) -> bool:
+        """Whether no missing value leaves *part* open, whatever the values are that are there.
+
+        Else who is asked, `x IS NOT NULL`, would follow from what leaves without missing values say.
+        """
+        if isinstance(part, Junction):
+            return (all if part.every else any)(map(self._is_open_to_none, part.parts))
+        return self._never_null(self.leaves[part.column])
 
     def _never_null(self, leaf: Expr) -> bool:
         """Whether a leaf counts as no where it is NULL, or never is.

@@ -4,6 +4,10 @@ A key that is computed (`ldl > 9`, CASE) holds conditions too: which of its cell
 decides for fewer than k persons of the node is replaced by what it is for the others, so that a cell of
 few persons looks like none to its neighbours. Conditions on genotypes stay: which classes are empty is
 public.
+
+A computed part that is no truth (`floor(bmi / 50)`, `sign(ldl - 9)`) is a condition in other words where all
+but fewer than k persons have one value of it; so it becomes that value. Parts of several values that k
+persons have, as bins do, stay.
 """
 
 from __future__ import annotations
@@ -11,13 +15,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.filters import BOOLEAN, NEVER_NULL
 from goe_lake.engine.folding import TRUTHS, given
-from goe_lake.engine.relation import Reading
+from goe_lake.engine.relation import Reading, is_bin
 from goe_lake.engine.sql import safe_sql
-from goe_lake.release import Call, ColumnRef, Expr, Key, expr_to_json
+from goe_lake.release import Call, ColumnRef, Expr, Key, Literal, LiteralType, columns_in, expr_to_json
 
 
 def without_rare_keys(reading: Reading, least: int) -> tuple[Reading, bool]:
@@ -31,7 +37,8 @@ def without_rare_keys(reading: Reading, least: int) -> tuple[Reading, bool]:
 
 
 def _reduced(reading: Reading, key: Key, least: int) -> Key:
-    if isinstance(key.expression, ColumnRef) or reading.is_public(key.expression):
+    expression = key.expression
+    if isinstance(expression, ColumnRef) or is_bin(expression) or reading.is_public(expression):
         return key
     whole = now = _choices_apart(key.expression)
     for part in _parts(reading, now):
@@ -40,6 +47,11 @@ def _reduced(reading: Reading, key: Key, least: int) -> Key:
             if then != now and _changed(reading, now, then) < least:
                 now = then
                 break
+    for part in _numbers_and_texts(reading, now):
+        value_of_all = _value_of_all(reading, part, least)
+        then = now if value_of_all is None else given(now, part, value_of_all)
+        if then != now and _changed(reading, now, then) < least:
+            now = then
     return key if now == whole else replace(key, expression=now)
 
 
@@ -69,6 +81,48 @@ def _parts(reading: Reading, expression: Expr) -> list[Expr]:
     return sorted(found, key=found.__getitem__)
 
 
+def _numbers_and_texts(reading: Reading, expression: Expr) -> list[Expr]:
+    """The computed parts on persons that are no truths: the whole before its parts, and by their text."""
+    found: dict[Expr, tuple[int, str]] = {}
+    for depth, part in _with_depth(expression, 0):
+        computed = isinstance(part, Call) and part.op not in BOOLEAN and any(True for _ in columns_in(part))
+        if computed and not reading.is_public(part) and not _reads_genotypes(reading, part):
+            text = json.dumps(expr_to_json(part), sort_keys=True)
+            found[part] = min(found.get(part, (depth, text)), (depth, text))
+    return sorted(found, key=found.__getitem__)
+
+
+def _value_of_all(reading: Reading, part: Expr, least: int) -> Expr | None:
+    """The value that *part* has for all but fewer than *least* persons who have one; None without such a one.
+
+    It stays missing for whoever lacks it, and has its type.
+    """
+    source, _, public = _persons(reading)
+    each = f"SELECT {safe_sql(part, reading.resolve)} AS v, p.person AS person FROM {source} WHERE {public}"
+    counted = f"SELECT v, count(DISTINCT person) AS n FROM ({each}) WHERE v IS NOT NULL GROUP BY v"
+    found = reading.session.connection.execute(
+        f"SELECT v, sum(n) OVER () - n AS others FROM ({counted}) ORDER BY n DESC, v LIMIT 1"
+    ).fetchall()
+    literal = _literal_of(found[0][0]) if found and found[0][1] < least else None
+    return None if literal is None else Call("case", (Call("is_null", (part,)), part, literal))
+
+
+def _literal_of(value: object) -> Literal | None:
+    """*value* as a constant; None for a type that has none."""
+    match value:
+        case bool():
+            return Literal(LiteralType.BOOLEAN, str(value).lower())
+        case int():
+            return Literal(LiteralType.INTEGER, str(value))
+        case float() | Decimal():
+            return Literal(LiteralType.DECIMAL, f"{Decimal(str(value)):f}")
+        case str():
+            return Literal(LiteralType.TEXT, value)
+        case date():
+            return Literal(LiteralType.DATE, value.isoformat())
+    return None
+
+
 def _reads_genotypes(reading: Reading, part: Expr) -> bool:
     return any(table == "genotypes" for table, _ in reading.where_from(part))
 
@@ -90,6 +144,18 @@ def _known(part: Expr, value: bool) -> Expr:
 def _changed(reading: Reading, now: Expr, then: Expr) -> int:
     """How many persons of the node are in another cell by *then* than by *now*; of one pgs_id the fewest."""
     before, after = (safe_sql(expression, reading.resolve) for expression in (now, then))
+    source, group, public = _persons(reading)
+    persons = "count(*)" if reading.has_row_a_person() else "count(DISTINCT p.person)"
+    counted = (
+        f"SELECT {persons} FILTER ({before} IS DISTINCT FROM {after}) AS n "
+        f"FROM {source} WHERE {public}{group}"
+    )
+    (fewest,) = one_row(reading.session.connection, f"SELECT coalesce(min(n), 0) FROM ({counted})")
+    return int(fewest)
+
+
+def _persons(reading: Reading) -> tuple[str, str, str]:
+    """SQL of the rows that keys are read from, of their groups by pgs_id, and of who is asked."""
     source, group = "samples p", ""
     if reading.scans("scores"):
         source = f"{source} JOIN scores c USING (s)"
@@ -100,10 +166,4 @@ def _changed(reading: Reading, now: Expr, then: Expr) -> int:
     source = " ".join([source, *reading.derived_joins()])
     # conditions that read sites beside the country say nothing of who is asked
     about = tuple(part for part in reading.public_conditions if not reading.read_of_sites(part))
-    public = reading.condition(about)
-    counted = (
-        f"SELECT count(DISTINCT p.person) FILTER ({before} IS DISTINCT FROM {after}) AS n "
-        f"FROM {source} WHERE {public}{group}"
-    )
-    (fewest,) = one_row(reading.session.connection, f"SELECT coalesce(min(n), 0) FROM ({counted})")
-    return int(fewest)
+    return source, group, reading.condition(about)

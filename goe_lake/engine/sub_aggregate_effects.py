@@ -19,7 +19,17 @@ from goe_lake.engine.derived import derive, rows_beneath
 from goe_lake.engine.relation import Reading, is_bin
 from goe_lake.engine.sql import identifier, safe_sql
 from goe_lake.engine.sub_aggregate_parts import NOTHING, Parts, State, Step
-from goe_lake.release import PRESENT, Call, ColumnRef, Expr, Measure, PerPerson, Release, columns_in
+from goe_lake.release import (
+    PRESENT,
+    Call,
+    ColumnRef,
+    Expr,
+    Measure,
+    PerPerson,
+    Release,
+    columns_in,
+    stored_in,
+)
 
 #: What is left out of each sub-aggregate, in the order of the release.
 States = tuple[State, ...]
@@ -73,7 +83,8 @@ class _Work:
             *(key.expression for key in release.keys),
             *(measure.where for measure in release.measures if measure.where is not None),
         ]
-        read = {c.column for e in deciding for c in columns_in(e) if c.table == part.alias} - {PRESENT}
+        named = {c for e in deciding for c in columns_in(e) if c.table == part.alias}
+        read = {stored.column for column in named for stored in stored_in(column)} - {PRESENT}
         columns = tuple(output.name for output in part.outputs if output.name in read)
         return Parts(part, rows_beneath(part, session), columns, self._few_weights(part))
 
@@ -204,9 +215,11 @@ class _Work:
         source = reading.source()
         if self.on_genotypes:
             source = " ".join(["samples p", *reading.derived_joins()])
+        # DuckDB plans distinct values for longer than it counts rows
+        persons = "count(*)" if reading.has_row_a_person() else "count(DISTINCT p.person)"
         shown = "".join(f"{safe_sql(key, reading.resolve)} AS {name}, " for name, key in self.by)
         counted = (
-            f"SELECT {shown}count(DISTINCT p.person) FILTER ({differs}) AS n FROM {source}"
+            f"SELECT {shown}{persons} FILTER ({differs}) AS n FROM {source}"
             f"{' GROUP BY ALL' if self.by else ''}"
         )
         rows = reading.session.connection.execute(counted).fetchall()
@@ -225,28 +238,38 @@ class _Work:
         release = self.asked.release
         now = _all_hold(reading, release.conditions)
         then = _all_hold(reading, [_other(part, alias) for part in release.conditions])
-        keys = [key.expression for key in release.keys if not is_bin(key.expression)]
+        # an interval is of the values themselves
+        keys = [_of_interval(key.expression) for key in release.keys]
         inside = [apart(key) for key in keys if _reads((key,), {alias})]
         for measure in release.measures:
             if not _reads(_read_by(measure), {alias}):
                 continue
-            kept = "TRUE"
-            if measure.where is not None:
-                kept = _holds(reading, measure.where)
-                inside.append(f"{kept} <> {_holds(reading, _other(measure.where, alias))}")
             told = [apart(factor) for factor in measure.values if factor.table == alias]
+            if measure.where is None:
+                inside += told
+                continue
+            kept, other = (_holds(reading, form) for form in (measure.where, _other(measure.where, alias)))
+            # one that reads nothing of it says the same
+            inside += [f"{kept} <> {other}"] if kept != other else []
             inside += [f"({kept} AND {one})" for one in told]
-        return f"(({now}) <> ({then}) OR (({now}) AND ({' OR '.join(inside) or 'FALSE'})))"
+        # many measures share their filters and arguments, and DuckDB plans each text
+        changed = f"(({now}) AND ({' OR '.join(dict.fromkeys(inside)) or 'FALSE'}))"
+        return changed if now == then else f"(({now}) <> ({then}) OR {changed})"
 
     def _columns_of(self, alias: str) -> list[str]:
         release = self.asked.release
         read = [column for e in release.expressions() for column in columns_in(e) if column.table == alias]
-        return list(dict.fromkeys(column.column for column in read))
+        return list(dict.fromkeys(stored.column for column in read for stored in stored_in(column)))
 
 
 def _row(values: Sequence[Any]) -> tuple[Any, ...]:
     """*values* as they are looked up: what is not a number is equal to itself here."""
     return tuple("NaN" if value != value else value for value in values)
+
+
+def _of_interval(key: Expr) -> Expr:
+    """The column whose intervals *key* is; any other key itself."""
+    return key.args[0] if isinstance(key, Call) and is_bin(key) else key
 
 
 def _read_by(measure: Measure) -> tuple[Expr, ...]:
@@ -272,4 +295,4 @@ def _holds(reading: Reading, condition: Expr) -> str:
 
 
 def _all_hold(reading: Reading, conditions: Sequence[Expr]) -> str:
-    return " AND ".join(["TRUE", *(_holds(reading, condition) for condition in conditions)])
+    return " AND ".join(_holds(reading, condition) for condition in conditions) or "TRUE"

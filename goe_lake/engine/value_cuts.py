@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from goe_lake.engine.blueprint import Blueprint, is_not_missing
+from goe_lake.engine.blueprint import Blueprint, is_not_missing, is_ratio
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.relation import BIN_COLUMNS, MEASURED, Reading
 from goe_lake.engine.sql import safe_sql
-from goe_lake.release import ColumnRef, Expr, Measure, columns_in
+from goe_lake.release import (
+    Call,
+    ColumnRef,
+    Expr,
+    Literal,
+    LiteralType,
+    Measure,
+    columns_in,
+    stored_below,
+    stored_in,
+    value_of,
+)
 
 _ALIAS: Final = {"samples": "p", "scores": "c"}
 
@@ -27,15 +38,29 @@ def cuts_values(blueprint: Blueprint, measure: Measure) -> bool:
     own = dict.fromkeys(
         column
         for factor in factors
-        for column in (*reading.made_of(factor), (reading.tables[factor.table], factor.column))
+        for column in (
+            *reading.made_of(factor),
+            *((reading.tables[its.table], its.column) for its in stored_in(factor)),
+        )
     )
     keys = (key.expression for key in reading.release.keys)
     read = (*reading.release.conditions, *keys, *measure.conditions)
     # which values are missing is public
-    parts = [part for part in read if not is_not_missing(part)]
+    defined = [_is_defined(factor) for factor in factors if is_ratio(factor)]
+    parts = [part for part in read if not (is_not_missing(part) or any(part in told for told in defined))]
     return bool(_chosen_beneath(reading) & set(own)) or any(
         _cuts(reading, part, column, least) for column in own for part in parts
     )
+
+
+def _is_defined(ratio: ColumnRef) -> tuple[Expr, ...]:
+    """What says only that *ratio* has a value: that it does not divide by 0."""
+    there = [Call("not", (Call("is_null", (value_of(ratio),)),))]
+    if len(divisors := stored_below(ratio)) == 1:
+        zero = Literal(LiteralType.INTEGER, "0")
+        there += [Call(op, (divisors[0], zero)) for op in ("gt", "ne")]
+        there += [Call("not", (Call("eq", (divisors[0], zero)),))]
+    return tuple(there)
 
 
 def _chosen_beneath(reading: Reading) -> set[tuple[str, str]]:

@@ -15,8 +15,8 @@ from goe_lake.query.expressions import both, convert
 from goe_lake.query.forms import Form, indicator
 from goe_lake.query.language import over_persons
 from goe_lake.query.moments import MOMENTS, arguments_of, moment_of
-from goe_lake.query.quantiles import QUANTILES, quantiles_of
-from goe_lake.query.sums import Measures, cast_to, count_of, total_of
+from goe_lake.query.quantiles import QUANTILES, Taken, quantiles_of
+from goe_lake.query.sums import Measures, cast_to, count_of, number, times, total_of
 from goe_lake.release import Call, ColumnRef, Expr, MeasureFunction
 
 
@@ -75,9 +75,18 @@ def _geometric_mean(node: exp.Expr, where: Expr | None, measures: Measures) -> e
 
 
 def _quantile(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:
-    made, several = quantiles_of(node, where, measures.catalog, measures.tables, measures.quantiles)
-    columns = [exp.column(quantile.name) for quantile in made]
-    return exp.Array(expressions=columns) if several else columns[0]
+    taken = quantiles_of(node, where, measures.catalog, measures.tables, measures.quantiles)
+    values = [_moved(exp.column(quantile.name), taken) for quantile in taken.quantiles]
+    return exp.Array(expressions=values) if taken.several else values[0]
+
+
+def _moved(value: exp.Expr, taken: Taken) -> exp.Expr:
+    """*value* times the factor of *taken*, and its constant more."""
+    moved = times(value, taken.factor)
+    if not taken.constant:
+        return moved
+    constant = times(number(1), taken.constant)
+    return exp.Paren(this=exp.Add(this=moved, expression=constant))
 
 
 def _all(node: exp.Expr, where: Expr | None, measures: Measures) -> exp.Expr:

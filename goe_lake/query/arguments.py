@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from sqlglot import exp
 
-from goe_lake.catalog import Catalog, ColumnType
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog, ColumnType
+from goe_lake.computed import column_of
 from goe_lake.query.clauses import is_given
 from goe_lake.query.constants import written_number
 from goe_lake.query.expressions import both, convert
@@ -25,8 +26,21 @@ SUMMABLE = frozenset({ColumnType.DOUBLE, ColumnType.INTEGER, ColumnType.BOOLEAN}
 
 def form_of(node: exp.Expr, catalog: Catalog, tables: dict[str, str]) -> Form:
     """The form of a sum's argument; *tables* gives the table of each alias. QueryRefused if it has none."""
-    builder = _Builder(catalog, tables)
-    return builder.form(node)
+    form = _Builder(catalog, tables).form(node)
+    several = len(form.branches) > 1 and any(not branch.columns for branch in form.branches)
+    if several and all(tables[column.table] not in PUBLIC_COLUMNS for column in node.find_all(exp.Column)):
+        # a count of those for whom a sum by person is 0 because of nothing would be one of few
+        there = Call("not", (Call("is_null", (convert(node.transform(_divided)),)),))
+        return replace(form, given=there)
+    return form
+
+
+def _divided(node: exp.Expr) -> exp.Expr:
+    """*node* without a value where it divides by 0."""
+    if not isinstance(node, exp.Div) or not node.right.find(exp.Column):
+        return node
+    divisor = exp.Nullif(this=_without_nullif(node.right), expression=exp.Literal.number(0))
+    return exp.Div(this=node.left, expression=divisor)
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,10 @@ class _Builder:
     def _has_room(self, form: Form) -> bool:
         """Whether the sum of such products has a place in 128 bits, by the public bounds."""
         columns = {column for branch in form.branches for column in branch.columns}
-        described = [self.catalog.column(self.tables[column.table], column.column) for column in columns]
+        described = [
+            column_of(self.catalog.tables[self.tables[column.table]].by_name, column.column)
+            for column in columns
+        ]
         return all(
             column.bounds is not None
             and (max(map(abs, column.bounds)) / (column.resolution or 1)) ** MOST_FACTORS * MOST_ROWS
@@ -165,7 +182,7 @@ class _Builder:
     def _product(self, node: exp.Binary) -> Form:
         if isinstance(node, exp.Mul):
             return self._multiplied(node, node.left, node.right)
-        divisor = self.form(node.right)
+        divisor = self.form(_without_nullif(node.right))
         if any(branch.columns for branch in divisor.branches):
             return _fit(node, self._functions(node).ratio(self.form(node.left), divisor))
         if any(not branch.intercept for branch in divisor.branches):
@@ -245,6 +262,13 @@ def _as_case(node: exp.Expr) -> exp.Case:
             ifs = [(exp.EQ(this=last, expression=node.expression), exp.null())]
     made = [exp.If(this=test.copy(), true=value.copy()) for test, value in ifs]
     return exp.Case(ifs=made, default=last.copy())
+
+
+def _without_nullif(node: exp.Expr) -> exp.Expr:
+    """The divisor *node* without `nullif(…, 0)`: what is divided by 0 has no value."""
+    inner = node.unnest()
+    zero = isinstance(inner, exp.Nullif) and inner.expression.unnest() == exp.Literal.number(0)
+    return inner.this if zero else node
 
 
 def _is_nothing(value: exp.Expr | None) -> bool:

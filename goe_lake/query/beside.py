@@ -25,7 +25,7 @@ NARROWING: Final = ("group", "having", "qualify", "limit", "offset")
 
 def keys_and_values(keys: Sequence[exp.Expr], values: Sequence[exp.Expr], written: exp.Select) -> exp.Select:
     """The *values* of the groups by *keys* among the rows of *written*: columns _k0, …, _v0, …"""
-    shown = [exp.alias_(key.copy(), f"_k{place}") for place, key in enumerate(keys)]
+    shown = [exp.alias_(key.copy(), _named(key, place)) for place, key in enumerate(keys)]
     shown += [exp.alias_(value.copy(), f"_v{place}") for place, value in enumerate(values)]
     select = exp.select(*shown)
     take_clauses(select, written, ("from_", "joins", "where"))
@@ -40,10 +40,16 @@ def joined_to(keys: Sequence[exp.Expr], step: str, alias: str, *, equal: type[ex
     if not keys:
         return exp.Join(this=table, kind="CROSS")
     parts = [
-        equal(this=key.copy(), expression=exp.column(f"_k{place}", table=alias))
+        equal(this=key.copy(), expression=exp.column(_named(key, place), table=alias))
         for place, key in enumerate(keys)
     ]
     return exp.Join(this=table, side="LEFT", on=exp.and_(*parts))
+
+
+def _named(key: exp.Expr, place: int) -> str:
+    """What the key number *place* is called: the person by her own name, by which persons are joined."""
+    person = isinstance(key, exp.Column) and key.name.lower() == "sample_id"
+    return "sample_id" if person else f"_k{place}"
 
 
 def windows_by_group(node: exp.Select) -> dict[tuple[exp.Expr, ...], list[exp.Window]]:

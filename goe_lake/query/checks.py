@@ -23,7 +23,8 @@ def check_tables(query: exp.Select, catalog: Catalog) -> exp.Select:
             )
         # a sub-aggregate is a table of one row a person: it multiplies nothing
         if node.name.lower() in seen and node.name.lower() in PUBLIC_COLUMNS:
-            raise refusal(Code.TABLE_TWICE, node, f"{node.name} stands twice", "read it once")
+            hint = "read it once, or join it ON sample_id"
+            raise refusal(Code.TABLE_TWICE, node, f"{node.name} stands twice", hint)
         seen.add(node.name.lower())
     return query
 

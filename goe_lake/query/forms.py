@@ -100,10 +100,14 @@ def _terms(terms: Mapping[Product, Fraction]) -> tuple[tuple[Product, Fraction],
 
 @dataclass(frozen=True)
 class Form:
-    """Branches over disjoint rows; *covers* where together they hold every row. Elsewhere it is NULL."""
+    """Branches over disjoint rows; *covers* where together they hold every row. Elsewhere it is NULL.
+
+    *given*, where it is known, is one condition that there is a value.
+    """
 
     branches: tuple[Branch, ...]
     covers: bool
+    given: Expr | None = None
 
     def scaled(self, factor: Fraction) -> Form:
         """The form times a number."""

@@ -11,17 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+from typing import TypeAlias
 
 from sqlglot import exp
 
-from goe_lake.catalog import Catalog
+from goe_lake.catalog import PUBLIC_COLUMNS, Catalog
 from goe_lake.computed import Computed, Function, Unbounded, computed_column
 from goe_lake.query.forms import Branch, Form, Product, constant_form
 from goe_lake.query.refusals import Code, in_the_text, refusal
-from goe_lake.release import ColumnRef
+from goe_lake.release import Call, ColumnRef, value_of
 
 _CONTEXT = Context(prec=30)
-_HINT = "take it of one column times a number: ln(x), ln(x + 1), sqrt(x), 1 / x, x / y, x / (y * y)"
+Terms: TypeAlias = tuple[tuple[Product, Fraction], ...]
+#: The most columns that are added up on a side of a ratio by person.
+MOST_ADDED = 4
+_HINT = (
+    "take it of one column times a number: ln(x), ln(x + 1), sqrt(x), 1 / x, x / y, x / (y * y); by person "
+    "of sums of one nested query: (x + y) / z"
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,12 @@ class FunctionForms:
         return self._of(Function.SQRT, column).scaled(Fraction(_decimal(value).sqrt(_CONTEXT)))
 
     def ratio(self, top: Form, bottom: Form) -> Form:
-        """*top* over *bottom*, which is a column, or the square of one, times a number."""
+        """*top* over *bottom*, which is a column, or the square of one, times a number.
+
+        By person either is a sum or difference of several.
+        """
+        if self._by_person(top, bottom):
+            return self._ratio_by_person(top, bottom)
         product, value = self._one_term(self._one_branch(bottom), negative=True)
         below = self._stored(product, len(product))
         if len(set(below)) != 1 or len(below) > 2:
@@ -84,6 +96,53 @@ class FunctionForms:
                 made = made.plus(self._over(above, below).scaled(factor / value))
             branches += made.branches
         return Form(tuple(branches), top.covers)
+
+    def _by_person(self, *forms: Form) -> bool:
+        """Whether all columns of *forms* are those of one sub-aggregate."""
+        columns = [column for form in forms for branch in form.branches for column in branch.columns]
+        tables = {column.table for column in columns}
+        return len(tables) == 1 and self.tables[tables.pop()] not in PUBLIC_COLUMNS
+
+    def _ratio_by_person(self, top: Form, bottom: Form) -> Form:
+        branches: list[Branch] = []
+        for below in bottom.branches:
+            if not below.columns:
+                if below.terms:
+                    raise self._unfit()
+                continue  # divided by 0
+            for above in top.branches:
+                branches += self._over_sides(above, below)
+        covers = all(below.columns for below in bottom.branches)
+        return Form(tuple(branches), top.covers and bottom.covers and covers)
+
+    def _over_sides(self, above: Branch, below: Branch) -> tuple[Branch, ...]:
+        """*above* over *below*, where both hold: a ratio for each number that columns above are times of."""
+        bottom, divisor = self._side(below.terms)
+        table = below.columns[0].table
+        here = Branch(above.where, ()).plus(Branch(below.where, ()))
+        if not above.terms:  # 0 over what is not 0
+            names = Computed(Function.RATIO_BY_PERSON, (bottom, f"{bottom}_{bottom}")).name
+            told = Call("not", (Call("is_null", (value_of(ColumnRef(table, names)),)),))
+            here = here.plus(Branch(told, ()))
+        made = Form((here,), covers=True)
+        for terms in _of_one_size(above.terms):
+            added, factor = self._side(terms)
+            ratio = ColumnRef(table, Computed(Function.RATIO_BY_PERSON, (added, bottom)).name)
+            one = Branch(None, (((ratio,), factor / divisor),), (ratio,))
+            made = made.plus(Form((one,), covers=True))
+        return made.branches
+
+    def _side(self, terms: Terms) -> tuple[str, Fraction]:
+        """What is added up in *terms*, which differ in their signs alone, and their size."""
+        sizes = {abs(value) for _, value in terms}
+        stored = all(len(product) == 1 and not computed_column(product[0].column) for product, _ in terms)
+        if not stored or len(sizes) != 1 or not 1 <= len(terms) <= MOST_ADDED:
+            raise self._unfit()
+        # one spelling of a sum, whose first column is added
+        ordered = sorted(terms, key=lambda term: (term[1] < 0, term[0][0].column))
+        sign = 1 if ordered[0][1] > 0 else -1
+        names = (f"{'' if value * sign > 0 else 'm'}{product[0].column}" for product, value in ordered)
+        return "_".join(names), sizes.pop() * sign
 
     def _over(self, above: Product, below: tuple[ColumnRef, ...]) -> Form:
         """One product of columns over a column or its square."""
@@ -140,6 +199,14 @@ class FunctionForms:
         return refusal(
             Code.ARGUMENT_FORM, node, f"{text} is not a function of columns that is answered", _HINT
         )
+
+
+def _of_one_size(terms: Terms) -> list[Terms]:
+    """*terms* in parts, each of the same number but for the sign."""
+    found: dict[Fraction, list[tuple[Product, Fraction]]] = {}
+    for term in terms:
+        found.setdefault(abs(term[1]), []).append(term)
+    return [tuple(part) for part in found.values()]
 
 
 def _name(column: ColumnRef) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Aggregates of labels over persons: how many there are, the commonest, their entropy and their histogram.
+"""Aggregates of labels over persons: how many there are, which, the commonest, their entropy and histogram.
 
 Persons are counted by label in a release of its own, and a step above makes the aggregate of these counts.
 A label of too few persons is withheld there, and what read it is marked.
@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlglot import exp, parse_one
 
-from goe_lake.query.clauses import is_given
+from goe_lake.query.clauses import is_given, set_where
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.personal import ABOVE
 from goe_lake.query.steps import DIALECT
@@ -28,17 +28,29 @@ _MADE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "map(array_agg(_v.l ORDER BY _v.l), array_agg(CAST(_v.n AS UBIGINT) ORDER BY _v.l))",
             "NULL",
         ),
+        "list": ("array_agg(_v.l)", "NULL"),
+        "text": ("string_agg(_v.l, ',')", "NULL"),
     }
 )
 
 
 @dataclass(frozen=True)
 class LabelAggregate:
-    """An aggregate of the labels of *column*, over the rows that *where* keeps."""
+    """An aggregate of the labels of *column*, over the rows that *where* keeps.
+
+    Labels that are listed stand in the *order* that is written, and between them the text *between*.
+    """
 
     name: str
     column: exp.Column
     where: exp.Expr | None
+    order: exp.Ordered | None = None
+    between: exp.Expr | None = None
+
+    @property
+    def counts_missing(self) -> bool:
+        """Whether rows without a label count: a list of labels has NULL among them."""
+        return self.name == "list"
 
 
 def label_aggregate(node: exp.Expr, is_label: Callable[[exp.Column], bool]) -> LabelAggregate | None:
@@ -52,9 +64,31 @@ def label_aggregate(node: exp.Expr, is_label: Callable[[exp.Column], bool]) -> L
         name, arguments = "mode", [head.this]
     elif isinstance(head, exp.Anonymous) and head.name.lower() in ("entropy", "histogram"):
         name, arguments = head.name.lower(), head.expressions
+    elif isinstance(head, exp.ArrayAgg | exp.GroupConcat):
+        return _listed(head, where, is_label)
     if len(arguments) != 1 or not isinstance(arguments[0], exp.Column) or not is_label(arguments[0]):
         return None
     return LabelAggregate(name, arguments[0], where)
+
+
+def _listed(
+    head: exp.ArrayAgg | exp.GroupConcat, where: exp.Expr | None, is_label: Callable[[exp.Column], bool]
+) -> LabelAggregate | None:
+    """`list(DISTINCT l ORDER BY l)` and `string_agg(DISTINCT l, ', ' ORDER BY l)`; None for anything else."""
+    ordered = head.this.expressions if isinstance(head.this, exp.Order) else []
+    distinct = head.this.this if isinstance(head.this, exp.Order) else head.this
+    column = distinct.expressions[0] if isinstance(distinct, exp.Distinct) else None
+    between = head.args.get("separator")
+    if (
+        not isinstance(column, exp.Column)
+        or not is_label(column)
+        or len(distinct.expressions) > 1
+        or [item.this for item in ordered] not in ([], [column])
+        or not (between is None or between.is_string)
+    ):
+        return None
+    name = "list" if isinstance(head, exp.ArrayAgg) else "text"
+    return LabelAggregate(name, column, where, ordered[0] if ordered else None, between)
 
 
 def counts_by_label(query: exp.Select, keys: Sequence[exp.Expr], asked: LabelAggregate) -> exp.Select:
@@ -63,10 +97,10 @@ def counts_by_label(query: exp.Select, keys: Sequence[exp.Expr], asked: LabelAgg
     shown = [exp.alias_(key.copy(), f"k{place}") for place, key in enumerate(keys)]
     shown += [exp.alias_(asked.column.copy(), "l"), exp.alias_(exp.Count(this=exp.Star()), "n")]
     inner.set("expressions", shown)
-    given = is_given(asked.column)
-    parts = [part for part in (inner.args.get("where"), asked.where) if part is not None]
-    conditions = [part.this if isinstance(part, exp.Where) else part for part in parts]
-    inner.set("where", exp.Where(this=exp.and_(*(part.copy() for part in conditions), given)))
+    where = inner.args.get("where")
+    given = None if asked.counts_missing else is_given(asked.column)
+    parts = (where.this if where is not None else None, asked.where, given)
+    set_where(inner, [part for part in parts if part is not None])
     inner.set("group", exp.Group(expressions=[*(key.copy() for key in keys), asked.column.copy()]))
     return inner
 
@@ -88,7 +122,18 @@ def made_of(counts: str, keys: int, asked: LabelAggregate) -> exp.Select:
     group = f" GROUP BY {', '.join(names)}" if names else ""
     made = parse_one(f"SELECT {listed}{text} AS v FROM {counts} AS _v{group}", dialect=DIALECT)
     assert isinstance(made, exp.Select)
+    for head in made.find_all(exp.ArrayAgg, exp.GroupConcat) if asked.name in ("list", "text") else ():
+        _put_in_order(head, asked)
     return made
+
+
+def _put_in_order(head: exp.Expr, asked: LabelAggregate) -> None:
+    """Let *head*, which lists labels, do so in the order that is written; in theirs where none is."""
+    order = asked.order.copy() if asked.order is not None else exp.Ordered(nulls_first=False)
+    order.set("this", head.this.copy())
+    head.set("this", exp.Order(this=head.this.copy(), expressions=[order]))
+    if asked.between is not None:
+        head.set("separator", asked.between.copy())
 
 
 def read_back(asked: LabelAggregate, table: str) -> exp.Expr:

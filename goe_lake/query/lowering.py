@@ -14,7 +14,7 @@ from goe_lake.catalog import Catalog
 from goe_lake.query.checks import is_person, is_person_equality
 from goe_lake.query.clauses import set_where
 from goe_lake.query.refusals import Code, called, refusal
-from goe_lake.query.relation import and_parts
+from goe_lake.query.relation import and_parts, reached_by
 from goe_lake.query.steps import named_table
 from goe_lake.query.sub_aggregates import OWN, PersonQuery
 from goe_lake.release import PRESENT, PerPerson
@@ -136,14 +136,8 @@ class _Lowering:
 
     def _is_linked(self, alias: str, linked: list[exp.Expr]) -> bool:
         """Whether equalities lead from *alias* to every other name about persons."""
-        reached = {alias}
-        for _ in self.aliases:
-            for part in linked:
-                ends = {column.table for column in part.find_all(exp.Column)}
-                if ends & reached:
-                    reached |= ends
         about = {name for name, table in self.aliases.items() if table != "variants"}
-        return about <= reached
+        return about <= reached_by(alias, linked)
 
     def _there(self, alias: str) -> exp.Expr:
         """Whether the person has a row."""
@@ -183,10 +177,14 @@ class _Lowering:
         return value if isinstance(value, exp.Column) else exp.Paren(this=value)
 
     def _count(self, column: exp.Column) -> None:
-        """`count(b.sample_id)`: of an outer join only those who have a row."""
+        """`count(b.sample_id)`, `b.sample_id IS NULL`: of an outer join only who has a row is there."""
         alias, parent = column.table, column.parent
         if alias not in self.outer:
             column.replace(_person(self.anchor))
+        elif isinstance(parent, exp.Is) and isinstance(parent.expression, exp.Null):
+            parent.replace(
+                exp.Not(this=exp.Is(this=exp.Paren(this=self._there(alias)), expression=exp.true()))
+            )
         elif isinstance(parent, exp.Count):
             column.replace(exp.Case(ifs=[exp.If(this=self._there(alias), true=exp.Literal.number(1))]))
         elif isinstance(parent, exp.Distinct) and isinstance(parent.parent, exp.Count):

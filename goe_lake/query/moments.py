@@ -94,7 +94,9 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType({head.split("(")[0]: head fo
 
 def macro_statements(names: Collection[str] = _NAMES) -> list[str]:
     """The SQL that makes a workspace know the macros *names*; each comes after those that it calls."""
-    return [f"CREATE MACRO {_NAMES[name]} AS ({MACROS[_NAMES[name]]})" for name in _NAMES if name in names]
+    return [
+        f"CREATE TEMP MACRO {_NAMES[name]} AS ({MACROS[_NAMES[name]]})" for name in _NAMES if name in names
+    ]
 
 
 def macros_in(node: exp.Expr) -> frozenset[str]:

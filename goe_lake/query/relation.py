@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
@@ -82,6 +82,17 @@ def conditions_of(select: exp.Select) -> list[exp.Expr]:
     joins = select.args.get("joins") or ()
     found = [where.this if where is not None else None, *(join.args.get("on") for join in joins)]
     return [part for condition in found if condition is not None for part in and_parts(condition)]
+
+
+def reached_by(alias: str, equalities: Sequence[exp.Expr]) -> frozenset[str]:
+    """The tables that *equalities* of columns lead to from *alias*, itself among them."""
+    reached = frozenset({alias})
+    for _ in equalities:
+        for part in equalities:
+            ends = {column.table for column in part.find_all(exp.Column)}
+            if ends & reached:
+                reached |= ends
+    return reached
 
 
 def _join_equality(node: exp.Expr) -> tuple[ColumnRef, ColumnRef] | None:

@@ -7,7 +7,7 @@ scores is fixed by its pgs_id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,10 +16,12 @@ from sqlglot import exp
 
 from goe_lake.catalog import PUBLIC_COLUMNS, SITE_KEY, Catalog
 from goe_lake.query.clauses import set_where
+from goe_lake.query.language import over_persons
+from goe_lake.query.quantiles import QUANTILES
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import and_parts
 from goe_lake.query.steps import named_table
-from goe_lake.query.sub_aggregates import PersonQuery, aggregated_by_person
+from goe_lake.query.sub_aggregates import QUALITY, PersonQuery, aggregated_by_person
 
 GENOTYPES: Final = "genotypes"
 MOST_USES: Final = 3
@@ -72,12 +74,34 @@ def uses_of(query: exp.Select, name: str) -> list[exp.Table]:
 def site_uses(query: exp.Select) -> tuple[SiteUse, ...]:
     """The uses of genotypes in *query*, in full names, where there are several; and those of scores.
 
+    One use of genotypes at one place, beside quantiles of persons, is one as well.
     QueryRefused where there are too many, or one is not fixed to a place or a score.
     """
     scores = uses_of(query, SCORES)
     tables = uses_of(query, GENOTYPES)
     fixed = tuple(_score(query, table) for table in scores) if len(scores) > 1 else ()
-    return (*fixed, *(_genotypes(query, tables) if len(tables) > 1 else ()))
+    several = len(tables) > 1 or (has_quantiles(query) and _is_at_one_place(query, tables))
+    return (*fixed, *(_genotypes(query, tables) if several else ()))
+
+
+def has_quantiles(query: exp.Select) -> bool:
+    """Whether *query* asks for a quantile."""
+    return any(over_persons(part) in QUANTILES for part in query.walk())
+
+
+def _is_at_one_place(query: exp.Select, tables: Sequence[exp.Table]) -> bool:
+    """Whether *tables* are one use of genotypes, of which but the alleles at one fixed place are read."""
+    names = [table.alias_or_name for table in tables]
+    if len(names) != 1 or any(table.name == "variants" for table in query.find_all(exp.Table)):
+        return False
+    site = _own_conditions(query, names[0], SITE_COLUMNS)
+    read = {column.name for column in _read(query, names[0], site)}
+    fixed = {column for part in site for column, _ in fixed_by(part)}
+    return _is_place(fixed) and not read & (SITE_COLUMNS | QUALITY)
+
+
+def _is_place(fixed: AbstractSet[str]) -> bool:
+    return "variant_id" in fixed or {"contig", "pos"} <= fixed
 
 
 def _genotypes(query: exp.Select, tables: list[exp.Table]) -> tuple[SiteUse, ...]:
@@ -122,7 +146,7 @@ def _use(query: exp.Select, table: exp.Table) -> SiteUse:
     alias = table.alias_or_name
     site = _own_conditions(query, alias, SITE_COLUMNS)
     fixed = {column: value for part in site for column, value in fixed_by(part)}
-    if "variant_id" not in fixed and not {"contig", "pos"} <= fixed.keys():
+    if not _is_place(fixed.keys()):
         message = f"{alias} is not fixed to one site: a person would have a row for each pair of sites"
         raise refusal(Code.TABLE_TWICE, table, message, f"add {FIX.format(alias)}")
     read = _read(query, alias, site)

@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from goe_lake.query.dates import part_of_date, years_between
+from goe_lake.query.laterals import without_laterals
 from goe_lake.query.lists import listed_rows
 from goe_lake.query.refusals import Code, refusal
 
@@ -19,8 +20,9 @@ NEVER_NULL: Final = frozenset({"contig", "pos", "ref", "alt", "variant_id", "cou
 
 def written_out(query: exp.Query) -> exp.Query:
     """*query* without shorthand that has one meaning: later passes know the long form alone."""
-    for select in list(query.find_all(exp.Select)):
+    for select in reversed(list(query.find_all(exp.Select))):
         _name_windows(select)
+        without_laterals(select)
     _index(query)
     for kind, rule in _RULES.items():
         # the inner ones first: what holds them is made anew
@@ -117,7 +119,57 @@ def _any(node: exp.Expr) -> exp.Expr:
         listed = other.this.unnest() if isinstance(other, exp.Any) else None
         if isinstance(listed, exp.Array | exp.Tuple) and listed.expressions:
             return exp.In(this=value.copy(), expressions=[item.copy() for item in listed.expressions])
-    return node
+    query = _compared_with(node, exp.Any)
+    return node if query is None else exp.In(this=node.this.copy(), query=query)
+
+
+def _none(node: exp.Expr) -> exp.Expr:
+    """`x <> ALL (SELECT …)` as `x NOT IN (SELECT …)`."""
+    query = _compared_with(node, exp.All)
+    return node if query is None else exp.Not(this=exp.In(this=node.this.copy(), query=query))
+
+
+def _extreme(node: exp.Expr) -> exp.Expr:
+    """`x >= ALL (SELECT v …)` as a comparison with the largest v, where it is a condition; ANY likewise.
+
+    Beside a missing v nothing holds for all, and it does where there is no v.
+    """
+    every, query = True, _compared_with(node, exp.All)
+    if query is None:
+        every, query = False, _compared_with(node, exp.Any)
+    if query is None or not _is_condition(node):
+        return node
+    upper = isinstance(node, exp.GT | exp.GTE) is every
+    extreme = (exp.Max if upper else exp.Min)(this=exp.column("_v", table="_all"))
+    alias = exp.TableAlias(this=exp.to_identifier("_all"), columns=[exp.to_identifier("_v")])
+    rows = exp.Subquery(this=query.this.copy(), alias=alias)
+    if not every:
+        value = exp.Subquery(this=exp.select(extreme).from_(rows))
+        return type(node)(this=node.this.copy(), expression=value)
+    missing = exp.NEQ(
+        this=exp.Count(this=exp.Star()), expression=exp.Count(this=exp.column("_v", table="_all"))
+    )
+    known = exp.Case(ifs=[exp.If(this=missing, true=exp.null())], default=extreme)
+    none = exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
+    told = type(node)(this=node.this.copy(), expression=exp.Subquery(this=exp.select(known).from_(rows)))
+    return exp.Coalesce(this=told, expressions=[exp.Subquery(this=exp.select(none).from_(rows.copy()))])
+
+
+def _compared_with(node: exp.Expr, kind: type[exp.Expr]) -> exp.Subquery | None:
+    """The nested query that *node* compares with by ANY or ALL on its right."""
+    inner = node.expression.this if isinstance(node.expression, kind) else None
+    inner = inner.unnest() if isinstance(inner, exp.Paren) else inner
+    if isinstance(inner, exp.Subquery):
+        return exp.Subquery(this=inner.this.copy())
+    return exp.Subquery(this=inner.copy()) if isinstance(inner, exp.Query) else None
+
+
+def _is_condition(node: exp.Expr) -> bool:
+    """Whether *node* chooses rows, so that false and unknown are the same."""
+    around = node.parent
+    while isinstance(around, exp.And | exp.Or | exp.Paren):
+        around = around.parent
+    return isinstance(around, exp.Where | exp.Having | exp.Qualify)
 
 
 def _of_several(node: exp.Expr) -> exp.Expr:
@@ -238,6 +290,8 @@ def _explode(node: exp.Expr) -> exp.Expr:
 
 _RULES: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]] = {
     exp.EQ: _any,
+    exp.NEQ: _none,
+    **dict.fromkeys((exp.GT, exp.GTE, exp.LT, exp.LTE), _extreme),
     exp.In: _of_several,
     exp.ArrayContains: _contains,
     exp.Anonymous: lambda node: part_of_date(node) if node.name.lower() != "histogram" else _bins(node),

@@ -140,7 +140,11 @@ _EXPLAINED_NODES: dict[type[exp.Expr], _Explained] = {
         Code.FUNCTION, "list comprehensions are not answered", "compute it from the answer, in your own tool"
     ),
     exp.TableSample: _Explained(Code.SAMPLING, "sampling is not answered", "remove it; the answer is exact"),
-    exp.Lateral: _Explained(Code.NESTED_QUERY, "LATERAL is not answered", "join, or use a window function"),
+    exp.Lateral: _Explained(
+        Code.NESTED_QUERY,
+        "this form of LATERAL is not answered",
+        "select from one table, by equalities with columns of tables before it; or join",
+    ),
     exp.Lambda: _Explained(Code.FUNCTION, "lambda functions are not answered", "use unnest in your own tool"),
     exp.Placeholder: _Explained(Code.CONSTANT, "a parameter has no value", "write the value"),
     exp.Parameter: _Explained(Code.CONSTANT, "a parameter has no value", "write the value"),
@@ -313,7 +317,10 @@ def refused_aggregate(node: exp.Expr) -> Exception:
         if isinstance(node.this, exp.Column) and is_public("variants", node.this.name):
             hint = f"ask it of sites: SELECT gene, {name}({node.this.name}) FROM variants GROUP BY gene"
     elif isinstance(node, exp.ArrayAgg | exp.GroupConcat):
-        hint = "list them above the groups: SELECT list(x) FROM (SELECT x, count(*) FROM samples GROUP BY x)"
+        hint = (
+            "list labels once, list(DISTINCT population ORDER BY population), and else above the groups: "
+            "SELECT list(x) FROM (SELECT x, count(*) FROM samples GROUP BY x)"
+        )
     elif isinstance(node, exp.Anonymous) and node.name.lower() == "histogram":
         hint = "take it of a plain column, with bins where that is measured, or GROUP BY the expression"
     elif isinstance(node, exp.First | exp.Last | exp.AnyValue | exp.NthValue):

@@ -16,7 +16,17 @@ from goe_lake.query.expressions import both
 from goe_lake.query.forms import Form, Product
 from goe_lake.query.quantiles import Quantile
 from goe_lake.query.refusals import Code, refusal
-from goe_lake.release import Call, ColumnRef, Expr, Measure, MeasureFunction, conjuncts, in_order, stored_in
+from goe_lake.release import (
+    Call,
+    ColumnRef,
+    Expr,
+    Measure,
+    MeasureFunction,
+    conjuncts,
+    in_order,
+    stored_in,
+    value_of,
+)
 
 Asked = tuple[MeasureFunction, Product, Expr | None]
 
@@ -34,6 +44,10 @@ class Measures:
         self, function: MeasureFunction, factors: Product = (), where: Expr | None = None
     ) -> exp.Column:
         """The column of the merged cells that holds this measure."""
+        if function is not MeasureFunction.SUM:
+            for ratio in (factor for factor in factors if value_of(factor) is not factor):
+                where = both(where, given(ratio))
+            factors = tuple(factor for factor in factors if value_of(factor) is factor)
         where = _beside(factors, where)
         key = (function, factors, where)
         if key not in self.asked:
@@ -51,10 +65,10 @@ class Measures:
 
     def sum(self, factors: Product, columns: Product, where: Expr | None) -> exp.Column:
         """The sum of the product of *factors* over the rows that have a value in each of *columns*."""
-        read = {column for factor in factors for column in stored_in(factor)}
+        read = {column for factor in factors for column in (factor, *stored_in(factor))}
         for column in columns:
             if column not in read:
-                where = both(where, Call("not", (Call("is_null", (column,)),)))
+                where = both(where, given(column))
         # a truth is 0 or 1, as are its powers
         truths = {factor for factor in factors if self.described(factor).type is ColumnType.BOOLEAN}
         factors = in_order((*truths, *(factor for factor in factors if factor not in truths)))
@@ -92,7 +106,12 @@ def _beside(factors: Product, where: Expr | None) -> Expr | None:
 def _told(columns: Product) -> set[Expr]:
     """The conditions that none of *columns* is missing."""
     read = (stored for column in columns for stored in stored_in(column))
-    return {Call("not", (Call("is_null", (column,)),)) for column in read}
+    return {given(column) for column in (*read, *columns)}
+
+
+def given(column: ColumnRef) -> Expr:
+    """Whether *column* has a value; a ratio by person has none where it divides by 0."""
+    return Call("not", (Call("is_null", (value_of(column),)),))
 
 
 def total_of(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
@@ -144,6 +163,8 @@ def count_of(form: Form, where: Expr | None, measures: Measures) -> exp.Expr:
     Where the branches hold every row, those without a value are subtracted from all rows, so that
     `CASE … ELSE 0` does not ask for the rows of its ELSE.
     """
+    if form.given is not None:
+        return measures.rows(where=both(where, form.given))
     if form.covers and any(not branch.columns for branch in form.branches):
         total = measures.rows(where=where)
         for branch in form.branches:

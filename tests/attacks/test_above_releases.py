@@ -10,7 +10,7 @@ import pytest
 
 from goe_lake.errors import QueryRefused
 from goe_lake.federation import Federation
-from goe_lake.federation.workspace import Limits
+from goe_lake.federation.workspace import Limits, Workspaces
 from tests.attacks.worlds import SECRETS, observed
 
 GROUPS = "(SELECT birth_year, population, count(*) AS n, avg(ldl) AS l FROM samples GROUP BY ALL)"
@@ -124,7 +124,7 @@ def test_expensive_query_is_refused_at_once(name: str, both: tuple[Federation, F
 @pytest.fixture
 def short(both: tuple[Federation, Federation], monkeypatch: pytest.MonkeyPatch) -> Federation:
     """A gateway that gives a statement one second."""
-    monkeypatch.setattr(both[0], "limits", Limits(seconds=1))
+    monkeypatch.setattr(both[0], "workspaces", Workspaces(Limits(seconds=1)))
     return both[0]
 
 
@@ -150,7 +150,7 @@ def test_merge_that_is_stopped_is_a_refusal(
     both: tuple[Federation, Federation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A limit that ends the merge beneath the analyst's steps is told as theirs is, without the database's words."""
-    monkeypatch.setattr(both[0], "limits", Limits(seconds=0.001))
+    monkeypatch.setattr(both[0], "workspaces", Workspaces(Limits(seconds=0.001)))
     cells = ", ".join(f"count(*) FILTER (birth_year > {1900 + year}) AS n{year}" for year in range(40))
     with pytest.raises(QueryRefused, match="G601"):
         both[0].sql(f"SELECT sex, floor(bmi) AS b, {cells} FROM samples GROUP BY ALL")

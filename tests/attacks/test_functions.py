@@ -43,6 +43,11 @@ bounds = [1, 50]
 """
 COLUMNS = ("sample_id", "birth_year", "cohort", "weight", "height", "dose", "visits")
 SECRETS = ({"weight": "63.4", "dose": "0.01", "visits": "3"}, {"weight": "88.1", "dose": "70", "visits": "2"})
+#: The same columns by way of a nested query of one row a person.
+OWN = (
+    "samples JOIN (SELECT sample_id, max(weight) AS w, max(height) AS h, max(dose) AS d, min(visits) AS n "
+    "FROM samples GROUP BY sample_id) AS b USING (sample_id)"
+)
 #: What is asked, and what must not be told of it: the target decides.
 HIDDEN = {
     "a_function_of_one": f"SELECT avg(ln(weight)) FILTER (WHERE {ALONE}) AS v FROM samples",
@@ -62,6 +67,14 @@ HIDDEN = {
     "FROM samples WHERE cohort = 'C1'",
     "a_ratio_by_few_values": "SELECT sum(weight / visits) AS v FROM samples WHERE cohort = 'C1'",
     "a_root_of_few_values": "SELECT sum(sqrt(visits)) AS v FROM samples",
+    # ratios by person
+    "the_ratio_by_person_of_one": "SELECT sum(w / h) - sum(w / h) "
+    f"FILTER (WHERE NOT {ALONE}) AS v FROM {OWN}",
+    "a_sum_with_her_and_ratios_without": f"SELECT sum(w) FILTER (WHERE {WITH}) AS a, sum(w / h) "
+    f"FILTER (WHERE {WITHOUT}) AS v FROM {OWN} WHERE cohort = 'C1'",
+    "a_difference_that_is_hers": "SELECT sum((w - u) / h) AS v FROM (SELECT sample_id, max(weight) AS w, "
+    f"max(height) AS h, coalesce(max(weight) FILTER (WHERE NOT {ALONE}), 0) AS u "
+    "FROM samples GROUP BY sample_id) AS b",
 }
 
 
@@ -101,12 +114,37 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Federa
 @pytest.mark.parametrize("attack", HIDDEN)
 def test_what_rests_on_the_target_is_not_told(worlds: tuple[Federation, Federation], attack: str) -> None:
     """At her node it is withheld in either world, or 0: a part of the question that is hers was left out."""
-    text = HIDDEN[attack].replace("FROM samples", "FROM samples WHERE country = 'EE'")
+    text = HIDDEN[attack]
+    if OWN in text:
+        text = f"{text}{' AND' if 'WHERE cohort' in text else ' WHERE'} country = 'EE'"
+    text = text.replace("FROM samples", "FROM samples WHERE country = 'EE'") if OWN not in text else text
     text = text.replace("'EE' WHERE", "'EE' AND")
     one, other = (observed(world, text) for world in worlds)
     assert "refused" not in one
     assert one["status"] == other["status"]
     assert {seen["rows"][0]["v"] for seen in (one, other)} <= {None, 0}
+
+
+@pytest.mark.parametrize("ratio", ["w / d", "w / n"])
+def test_a_ratio_by_person_that_one_decides_is_withheld(
+    worlds: tuple[Federation, Federation], ratio: str
+) -> None:
+    """In one world the target is at a pole, and alone has her number of visits."""
+    where = " WHERE cohort = 'C1'" if ratio == "w / n" else ""
+    text = f"SELECT country, avg({ratio}) AS v FROM {OWN}{where} GROUP BY country ORDER BY country"
+    rows = observed(worlds[0], text)["rows"]
+    assert [row["v"] is None for row in rows] == [True, False, False]
+
+
+def test_what_all_but_one_divide_by_is_divided_by(worlds: tuple[Federation, Federation]) -> None:
+    """Her height is left out, so that the ratios are the weights, which are told as well."""
+    where = f"FROM {OWN} WHERE cohort = 'C1' AND country = 'EE'"
+    for world in worlds:
+        ((ratio,), (whole,)) = (
+            observed(world, f"SELECT {text} AS v {where}")["rows"][0].values()
+            for text in ("sum(w / h)", "sum(w)")
+        )
+        assert ratio * 1.7 == pytest.approx(whole, rel=2**-11)
 
 
 def test_where_a_part_of_few_is_left_out_nothing_is_combined(

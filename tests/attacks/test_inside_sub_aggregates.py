@@ -47,6 +47,10 @@ ATTACKS = {
         f"SELECT coalesce(x, 0) AS k, count(*) FROM {LEFT} (SELECT sample_id, count(*) AS x FROM samples WHERE ldl <= 9 GROUP BY 1) b USING (sample_id) GROUP BY k",
         f"SELECT CASE WHEN x IS NULL THEN 'none' ELSE sex END AS k, count(*) FROM {LEFT} (SELECT sample_id, count(*) AS x FROM samples WHERE ldl <= 9 GROUP BY 1) b USING (sample_id) GROUP BY k",
         f"SELECT sum(CASE WHEN x IS NULL THEN birth_year ELSE 0 END), sum(birth_year) FROM {LEFT} (SELECT sample_id, count(*) AS x FROM scores WHERE score > 4 GROUP BY 1) b USING (sample_id)",
+        f"SELECT sex, count(*), sum(s.birth_year) FROM {LEFT} (SELECT sample_id FROM samples WHERE ldl > 9) b USING (sample_id) WHERE b.sample_id IS NULL GROUP BY sex",
+        f"SELECT CASE WHEN b.sample_id IS NOT NULL THEN sex ELSE 'none' END AS k, count(*), sum(s.birth_year) FROM {LEFT} (SELECT sample_id FROM samples WHERE ldl <= 9) b USING (sample_id) GROUP BY k",
+        f"SELECT count_if(b.sample_id IS NULL), sum(CASE WHEN b.sample_id IS NULL THEN birth_year END) FROM {LEFT} (SELECT DISTINCT sample_id FROM scores WHERE score > 4) b USING (sample_id)",
+        f"SELECT sex, count(*) FROM {LEFT} (SELECT sample_id FROM genotypes WHERE {RARE} AND dosage > 0) b USING (sample_id) WHERE b.sample_id IS NULL OR cohort = 'C1' GROUP BY sex",
         f"SELECT sex, count(*), sum(birth_year) FROM samples s WHERE NOT EXISTS (SELECT 1 FROM genotypes g WHERE g.sample_id = s.sample_id AND g.{RARE} AND g.dosage > 0) GROUP BY sex",
     ),
     "key": (
@@ -64,6 +68,16 @@ ATTACKS = {
         "SELECT a.x = b.x AS k, count(*) FROM (SELECT sample_id, count(*) AS x FROM samples GROUP BY 1) a JOIN (SELECT sample_id, count(*) FILTER (ldl <= 9) AS x FROM samples GROUP BY 1) b USING (sample_id) GROUP BY k",
         "SELECT sum(a.x), sum(b.x) FROM (SELECT sample_id, max(birth_year) AS x FROM samples GROUP BY 1) a JOIN (SELECT sample_id, max(birth_year) FILTER (ldl <= 9) AS x FROM samples GROUP BY 1) b USING (sample_id)",
         f"SELECT a + 10 * b AS k, count(*) FROM (SELECT sample_id, count(*) FILTER (sex = 'M') AS a FROM samples GROUP BY 1) p JOIN (SELECT sample_id, count_if(dosage > 0) AS b FROM genotypes WHERE {RARE} OR contig = 'chrX' AND dosage > 9 GROUP BY 1) q USING (sample_id) GROUP BY k",
+    ),
+    "the person twice": (
+        "SELECT count(*), sum(a.birth_year) FROM samples a JOIN (SELECT sample_id FROM samples WHERE ldl <= 9) b USING (sample_id)",
+        f"SELECT a.sex, count(*) FROM samples a JOIN samples b ON a.sample_id = b.sample_id AND NOT ({HERS.replace('birth', 'b.birth').replace('t2d', 'b.t2d')}) GROUP BY a.sex",
+        "SELECT b.odd, count(*), sum(a.birth_year) FROM samples a, (SELECT sample_id, ldl > 9 AS odd FROM samples) b WHERE a.sample_id = b.sample_id GROUP BY b.odd",
+    ),
+    "labels that are listed": (
+        "SELECT string_agg(DISTINCT sex, ',' ORDER BY sex) FILTER (WHERE ldl > 9), count(*) FROM samples",
+        "SELECT cohort, list(DISTINCT sex ORDER BY sex) FROM samples WHERE ldl > 9 OR sex = 'M' GROUP BY cohort",
+        f"SELECT array_agg(DISTINCT population ORDER BY population) FROM samples WHERE {HERS}",
     ),
     "margins": (
         "SELECT sex, count(*), count_if(sample_id IN (SELECT sample_id FROM samples WHERE cohort = 'C1' OR (birth_year = 1903 AND t2d))), count_if(cohort = 'C1') FROM samples GROUP BY ROLLUP (sex)",
@@ -110,6 +124,22 @@ ATTACKS = {
         "SELECT count_if(dosage > 0), count(*) FROM genotypes WHERE contig = 'chr1'",
         "SELECT a.dosage, b.dosage, count(*) FROM genotypes a JOIN genotypes b USING (sample_id) WHERE a.variant_id = 'chr1-1000-A-C' AND b.variant_id = 'chr1-5000-G-T' GROUP BY ALL",
         "SELECT count_if(x IN (1, 2)), count_if(y IN (1, 2)) FROM (SELECT sample_id, sum(dosage * CASE WHEN variant_id = 'chr1-1000-A-C' THEN 1 WHEN variant_id = 'chr1-5000-G-T' THEN 1000 END) AS x, sum(dosage) FILTER (variant_id = 'chr1-1000-A-C') AS y FROM genotypes GROUP BY 1) b",
+    ),
+    "ratios": (
+        "SELECT count(x / y), avg(birth_year) FROM samples JOIN (SELECT sample_id, sum(birth_year) FILTER (ldl <= 9) AS x, count(*) AS y FROM samples GROUP BY 1) b USING (sample_id)",
+        "SELECT avg(x / y), sum(birth_year) FROM samples JOIN (SELECT sample_id, sum(birth_year) FILTER (ldl <= 9) AS x, count(*) AS y FROM samples GROUP BY 1) b USING (sample_id)",
+        "SELECT median(x / y) FROM (SELECT sample_id, sum(birth_year) AS x, count(*) FILTER (ldl <= 9) AS y FROM samples GROUP BY 1) b",
+        "SELECT sex, sum(x / y), count(*) FROM samples JOIN (SELECT sample_id, sum(birth_year) AS x, count(*) FILTER (sex = 'M' OR ldl > 9) AS y FROM samples GROUP BY 1) b USING (sample_id) GROUP BY sex",
+        f"SELECT sum((x - y) / z) FROM (SELECT sample_id, sum(birth_year) AS x, sum(birth_year) FILTER (NOT ({HERS})) AS y, count(*) AS z FROM samples GROUP BY 1) b",
+        "WITH b AS (SELECT sample_id, sum(birth_year) AS x, count(*) FILTER (ldl <= 9) AS y FROM samples GROUP BY 1) SELECT floor(x / nullif(y, 0) / 10) AS k, count(*) FROM b GROUP BY k",
+    ),
+    "quantiles": (
+        "SELECT median(x), quantile_disc(x, 0.1) FROM (SELECT sample_id, sum(birth_year) FILTER (ldl <= 9) AS x FROM samples GROUP BY 1) b",
+        "SELECT sex, median(x), count(*) FROM samples JOIN (SELECT sample_id, max(birth_year) FILTER (NOT t2d OR birth_year > 1903) AS x FROM samples GROUP BY 1) b USING (sample_id) GROUP BY sex",
+        f"SELECT median(birth_year), median(x) FROM samples JOIN (SELECT sample_id, count(*) FILTER (sex = 'M' OR ({HERS})) AS x FROM samples GROUP BY 1) b USING (sample_id)",
+        "SELECT cohort, quantile_cont(x, [0.05, 0.95]) FROM samples LEFT JOIN (SELECT sample_id, max(birth_year) AS x FROM samples WHERE ldl <= 9 GROUP BY 1) b USING (sample_id) GROUP BY cohort",
+        f"SELECT quantile_cont(x, 0.99) FROM (SELECT sample_id, sum(dosage * CASE WHEN {RARE} THEN 100 ELSE 0 END) AS x FROM genotypes WHERE contig = 'chr1' GROUP BY 1) b",
+        "WITH b AS (SELECT sample_id, sum(birth_year) FILTER (ldl <= 9) AS x FROM samples GROUP BY 1), q AS (SELECT sample_id, ntile(3) OVER (ORDER BY x) AS k FROM b) SELECT k, count(*), sum(birth_year) FROM q JOIN samples USING (sample_id) GROUP BY k",
     ),
 }  # fmt: skip
 #: Kinds that the others hold as well, in other words.

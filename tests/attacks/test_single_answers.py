@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from goe_lake.federation import Federation
-from goe_lake.federation.workspace import Limits
+from goe_lake.federation.workspace import Limits, Workspaces
 from tests.attacks.worlds import observed
 
 # The target is the only person born before 1940: `birth_year < 1910` is she alone, `ldl > 9` and
@@ -57,7 +57,6 @@ REFUSED = {
     "subquery_lateral": (
         "SELECT avg(bmi) FROM samples WHERE birth_year = (SELECT min(birth_year) FROM samples)",
         "SELECT count(*) FROM (SELECT * FROM samples ORDER BY birth_year LIMIT 1)",
-        "SELECT count(*) FROM samples s, LATERAL (SELECT s.bmi) x",
     ),
     "set_operation": (
         "SELECT bmi FROM samples UNION SELECT ldl FROM samples",
@@ -129,6 +128,7 @@ REFUSED = {
 }
 HIDDEN = {
     "subquery_lateral": (
+        "SELECT count(*) FROM samples s, LATERAL (SELECT s.bmi) x",
         "WITH one AS (SELECT * FROM samples WHERE birth_year = 1903) SELECT count(*), avg(ldl) FROM one",
         "SELECT coalesce((SELECT count(*) FROM samples WHERE ldl > 9), 0) AS n",
         "SELECT country, count(*) FROM samples GROUP BY country HAVING EXISTS (SELECT 1 FROM (SELECT "
@@ -268,7 +268,7 @@ def test_the_secret_of_one_person_shows_nowhere(
     """Rows, their number and order, statuses, bounds, refusals and envelope are the same in both worlds."""
     if name == "resource_exhaustion":
         for federation in both:
-            monkeypatch.setattr(federation, "limits", Limits(seconds=2))
+            monkeypatch.setattr(federation, "workspaces", Workspaces(Limits(seconds=2)))
     first, second = (observed(federation, text) for federation in both)
     assert first == second
     assert "failed" not in first, "whether a query fails must not be left to the engine"

@@ -32,7 +32,7 @@ class Mutant:
 
 MUTANTS = (
     # What nodes compute
-    Mutant("LIMIT at a node", "engine/few_totals.py", "connection.sql(blueprint.totals_sql())", "connection.sql(blueprint.totals_sql() + \" LIMIT 2\")"),
+    Mutant("LIMIT at a node", "engine/few_totals.py", "table = blueprint.reading.session.connection.sql(sql)", "table = blueprint.reading.session.connection.sql(sql + \" LIMIT 2\")"),
     Mutant("equality that NULL passes is plain equality", "engine/sql.py", '"IS NOT DISTINCT FROM"', '"="'),
     Mutant("whole division with a fraction", "engine/sql.py", '"int_div": "//"', '"int_div": "/"'),
     Mutant("a sum forgets its filter", "engine/blueprint.py", 'return "w" if measure.where is None else f"w AND f', 'return "w" if measure else f"w AND f'),

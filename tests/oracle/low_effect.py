@@ -11,6 +11,8 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -93,11 +95,17 @@ class Less:
     def known(self, part: Tree) -> Any:
         """True for whoever *part* says something of, NULL for others."""
         told = [leaf for leaf in leaves_of(part) if self.one_value(leaf) and leaf.get("op") not in NEVER_NULL]
-        if not told:
+        if not told or self.open_to_none(part):
             return TRUE
         if part[0] == "leaf" and passes_null(part[1]):
             return call("not", call("is_null", *columns_in(*told)))
         return call("case", call("not", call("is_null", self.strictly(part))), TRUE)
+
+    def open_to_none(self, part: Tree) -> bool:
+        """Whether *part* can be known without any value that may be missing."""
+        if part[0] != "leaf":
+            return (all if part[0] == "and" else any)(map(self.open_to_none, part[1]))
+        return not self.one_value(part[1]) or part[1].get("op") in NEVER_NULL
 
     def strictly(self, part: Tree) -> Any:
         """*part* with leaves that are NULL only where their one column is missing."""
@@ -199,13 +207,9 @@ class Outside(Less):
         return any(part == choice[1][1] for choice in self.anywhere) or self.grower.tried(part)
 
     def listed_or_not(self, release: dict[str, Any]) -> list[Tree]:
-        """That a site may be listed or not, where rows are counted of genotypes at more than one place."""
+        """That a site may be listed or not, where more is asked at several places than who has a row."""
         alias = {table: name for name, table in self.tables.items()}.get("genotypes")
-        measures = release["measures"]
-        counted = any(
-            m["function"] == "rows" or any(f["column"][1] == "called_alleles" for f in m["factors"])
-            for m in measures
-        )
+        counted = any(m["function"] != "persons" or m["where"] is not None for m in release["measures"])
         keys = [key["expression"] for key in release["keys"] if "column" in key["expression"]]
         sites = {"genotypes", "variants"}
         places = {key["column"][1] for key in keys if self.tables[key["column"][0]] in sites}
@@ -275,7 +279,44 @@ class Outside(Less):
                 if then != now and self.moved(now, then) < self.k:
                     now = then
                     break
+        for part in self.computed_in(now):
+            alike = self.value_of_all(part)
+            then = now if alike is None else put(now, part, call("case", call("is_null", part), part, alike))
+            if then != now and self.moved(now, then) < self.k:
+                now = then
         return key if now == whole else {**key, "expression": now}
+
+    def computed_in(self, whole: Any) -> list[Any]:
+        """The numbers and texts that are computed of persons in a key, outer ones first and by their text."""
+        found: dict[str, tuple[int, Any]] = {}
+        for depth, part in with_depth(whole):
+            if "op" not in part or part["op"] in TRUTHFUL or part["op"].startswith("bin_"):
+                continue
+            tables = {self.tables[column["column"][0]] for column in columns_in(part)}
+            text = json.dumps(part, sort_keys=True)
+            if tables and "genotypes" not in tables and not is_public(part, self.tables):
+                found[text] = min(found.get(text, (depth, part)), (depth, part), key=lambda one: one[0])
+        return [found[text][1] for text in sorted(found, key=lambda text: (found[text][0], text))]
+
+    def value_of_all(self, part: Any) -> Any:
+        """What *part* is for all but fewer than k persons of the node who have a value of it."""
+        source, _, where = self.rows_of_keys()
+        persons: dict[Any, set[Any]] = defaultdict(set)
+        for value, person in self.connection.execute(
+            f"SELECT {safe(part)}, person FROM {source} WHERE {where}"
+        ).fetchall():
+            if value is not None:
+                persons[value].add(person)
+        if not persons:
+            return None
+        value = min(persons, key=lambda one: (-len(persons[one]), one))
+        if sum(map(len, persons.values())) - len(persons[value]) >= self.k:
+            return None
+        kinds = {bool: "boolean", int: "integer", str: "text", date: "date"}
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if isinstance(value, float | Decimal):
+            text = f"{Decimal(text):f}"
+        return {"literal": [kinds.get(type(value), "decimal"), text]}
 
     def conditions_in(self, whole: Any) -> list[Any]:
         """The conditions on persons in a key, outer ones first and by their text."""
@@ -291,6 +332,15 @@ class Outside(Less):
 
     def moved(self, now: Any, then: Any) -> int:
         """How many persons of the node have another key; of one pgs_id the fewest."""
+        source, group, where = self.rows_of_keys()
+        found = self.connection.execute(
+            f"SELECT min(n) FROM (SELECT count(DISTINCT person) FILTER ({safe(now)} IS DISTINCT FROM "
+            f"{safe(then)}) AS n FROM {source} WHERE {where} {group})"
+        ).fetchall()
+        return int(found[0][0] or 0)
+
+    def rows_of_keys(self) -> tuple[str, str, str]:
+        """SQL of the rows that keys are read from, of their groups by pgs_id, and of who is asked."""
         alias = {table: name for name, table in self.tables.items()}
         person = alias.get("samples", "s")
         source, group = f"all_samples {person}", ""
@@ -302,11 +352,7 @@ class Outside(Less):
             f" JOIN ({by_person(part, self.node)}) {part['alias']} USING (sample_id)" for part in self.derived
         )
         where = [f"node = {self.node}", *(f"({safe(part)})" for part in self.public_of_persons())]
-        found = self.connection.execute(
-            f"SELECT min(n) FROM (SELECT count(DISTINCT person) FILTER ({safe(now)} IS DISTINCT FROM "
-            f"{safe(then)}) AS n FROM {source} WHERE {' AND '.join(where)} {group})"
-        ).fetchall()
-        return int(found[0][0] or 0)
+        return source, group, " AND ".join(where)
 
     # Conditions --------------------------------------------------------------------------------------
 

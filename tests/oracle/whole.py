@@ -103,12 +103,16 @@ FUNCTIONS: Final = (
     ("ln({bmi})", 0.001), ("log10(2 * {bmi})", 0.001), ("sqrt({bmi})", 0.005), ("1 / {bmi}", 0.0001),
     ("{ldl} / {bmi}", 0.001), ("sqrt({ldl})", 0.002), ("ln({ldl} + 1)", 0.002), ("CASE WHEN {t2d} THEN ln({bmi}) END", 0.001),
 )  # fmt: skip
-_FUNCTION: Final = re.compile(r"\b(ln|log10|sqrt)\(|1 / \S*bmi|ldl / |geomean")
+_FUNCTION: Final = re.compile(r"\b(ln|log10|sqrt)\(|1 / \S*bmi|ldl / |geomean|b\.z")
+#: Ratios by person: how far off they are where nothing is protected.
+RATIOS: Final = (("b.x / b.z", 1e-8), ("(b.z - b.x) / nullif(b.z, 0)", 1e-8), ("1 - 2 * b.x / b.z", 1e-8))
 
 
 def function_of_columns(draw: st.DrawFn, source: Source) -> tuple[str, float] | None:
     """A function of columns of samples, and the step of it; None where *source* does not offer them."""
     plain = {bare: written for written, bare in source.plain.items()}
+    if source.shape == "by person" and draw(st.booleans()):
+        return draw(st.sampled_from(RATIOS))
     if not {"bmi", "ldl", "t2d"} <= set(plain):
         return None
     text, step = draw(st.sampled_from(FUNCTIONS))
@@ -208,6 +212,9 @@ def _quantile(function: str, *probabilities: str) -> Form:
         if source.shape == "left join":  # of a column of a table, and not of what a person may lack
             own = {"samples": "s.", "scores": "c."}[source.text.split()[0]]
             columns = tuple(column for column in columns if column.startswith(own))
+        # between two decimal numbers DuckDB cuts off at the last place, and 0.0999… of a step is none
+        if source.shape == "by person" and "0.125" not in source.head + source.text:
+            columns = (*columns, "b.x", "b.x")
         if not columns or "dosage" in source.plain.values():  # persons are counted by intervals, not sites
             return None
         if function == "quantile_cont" and draw(st.integers(0, 3)) == 0:
@@ -259,6 +266,23 @@ def _histogram(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, flo
     return f"histogram({column}){filtered}['{label}']", 1.0
 
 
+def _labels_in_text(draw: st.DrawFn, source: Source, filtered: str) -> tuple[str, float] | None:
+    return _listed_labels(draw, source, filtered, listed=False)
+
+
+def _listed_labels(
+    draw: st.DrawFn, source: Source, filtered: str, *, listed: bool = True
+) -> tuple[str, float] | None:
+    columns = _of(source, {**OF_PERSONS, **dict.fromkeys(BOOLEANS)})
+    if not columns:
+        return None
+    column = draw(st.sampled_from(columns))
+    order = f" ORDER BY {column}{draw(st.sampled_from(('', ' DESC', ' NULLS FIRST')))}"
+    if listed:
+        return f"array_to_string(list(DISTINCT {column}{order}){filtered}, '/')", 1.0
+    return f"string_agg(DISTINCT {column}, ', '{order}){filtered}", 1.0
+
+
 #: Every aggregate over rows about persons by DuckDB's name; of labels too.
 AGGREGATES: Final[Mapping[str, Form]] = MappingProxyType(
     {
@@ -293,6 +317,8 @@ AGGREGATES: Final[Mapping[str, Form]] = MappingProxyType(
         "mode of labels": _mode,
         "entropy of labels": _entropy,
         "histogram of labels": _histogram,
+        "list of labels": _listed_labels,
+        "text of labels": _labels_in_text,
     }
 )
 
@@ -386,7 +412,15 @@ def _written(alias: str, *tables: str, but: Sequence[str] = ()) -> dict[str, str
 def left_join(draw: st.DrawFn, sites: Sequence[str]) -> Source:
     """Persons with what they may lack."""
     samples, scores = _written("s", "samples"), _written("c", "scores")
-    way = draw(st.integers(0, 3))
+    way = draw(st.integers(0, 4))
+    if way == 4:
+        chosen = draw(
+            st.sampled_from(("samples WHERE t2d", "scores WHERE score > 0", "samples WHERE bmi > 22"))
+        )
+        text = f"samples AS s LEFT JOIN (SELECT DISTINCT sample_id FROM {chosen}) AS c ON c.sample_id = s.sample_id"
+        told = draw(st.sampled_from(("c.sample_id IS NULL", "c.sample_id IS NOT NULL")))
+        told = draw(st.sampled_from((told, f"({told} OR s.sex = 'F')")))
+        return _columns("left join", text, "s.sample_id", samples, (told,))
     if way == 0:
         text = f"samples AS s LEFT JOIN genotypes AS g ON g.sample_id = s.sample_id AND g.variant_id = '{draw(st.sampled_from(sites))}'"
         alleles = {f"g.{name}": name for name in ("dosage", "called_alleles")}
@@ -402,6 +436,11 @@ def left_join(draw: st.DrawFn, sites: Sequence[str]) -> Source:
 def by_person(draw: st.DrawFn, sites: Sequence[str]) -> Source:
     """Persons with what was aggregated over their own rows."""
     site = draw(st.sampled_from(sites))
+    if draw(st.integers(0, 5)) == 0:  # there a person has one row as well
+        told = f"b.variant_id = '{site}'"
+        columns = _written("s", "samples") | {f"b.{name}": name for name in ("dosage", "called_alleles")}
+        text = "genotypes AS b JOIN samples AS s USING (sample_id)"
+        return _columns("by person", text, "s.sample_id", columns, (told,))
     table, value, size = draw(
         st.sampled_from(
             (
@@ -414,7 +453,7 @@ def by_person(draw: st.DrawFn, sites: Sequence[str]) -> Source:
         )
     )  # fmt: skip
     having = draw(st.sampled_from(("", "", " HAVING count(*) > 1")))
-    inner = f"SELECT sample_id, {value} AS x FROM {table} GROUP BY sample_id{having}"
+    inner = f"SELECT sample_id, {value} AS x, count(*) AS z FROM {table} GROUP BY sample_id{having}"
     kind = draw(st.sampled_from(("JOIN", "LEFT JOIN")))
     numbers = {"b.x": (("0", "1", "2"), size)}
     if draw(st.booleans()):
@@ -451,7 +490,13 @@ def by_contig(draw: st.DrawFn, sites: Sequence[str]) -> Source:
 
 @st.composite
 def self_join(draw: st.DrawFn, sites: Sequence[str]) -> Source:
-    """Genotypes of two sites of a person, or two scores."""
+    """Genotypes of two sites of a person, two scores, or the person's own row twice."""
+    if draw(st.integers(0, 3)) == 0:
+        head = f"WITH x AS (SELECT * FROM samples WHERE {draw(st.sampled_from(('t2d', 'bmi > 20', 'sex IS NOT NULL')))}) "
+        columns = _written("x", "samples", but=("bmi", "sex")) | {"s.bmi": "bmi", "s.sex": "sex"}
+        return _columns(
+            "self join", "x JOIN samples AS s USING (sample_id)", "x.sample_id", columns, (), head
+        )
     if draw(st.integers(0, 3)) == 0:
         fixed = ("a.pgs_id = 'PGS1'", "b.pgs_id = 'PGS2'")
         text = "scores AS a JOIN scores AS b USING (sample_id) JOIN samples AS s USING (sample_id)"

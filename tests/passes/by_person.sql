@@ -250,3 +250,48 @@ SELECT gene, count(s.bmi) AS n, count(b.sample_id) AS persons FROM (SELECT sampl
 -- =>
 release: rows (genotypes, samples on sample_id, variants on alt, contig, pos, ref) keys (b_variants.gene: sites) measures (persons over (NOT (s.bmi IS NULL)) as m0, persons as m1)
 final: SELECT k0 AS "gene", CAST(m0 AS BIGINT) AS "n", CAST(m1 AS BIGINT) AS "persons" FROM cells
+---
+-- title: quantiles of what was aggregated by person
+SELECT sex, median(x), quantile_disc(x, [0.1, 0.9]) FILTER (WHERE bmi > 30) FROM samples JOIN (SELECT sample_id, sum(dosage) AS x FROM genotypes GROUP BY 1) AS b USING (sample_id) GROUP BY sex
+-- =>
+release: rows (samples, b by person of genotypes: sum genotypes.dosage as o0) where b.present keys (samples.sex: labels) measures (persons as m0)
+release: rows (samples, b by person of genotypes: sum genotypes.dosage as o0) where b.present AND (NOT (b.o0 IS NULL)) keys (samples.sex: labels, bin_first(b.o0, 0, 1, 2000000000, 1): open, bin_last(b.o0, 0, 1, 2000000000, 1): open) measures (rows as m0)
+release: rows (samples, b by person of genotypes: sum genotypes.dosage as o0) where b.present AND (samples.bmi > 30) AND (NOT (b.o0 IS NULL)) keys (samples.sex: labels, bin_first(b.o0, 0, 1, 2000000000, 1): open, bin_last(b.o0, 0, 1, 2000000000, 1): open) measures (rows as m0)
+quantile: cells.q0 continuous 1/2 of cells2
+quantile: cells.q1 discrete 1/10 of cells3
+quantile: cells.q2 discrete 9/10 of cells3
+final: SELECT k0 AS "sex", q0 AS "median(x)", [q1, q2] AS "quantile_disc(x, [0.1, 0.9]) filter(where bmi > 30)" FROM cells
+---
+-- title: persons above the median of a sum by person
+WITH b AS (SELECT sample_id, sum(dosage * CASE WHEN pos > 1000 THEN 0.25 ELSE -1 END) AS x FROM genotypes GROUP BY 1), m AS (SELECT quantile_disc(x, 0.5) AS middle FROM b) SELECT x > middle AS above, count(*), avg(bmi) FROM b JOIN samples USING (sample_id) CROSS JOIN m GROUP BY above
+-- =>
+release of round 1: rows (samples, b by person of genotypes: sum genotypes.dosage times (0.25 for (genotypes.pos > 1000), -1) as o0) where b.present keys () measures (persons as m0)
+release of round 1: rows (samples, b by person of genotypes: sum genotypes.dosage times (0.25 for (genotypes.pos > 1000), -1) as o0) where b.present AND (NOT (b.o0 IS NULL)) keys (bin_first(b.o0, (-2000000000.00), 0.01, 250000000000, 1): open, bin_last(b.o0, (-2000000000.00), 0.01, 250000000000, 1): open) measures (rows as m0)
+release of round 2: rows (samples, b by person of genotypes: sum genotypes.dosage times (0.25 for (genotypes.pos > 1000), -1) as o0) where b.present keys ((b.o0 > $n1): open) measures (rows as m0, sum samples.bmi in steps of 0.01 as m1, rows samples.bmi as m2)
+constant: n1 scalar s1.middle
+quantile: cells.q0 discrete 1/2 of cells2
+final: WITH s1 AS (SELECT q0 AS "middle" FROM cells) SELECT k0 AS "above", CAST(m0 AS BIGINT) AS "_col_1", (CAST((CAST(m1 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m2 AS BIGINT)), 0)) AS "_col_2" FROM cells3
+---
+-- title: a ratio of two counts by person is a column of the person
+SELECT sex, avg(het / nullif(hom, 0)), avg(100.0 * het / nullif(het + hom, 0)), count(het / nullif(hom, 0)) FROM samples JOIN (SELECT sample_id, count_if(dosage = 1) AS het, count_if(dosage = 2) AS hom FROM genotypes GROUP BY 1) AS b USING (sample_id) GROUP BY sex
+-- =>
+release: rows (samples, b by person of genotypes: rows over (genotypes.dosage = 1) as o0, rows over (genotypes.dosage = 2) as o1) where b.present keys (samples.sex: labels) measures (sum b.ratio_by_person$o0$o1 in steps of 1E-9 as m0, rows over (NOT ((CAST(b.o0 AS DOUBLE) / nullif(CAST(b.o1 AS DOUBLE), 0)) IS NULL)) as m1, sum b.ratio_by_person$o0$o0_o1 in steps of 1E-9 as m2, rows over (NOT ((CAST(b.o0 AS DOUBLE) / nullif((CAST(b.o0 AS DOUBLE) + CAST(b.o1 AS DOUBLE)), 0)) IS NULL)) as m3, rows over (NOT ((b.o0 / nullif(b.o1, 0)) IS NULL)) as m4)
+final: SELECT k0 AS "sex", (CAST((CAST(m0 AS DOUBLE) / CAST(1000000000 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "avg(het / nullif(hom, 0))", (CAST((CAST(m2 AS DOUBLE) / CAST(10000000 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m3 AS BIGINT)), 0)) AS "avg(100.0 * het / nullif(het + hom, 0))", CAST(m4 AS BIGINT) AS "count(het / nullif(hom, 0))" FROM cells
+---
+-- title: a mean by person is one, also in a median and a correlation
+SELECT median(1 - x), corr(x, bmi) FROM samples JOIN (SELECT sample_id, avg(dosage) AS x FROM genotypes GROUP BY 1) AS b USING (sample_id)
+-- =>
+release: rows (samples, b by person of genotypes: sum genotypes.dosage as o0, rows genotypes.dosage as o1) where b.present keys () measures (rows samples.bmi over (NOT ((CAST(b.o0 AS DOUBLE) / nullif(CAST(b.o1 AS DOUBLE), 0)) IS NULL)) as m0, sum samples.bmi in steps of 0.01 over (NOT ((CAST(b.o0 AS DOUBLE) / nullif(CAST(b.o1 AS DOUBLE), 0)) IS NULL)) as m1, sum b.ratio_by_person$o0$o1 in steps of 1E-9 over (NOT (samples.bmi IS NULL)) as m2, sum samples.bmi * samples.bmi in steps of 0.0001 over (NOT ((CAST(b.o0 AS DOUBLE) / nullif(CAST(b.o1 AS DOUBLE), 0)) IS NULL)) as m3, sum b.ratio_by_person$o0$o1 * b.ratio_by_person$o0$o1 in steps of 1E-18 over (NOT (samples.bmi IS NULL)) as m4, sum b.ratio_by_person$o0$o1 * samples.bmi in steps of 1E-11 as m5)
+release: rows (samples, b by person of genotypes: sum genotypes.dosage as o0, rows genotypes.dosage as o1) where b.present AND (NOT ((CAST(b.o0 AS DOUBLE) / nullif(CAST(b.o1 AS DOUBLE), 0)) IS NULL)) keys (bin_first(b.ratio_by_person$o0$o1, (-100000.000000000), 0.000000001, 200000000000000, 1): open, bin_last(b.ratio_by_person$o0$o1, (-100000.000000000), 0.000000001, 200000000000000, 1): open) measures (rows as m0)
+quantile: cells.q0 continuous 1/2 of cells2
+final: SELECT (q0 * -1 + 1) AS "median(1 - x)", (CORR_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m4, m5)) AS "corr(x, bmi)" FROM cells
+---
+-- title: ratios of sums over two sub-aggregates are not answered
+SELECT avg(a.n / b.n) FROM (SELECT sample_id, count(*) AS n FROM genotypes WHERE dosage = 1 GROUP BY 1) AS a JOIN (SELECT sample_id, count(*) AS n FROM scores GROUP BY 1) AS b USING (sample_id)
+-- =>
+refused: G403
+---
+-- title: nor are ratios of several terms in different numbers
+SELECT avg((x + y) / (2 * x + y)) FROM (SELECT sample_id, sum(dosage) AS x, count(*) AS y FROM genotypes GROUP BY 1) AS b
+-- =>
+refused: G403

@@ -46,3 +46,9 @@ refused: G207
 SELECT count(*) FROM samples POSITIONAL JOIN scores
 -- =>
 refused: G207
+---
+-- title: who has no row in what is outer joined
+WITH c AS (SELECT sample_id FROM samples WHERE t2d) SELECT CASE WHEN c.sample_id IS NOT NULL THEN 'case' ELSE 'control' END AS kind, count(*) AS n FROM samples s LEFT JOIN c USING (sample_id) GROUP BY kind
+-- =>
+release: rows (samples, c by person of samples where samples.t2d) keys ((CASE WHEN (NOT (NOT (c.present IS TRUE))) THEN 'case' ELSE 'control' END): open) measures (rows as m0)
+final: SELECT k0 AS "kind", CAST(m0 AS BIGINT) AS "n" FROM cells

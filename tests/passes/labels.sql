@@ -44,3 +44,21 @@ SELECT count(DISTINCT v.gene) AS genes FROM genotypes g JOIN variants v USING (c
 release: rows (genotypes, variants on alt, contig, pos, ref, variant_id) where (g.dosage > 0) keys () measures (rows as m0)
 release: rows (genotypes, variants on alt, contig, pos, ref, variant_id) where (g.dosage > 0) AND (NOT (v.gene IS NULL)) keys (v.gene: sites) measures (rows as m0)
 final: WITH s1 AS (SELECT CAST(m0 AS BIGINT) AS "a0" FROM cells), s2 AS (SELECT k0 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT COUNT(*) AS "v" FROM s2 AS _v) SELECT COALESCE(_v1.v, 0) AS "genes" FROM s1 AS _m CROSS JOIN s3 AS _v1
+---
+-- title: labels are listed once, in the order that is written; a list has NULL among them
+SELECT sex, list(DISTINCT population ORDER BY population DESC) AS p, string_agg(DISTINCT country, '/' ORDER BY country) FILTER (WHERE bmi > 25) AS c FROM samples GROUP BY sex
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
+release: rows (samples) keys (samples.sex: labels, samples.population: open) measures (rows as m0)
+release: rows (samples) where (samples.bmi > 25) AND (NOT (samples.country IS NULL)) keys (samples.sex: labels, samples.country: labels) measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "k0", CAST(m0 AS BIGINT) AS "a0" FROM cells), s2 AS (SELECT k0 AS "k0", k1 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT _v.k0 AS "k0", ARRAY_AGG(_v.l ORDER BY _v.l DESC) AS "v" FROM s2 AS _v GROUP BY _v.k0), s4 AS (SELECT k0 AS "k0", k1 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells3), s5 AS (SELECT _v.k0 AS "k0", LISTAGG(_v.l, '/' ORDER BY _v.l) AS "v" FROM s4 AS _v GROUP BY _v.k0) SELECT _m.k0 AS "sex", _v1.v AS "p", _v2.v AS "c" FROM s1 AS _m LEFT JOIN s3 AS _v1 ON _m.k0 IS NOT DISTINCT FROM _v1.k0 LEFT JOIN s5 AS _v2 ON _m.k0 IS NOT DISTINCT FROM _v2.k0
+---
+-- title: a list in the order of something else
+SELECT list(DISTINCT population ORDER BY country) FROM samples
+-- =>
+refused: G401
+---
+-- title: a list of measured values
+SELECT list(DISTINCT bmi) FROM samples
+-- =>
+refused: G401

@@ -101,7 +101,8 @@ refused: G201
 -- title: lateral joins are joins
 SELECT v.pos, x.y FROM variants AS v, LATERAL (SELECT v.pos + 1 AS y) AS x
 -- =>
-refused: G304
+table: variants
+final: SELECT v.pos AS "pos", (v.pos + 1) AS "y" FROM variants AS v
 ---
 -- title: the clock and chance are not read
 SELECT random(), now() FROM variants

@@ -98,3 +98,27 @@ final: SELECT k0 AS "sex", (CORR_OF((CAST(m0 AS BIGINT)), m1, m2, m3, m4, m5)) A
 SELECT count(*) AS n FROM scores a JOIN scores b USING (sample_id) WHERE a.pgs_id <> b.pgs_id
 -- =>
 refused: G204
+---
+-- title: samples joined with itself on the person is read once
+WITH c AS (SELECT sample_id, sex AS s FROM samples WHERE t2d) SELECT c.s, avg(p.bmi) AS m FROM genotypes g JOIN samples p ON p.sample_id = g.sample_id JOIN c ON c.sample_id = g.sample_id WHERE g.variant_id = 'chr1-100-A-C' GROUP BY c.s
+-- =>
+release: rows (genotypes, samples on sample_id) where p.t2d AND (g.variant_id = 'chr1-100-A-C') keys (p.sex: labels) measures (sum p.bmi in steps of 0.01 as m0, rows p.bmi as m1)
+final: SELECT k0 AS "s", (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "m" FROM cells
+---
+-- title: samples joined with itself on something else
+SELECT count(*) AS n FROM samples a JOIN samples b ON a.country = b.country
+-- =>
+refused: G204
+---
+-- title: a median of persons by their genotype: at one site they have one row
+SELECT g.dosage, median(s.bmi) AS m FROM genotypes g JOIN samples s USING (sample_id) WHERE g.variant_id = 'chr1-100-A-C' GROUP BY g.dosage
+-- =>
+release: rows (samples, g by person of genotypes where (g.variant_id = 'chr1-100-A-C'): max g.dosage as o0) where g.present keys (g.o0: open) measures (persons as m0)
+release: rows (samples, g by person of genotypes where (g.variant_id = 'chr1-100-A-C'): max g.dosage as o0) where g.present AND (NOT (s.bmi IS NULL)) keys (g.o0: open, bin_first(s.bmi, 10.00, 0.01, 7000, 1): open, bin_last(s.bmi, 10.00, 0.01, 7000, 1): open) measures (rows as m0)
+quantile: cells.q0 continuous 1/2 of cells2
+final: SELECT k0 AS "dosage", q0 AS "m" FROM cells
+---
+-- title: a median over many sites
+SELECT median(s.bmi) AS m FROM genotypes g JOIN samples s USING (sample_id) WHERE g.contig = 'chr1'
+-- =>
+refused: G403

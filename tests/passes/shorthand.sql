@@ -157,3 +157,62 @@ WITH t AS (SELECT sex AS square, count(*) AS n FROM samples GROUP BY sex) SELECT
 -- =>
 release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
 final: WITH s1 AS (SELECT k0 AS "square", CAST(m0 AS BIGINT) AS "n" FROM cells) SELECT t.square AS "square" FROM s1 AS t
+---
+-- title: a nested query in FROM that reads the person before it is joined by person
+SELECT s.sex, avg(x.n) FROM samples AS s, LATERAL (SELECT count(*) AS n FROM scores AS c WHERE c.sample_id = s.sample_id AND c.score > 0) AS x GROUP BY s.sex
+-- =>
+release: rows (samples, x by person of scores where (c.score > 0): rows as o0) keys (s.sex: labels) measures (sum x.o0 as m0, rows over (NOT (coalesce(x.o0, 0) IS NULL)) as m1)
+final: SELECT k0 AS "sex", (CAST(CASE WHEN CAST(m1 AS BIGINT) > 0 THEN 0 + COALESCE(m0, 0) END AS DOUBLE) / NULLIF(CAST(m1 AS BIGINT), 0)) AS "avg(x.n)" FROM cells
+---
+-- title: LATERAL without FROM names what it computes
+SELECT x.band, count(*) FROM samples AS s CROSS JOIN LATERAL (SELECT s.birth_year // 10 * 10 AS band) AS x GROUP BY x.band
+-- =>
+release: rows (samples) keys (((s.birth_year // 10) * 10): open) measures (rows as m0)
+final: SELECT k0 AS "band", CAST(m0 AS BIGINT) AS "count(*)" FROM cells
+---
+-- title: a lateral row of a person
+SELECT avg(c.score) FROM samples AS s JOIN LATERAL (SELECT score FROM scores AS o WHERE o.sample_id = s.sample_id AND o.pgs_id = 'PGS1') AS c ON TRUE WHERE s.sex = 'F'
+-- =>
+release: rows (samples, scores on sample_id) where (c_o.pgs_id = 'PGS1') AND (s.sex = 'F') keys () measures (sum c_o.score in steps of 0.01 as m0, rows c_o.score as m1)
+final: SELECT (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "avg(c.score)" FROM cells
+---
+-- title: a first row of each group of persons is a row about a person
+SELECT avg(c.score) FROM samples AS s, LATERAL (SELECT score FROM scores AS o WHERE o.sample_id = s.sample_id ORDER BY score LIMIT 1) AS c
+-- =>
+refused: G304
+---
+-- title: a nested query of the row by person
+SELECT avg((SELECT sum(dosage) FROM genotypes AS g WHERE g.sample_id = s.sample_id)) FROM samples AS s
+-- =>
+release: rows (samples, _row1 by person of genotypes: sum g.dosage as o0) keys () measures (sum _row1.o0 as m0, rows _row1.o0 as m1)
+final: SELECT (CAST(m0 AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "avg(_row1._v0)" FROM cells
+---
+-- title: at least all of the groups
+SELECT sex, count(*) AS n FROM samples GROUP BY sex HAVING count(*) >= ALL (SELECT count(*) FROM samples GROUP BY sex)
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
+final: WITH s1 AS (SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells), s2 AS (SELECT _r."count(*)" AS "_v" FROM s1 AS _r), s3 AS (SELECT CASE WHEN COUNT(*) <> COUNT(_all._v) THEN NULL ELSE MAX(_all._v) END AS "case when count(*) <> count(_all._v) then null else max(_all._v) end" FROM s2 AS _all), s4 AS (SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells), s5 AS (SELECT _r."count(*)" AS "_v" FROM s4 AS _r), s6 AS (SELECT COUNT(*) = 0 AS "count(*) = 0" FROM s5 AS _all) SELECT k0 AS "sex", CAST(m0 AS BIGINT) AS "n" FROM cells WHERE COALESCE(CAST(m0 AS BIGINT) >= (SELECT * FROM s3), (SELECT * FROM s6))
+---
+-- title: above any of the groups
+SELECT count(*) FROM samples WHERE bmi > ANY (SELECT avg(bmi) FROM samples GROUP BY sex)
+-- =>
+release of round 1: rows (samples) keys (samples.sex: labels) measures (sum samples.bmi in steps of 0.01 as m0, rows samples.bmi as m1)
+release of round 2: rows (samples) where (samples.bmi > $n1) keys () measures (rows as m0)
+constant: n1 scalar s3
+final: WITH s1 AS (SELECT (CAST((CAST(m0 AS DOUBLE) / CAST(100 AS DOUBLE)) AS DOUBLE) / NULLIF((CAST(m1 AS BIGINT)), 0)) AS "avg(bmi)" FROM cells), s2 AS (SELECT _r."avg(bmi)" AS "_v" FROM s1 AS _r), s3 AS (SELECT MIN(_all._v) AS "min(_all._v)" FROM s2 AS _all) SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells2
+---
+-- title: one of the rows, and none of them
+SELECT count(*) FROM samples WHERE country = ANY (SELECT country FROM nodes) AND cohort <> ALL (SELECT cohort FROM samples GROUP BY cohort HAVING count(*) > 1000)
+-- =>
+release of round 1: rows (samples) keys (samples.cohort: open) measures (rows as m0)
+release of round 2: rows (samples) where (samples.country IN ($n1)) AND (NOT (samples.cohort IN ($n2))) keys () measures (rows as m0)
+constant: n1 in s1
+constant: n2 in s2
+table: nodes
+final: WITH s1 AS (SELECT nodes.country AS "country" FROM nodes AS nodes), s2 AS (SELECT k0 AS "cohort" FROM cells WHERE CAST(m0 AS BIGINT) > 1000) SELECT CAST(m0 AS BIGINT) AS "count(*)" FROM cells2
+---
+-- title: a logistic function in a condition and in a key
+SELECT round(1 / (1 + exp(-score)), 1) AS risk, count(*) FROM scores WHERE exp(score) > 0.5 AND pgs_id = 'PGS1' GROUP BY risk
+-- =>
+release: rows (scores) where (exp(scores.score) > 0.5) AND (scores.pgs_id = 'PGS1') keys (round((1 / (1 + exp((- scores.score)))), 1): open) measures (rows as m0)
+final: SELECT k0 AS "risk", CAST(m0 AS BIGINT) AS "count(*)" FROM cells

@@ -18,12 +18,16 @@ def kind_of_arrow(kind: pa.DataType) -> str:
         return "INTEGER"
     if pa.types.is_decimal(kind):
         return "DECIMAL"
+    if pa.types.is_list(kind):
+        return f"{kind_of_arrow(kind.value_type)}[]"
     names = {pa.float64(): "DOUBLE", pa.string(): "VARCHAR", pa.bool_(): "BOOLEAN", pa.null(): "NULL"}
     return names.get(kind, str(kind))
 
 
 def kind_of_duckdb(kind: str) -> str:
     """The kind of a DuckDB type by its name."""
+    if kind.endswith("[]"):
+        return f"{kind_of_duckdb(kind[:-2])}[]"
     if kind in ("TINYINT", "SMALLINT", "INTEGER", "UINTEGER", "BIGINT", "UBIGINT", "HUGEINT") or (
         kind.startswith("DECIMAL") and kind.endswith(",0)")
     ):

@@ -41,6 +41,22 @@ QUERIES = (
     "SELECT sex, count(*) AS n FROM samples WHERE sample_id NOT IN (SELECT sample_id FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE gene IN ('ABC1', 'ABC2') AND dosage >= 1 GROUP BY sample_id, gene HAVING count(*) >= 2) GROUP BY sex",
     "SELECT sex, count(*) AS n FROM samples WHERE sample_id IN (SELECT sample_id FROM scores WHERE score > 1 UNION ALL SELECT sample_id FROM genotypes WHERE dosage = 2) GROUP BY sex",
     "WITH b AS (SELECT sample_id, contig AS c, sum(dosage) AS x FROM genotypes WHERE contig IN ('chr1', 'chr2') GROUP BY ALL) SELECT c, count(s.visits) AS v, count(b.sample_id) AS n, count(x) AS k, count(s.t2d AND s.bmi > 20) AS t FROM b JOIN samples AS s USING (sample_id) GROUP BY c",
+    # persons chosen in one query and looked up in another
+    "WITH o AS (SELECT sample_id, bmi >= 25 AS heavy FROM samples) SELECT heavy, avg(ldl) AS m, count(*) AS n FROM o JOIN samples USING (sample_id) GROUP BY heavy",
+    "WITH cases AS (SELECT sample_id FROM samples WHERE t2d) SELECT sex, count(*) AS n, count(s.bmi) AS b FROM samples AS s JOIN cases AS c ON s.sample_id = c.sample_id GROUP BY sex",
+    "WITH a AS (SELECT * FROM samples WHERE sex = 'F'), b AS (SELECT sample_id, ldl, visits FROM samples WHERE bmi > 20) SELECT a.country, count(*) AS n, avg(b.ldl) AS m, sum(b.visits) AS v FROM a JOIN b USING (sample_id) GROUP BY a.country",
+    "SELECT a.sex, avg(a.bmi) AS m, regr_slope(b.ldl, a.bmi) AS r FROM samples AS a, samples AS b WHERE a.sample_id = b.sample_id AND b.birth_year > 1940 GROUP BY a.sex",
+    "WITH c AS (SELECT sample_id, sex AS s FROM samples WHERE t2d) SELECT c.s, g.dosage, count(*) AS n FROM genotypes AS g JOIN samples AS p ON p.sample_id = g.sample_id JOIN c ON c.sample_id = g.sample_id WHERE g.variant_id = 'chr1-1000-A-C' AND p.bmi > 18 GROUP BY c.s, g.dosage",
+    "WITH z AS (SELECT sample_id, (ldl - avg(ldl) OVER ()) / stddev(ldl) OVER () AS z FROM samples) SELECT sex, avg(z) AS m, corr(z, bmi) AS r FROM z JOIN samples USING (sample_id) GROUP BY sex",
+    "WITH cases AS (SELECT sample_id FROM samples WHERE t2d) SELECT sex, count(*) AS n FROM samples AS s LEFT JOIN cases AS c ON s.sample_id = c.sample_id WHERE c.sample_id IS NULL GROUP BY sex",
+    "WITH cases AS (SELECT sample_id FROM samples WHERE t2d) SELECT CASE WHEN c.sample_id IS NOT NULL THEN 'case' ELSE 'control' END AS kind, count(*) AS n, avg(s.ldl) AS m, count(c.sample_id) AS k FROM samples AS s LEFT JOIN cases AS c USING (sample_id) GROUP BY kind",
+    "WITH carriers AS (SELECT sample_id FROM genotypes WHERE variant_id = 'chr1-1000-A-C' AND dosage > 0) SELECT s.sex, count(*) AS n, count_if(c.sample_id IS NULL) AS none, avg(CASE WHEN c.sample_id IS NOT NULL THEN ldl END) AS m FROM samples AS s LEFT JOIN carriers AS c ON c.sample_id = s.sample_id GROUP BY s.sex",
+    "SELECT count(*) AS n, avg(b.bmi) AS m FROM samples AS s LEFT JOIN (SELECT sample_id, sum(dosage) AS x FROM genotypes WHERE dosage > 0 GROUP BY 1 HAVING sum(dosage) > 4) AS x ON x.sample_id = s.sample_id LEFT JOIN samples AS b ON b.sample_id = s.sample_id WHERE x.sample_id IS NULL",
+    # labels that are listed, and quantiles by genotype
+    "SELECT country, list(DISTINCT population ORDER BY population) AS p, count(*) AS n FROM samples GROUP BY country",
+    "SELECT sex, string_agg(DISTINCT cohort, '; ' ORDER BY cohort DESC) FILTER (WHERE t2d) AS c, array_agg(DISTINCT t2d ORDER BY t2d NULLS FIRST) AS t FROM samples GROUP BY sex HAVING count(*) > 2",
+    "SELECT array_to_string(list(DISTINCT gene ORDER BY gene), '/') AS g, len(list(DISTINCT contig)) AS n FROM genotypes JOIN variants USING (contig, pos, ref, alt) WHERE dosage > 0",
+    "SELECT g.dosage, median(s.ldl) AS m, count(*) AS n FROM genotypes AS g JOIN samples AS s USING (sample_id) WHERE g.variant_id = 'chr1-1000-A-C' GROUP BY g.dosage HAVING median(s.ldl) > 0",
     # what released constants make of columns, and what conditions fix
     "WITH own AS (SELECT country, avg(ldl) AS mean, stddev(ldl) AS spread FROM samples WHERE ldl IS NOT NULL GROUP BY country) SELECT sex, stddev((ldl - mean) / spread) AS sd, corr((ldl - mean) / spread, bmi) AS r FROM samples JOIN own USING (country) WHERE spread > 0 GROUP BY sex",
     "SELECT CASE dosage WHEN 0 THEN ref || ref WHEN 1 THEN ref || alt ELSE alt || alt END AS gt, count(*) AS n FROM genotypes WHERE variant_id = 'chr1-1000-A-C' GROUP BY gt",

@@ -28,7 +28,7 @@ from goe_lake.errors import QueryRefused
 from goe_lake.federation.finish import Finished, finish
 from goe_lake.federation.held import MAYBE, Held, Worth, level_of, looked_at, lower_of, upper_of
 from goe_lake.federation.steps import Runner
-from goe_lake.federation.workspace import workspace
+from goe_lake.federation.workspace import Workspaces
 from goe_lake.query import Plan, prepare
 from goe_lake.query.plan import cells_name
 from goe_lake.query.taint import APPROX, OK, WITHHELD
@@ -36,6 +36,7 @@ from goe_lake.release import MeasureFunction, Release
 
 LABELS: tuple[tuple[str | None, ...], ...] = (("F", "M", None), ("A", "B"))
 MOST = 12
+WORKSPACES = Workspaces()
 OFF = 4  # how far an approximate number is off at most
 
 
@@ -164,7 +165,7 @@ def answer(
 ) -> Finished:
     """The steps of *plan* over *tables*: as they are known, or completed in the way *how*."""
     chance = random.Random(f"{seed} {how}")
-    with workspace() as opened:
+    with WORKSPACES.one() as opened:
         connection = opened()
         runner = Runner(connection, {}, {})
         for place, cells in enumerate(tables):

@@ -25,6 +25,9 @@ PUBLIC = ("nodes", "genes", "contigs", "columns", "allele_frequencies")
 # A quantile is known to the width of a leaf of its tree, and a cut point is one
 APPROXIMATE = re.compile(r"quantile|median|ntile", re.IGNORECASE)
 
+# Ratios by person are marked; without protection each is rounded to 1e-9
+RATIOS = ("het_hom_ratio_by_population", "titv_per_person")
+
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Federation, Pooled]:
@@ -79,9 +82,10 @@ def test_example_equals_pooled(path: Path, both: tuple[Federation, Pooled]) -> N
         assert told <= {"ok", "approx"}
         assert answer.table.num_rows == len(rows)
         return
-    assert told <= {"ok"}
+    ratio = path.stem in RATIOS
+    assert told <= ({"ok", "approx"} if ratio else {"ok"})
     theirs = [tuple(map(_plain, row)) for row in rows]
-    assert not differences(rows_of(answer.table), theirs, [1.0] * len(names))
+    assert not differences(rows_of(answer.table), theirs, [10.0 if ratio else 1.0] * len(names))
 
 
 def _plain(value: Any) -> Any:

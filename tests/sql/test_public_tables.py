@@ -14,7 +14,7 @@ from goe_lake.catalog import PUBLIC_TABLES
 from goe_lake.errors import QueryRefused
 from goe_lake.federation import Federation
 from goe_lake.federation.tables import ARROW_TYPES, FederationTables
-from goe_lake.federation.workspace import Limits
+from goe_lake.federation.workspace import Limits, Workspaces
 from goe_lake.genome import GRCH38
 
 
@@ -233,7 +233,7 @@ BOMBS = (
 def test_bombs_end_within_limits(text: str, silent: Federation) -> None:
     """What takes too much time or memory is ended with a refusal, and the gateway answers on."""
     small = copy(silent)
-    small.limits = Limits(memory="200MB", seconds=1)
+    small.workspaces = Workspaces(Limits(memory="200MB", seconds=1))
     with pytest.raises(QueryRefused, match=r"G60[12]|G104"):
         small.sql(text)
     assert small.sql("SELECT count(*) AS n FROM contigs").table.to_pylist() == [{"n": 25}]

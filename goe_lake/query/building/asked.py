@@ -21,7 +21,8 @@ from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.rounds import MOST_ROUNDS, Finishing, Waiting, finishing, gives_one_row
 from goe_lake.query.rows import Apart, Rows, check_row_wise, merge_rows
-from goe_lake.query.self_joins import GENOTYPES, SCORES, site_uses, without_uses
+from goe_lake.query.same_person import SAMPLES, samples_once
+from goe_lake.query.self_joins import GENOTYPES, SCORES, has_quantiles, site_uses, without_uses
 from goe_lake.query.steps import Nested, Use, marks_of
 from goe_lake.query.sub_aggregates import is_per_person, person_query
 from goe_lake.release import KeyDomain, Release, columns_in
@@ -44,13 +45,16 @@ def ask_persons(
     beside = (
         any(rows.by_person for rows in sources.values())
         or any(mark in draft.present for mark in marks_of(node))
-        or any(sum(rows.table == name for rows in sources.values()) > 1 for name in (GENOTYPES, SCORES))
+        or any(
+            sum(rows.table == name for rows in sources.values()) > 1 for name in (GENOTYPES, SCORES, SAMPLES)
+        )
+        or (has_quantiles(node) and any(rows.table == GENOTYPES for rows in sources.values()))
     )
     if derived or row_wise or by_person or beside:
         check_joins(node, draft.catalog, names_by_person(sources))
         node = qualify_in(node, schema_of(sources))
         node = merge_rows(joined_columns(node), derived)
-        node = with_presence(node, draft.present)
+        node = samples_once(with_presence(node, draft.present))
     units = tuple("" for _ in node.expressions)
     if row_wise:
         columns = with_names(node, names)

@@ -17,6 +17,7 @@ from goe_lake.query.lookups import Lookup, as_listed, taken_apart
 from goe_lake.query.parts import equal_parts
 from goe_lake.query.personal import distinct_as_groups
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
+from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import conditions_of
 from goe_lake.query.rounds import without_sources
 from goe_lake.query.rows import Rows
@@ -60,8 +61,13 @@ def join_groups(
 ) -> Rows:
     """Join the rows of *groups* to *node* by their *keys*, as *alias*."""
     rows = draft.select(groups, scope)
-    assert rows.step is not None
-    node.append("joins", joined_to(keys, rows.step, alias, equal=equal))
+    named = rows.step or rows.by_person
+    if named is None:
+        hint = "aggregate by person in a nested query, and join that"
+        raise refusal(
+            Code.NESTED_QUERY, groups, "a nested query of the row asks for rows about persons", hint
+        )
+    node.append("joins", joined_to(keys, named, alias, equal=equal))
     return rows
 
 

@@ -17,6 +17,7 @@ from goe_lake.query.personal import distinct_as_groups
 from goe_lake.query.presence import groups_by_person
 from goe_lake.query.qualify import expand_all, joined_columns, qualify_in
 from goe_lake.query.rows import Rows, merge_rows
+from goe_lake.query.same_person import samples_once
 from goe_lake.query.shorthand import tuples_apart
 from goe_lake.query.sub_aggregates import PersonQuery
 from goe_lake.query.written_aggregates import (
@@ -57,7 +58,7 @@ def merged(
     check_joins(node, draft.catalog, names_by_person(sources))
     query = joined_columns(qualify_in(expand_all(distinct_as_groups(node)), schema_of(sources)))
     derived = {alias: rows.persons for alias, rows in sources.items() if rows.persons is not None}
-    query = merge_rows(query, derived)
+    query = samples_once(merge_rows(query, derived))
     tables = {table.alias_or_name: table for table in query.find_all(exp.Table)}
     return query, {
         alias: sources[alias] if alias in sources else read_source(draft, table, {})
