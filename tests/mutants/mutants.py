@@ -42,10 +42,10 @@ MUTANTS = (
     Mutant("sites that are alike count once for a person", "engine/derived.py", "{'g.n' if self.on_genotypes else '1::BIGINT'}", "{'1::BIGINT'}"),
     Mutant("all weights are the first one", "engine/derived.py", 'f"THEN {factors.index(weight.factor)}"', '"THEN 0"', "by person"),
     # How cells are merged
-    Mutant("the mean of the nodes", "federation/merge.py", 'f"sum(a.{name})::HUGEINT AS {name}"', 'f"round(avg(a.{name}))::HUGEINT AS {name}"'),
-    Mutant("one node answers for all", "federation/merge.py", "\"incoming\", pa.concat_tables(tables,", "\"incoming\", pa.concat_tables(tables[:1],"),
-    Mutant("a sum of nothing is 0", "federation/merge.py", 'if measure.function is not MeasureFunction.SUM else f"t', 'if measure else f"t'),
-    Mutant("the group without a label is lost", "federation/merge.py", 'f"{one}.{key} IS NOT DISTINCT FROM {other}.{key}" for', 'f"{one}.{key} = {other}.{key}" for'),
+    Mutant("the mean of the nodes", "federation/merge.py", "np.add.at(sums, group, numbers)", "np.add.at(sums, group, numbers); sums //= np.maximum(np.bincount(group, minlength=groups), 1)"),
+    Mutant("one node answers for all", "federation/merge.py", "np.add.at(sums, group, numbers)", "sums[group[::-1]] = numbers[::-1]"),
+    Mutant("a sum of nothing is 0", "federation/merge.py", "given[group] = True", "given[:] = True"),
+    Mutant("the group without a label is lost", "federation/merge.py", "np.any(union.telling, axis=1) | (not", "np.any(union.telling, axis=1) & np.array([None not in row.values() for row in union.keys.to_pylist()] or [True]) | (not"),
     Mutant("continuous quantiles of one person more", "federation/quantiles.py", "place = probability * (persons - 1)", "place = min(probability * persons, persons - 1)", "median"),
     Mutant("discrete quantiles one rank lower", "federation/quantiles.py", "max(1, ceil(probability * persons))", "max(1, floor(probability * persons))", "quantile_disc"),
     # How aggregates are taken apart and finished
