@@ -32,7 +32,7 @@ from goe_lake.federation.held import (
 from goe_lake.federation.joins import Wide, from_rows
 from goe_lake.query.language import aggregates_in
 from goe_lake.query.relation import and_parts
-from goe_lake.query.steps import SelectStep
+from goe_lake.query.steps import DIALECT, SelectStep
 from goe_lake.query.taint import APPROX, OK, PARTIAL, Traced, Tracer
 
 if TYPE_CHECKING:
@@ -271,13 +271,15 @@ class Guarded:
 
         Only for one sort column, with bounds, and no OFFSET.
         """
-        select = self.step.select
-        if len(order) != 1 or select.args.get("offset") is not None or select.args.get("limit") is None:
+        select, limit = self.step.select, self.step.select.args.get("limit")
+        if len(order) != 1 or select.args.get("offset") is not None or limit is None:
+            return False
+        if limit.args.get("limit_options") is not None:  # how many rows that is depends on all of them
             return False
         name, _ = order[0]
         if not held.of(name).bounded:
             return False
-        wanted = int(select.args["limit"].expression.name)
+        wanted = int(limit.expression.name)
         down = "DESC" in self.directions[0]
         bound, worst_way = (upper_of(name), "max") if down else (lower_of(name), "min")
         unsure = f"{MAYBE} > 0 OR {level_of(name)} > {APPROX}"
@@ -363,9 +365,5 @@ def _aggregates(select: exp.Select) -> bool:
 
 
 def _limits(select: exp.Select) -> str:
-    parts = [
-        f" {word} {select.args[name].expression.name}"
-        for name, word in (("limit", "LIMIT"), ("offset", "OFFSET"))
-        if select.args.get(name) is not None
-    ]
-    return "".join(parts)
+    clauses = (select.args.get(name) for name in ("limit", "offset"))
+    return "".join(f" {clause.sql(DIALECT).strip()}" for clause in clauses if clause is not None)

@@ -187,12 +187,16 @@ def is_answered(node: exp.Expr) -> bool:
 
 
 def check_limit(query: exp.Select, catalog: Catalog) -> exp.Select:
-    """LIMIT and OFFSET are whole numbers."""
+    """LIMIT and OFFSET are whole numbers, and LIMIT may be a percentage."""
     for name in ("limit", "offset"):
         clause = query.args.get(name)
         if clause is None:
             continue
         count = clause.expression
+        if clause.args.get("limit_options") is not None:
+            if not isinstance(count, exp.Literal) or count.is_string or float(count.name) > 100:
+                raise refusal(Code.CONSTANT, clause, "LIMIT is no percentage up to 100", "e.g. LIMIT 10%")
+            continue
         if not isinstance(count, exp.Literal) or count.is_string or not count.name.isdigit():
             raise refusal(Code.CONSTANT, clause, f"{name.upper()} is not a whole number", "e.g. LIMIT 10")
     return query

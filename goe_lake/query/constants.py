@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
 
 from sqlglot import exp
 
@@ -58,6 +61,24 @@ def written_number(node: exp.Expr) -> Decimal | None:
         value = written_number(node.this)
         return None if value is None else -value
     return Decimal(node.name) if isinstance(node, exp.Literal) and not node.is_string else None
+
+
+def computed_number(node: exp.Expr) -> Decimal | None:
+    """The number that *node* writes or computes of such, exactly and below 10^15; None for any other."""
+    node = node.unnest()
+    if type(node) not in _EXACT:
+        return written_number(node)
+    left, right = computed_number(node.this), computed_number(node.args["expression"])
+    if left is None or right is None:
+        return None
+    value = _EXACT[type(node)](left, right)
+    return value if abs(value) < _LARGEST else None
+
+
+_LARGEST: Final = 10**15
+_EXACT: Final[Mapping[type[exp.Expr], Callable[[Decimal, Decimal], Decimal]]] = MappingProxyType(
+    {exp.Add: Decimal.__add__, exp.Sub: Decimal.__sub__, exp.Mul: Decimal.__mul__}
+)
 
 
 def _whole(value: exp.Expr) -> int | None:

@@ -74,7 +74,8 @@ STRUCTURE: Final[Mapping[type[exp.Expr], frozenset[str]]] = MappingProxyType(
         exp.Anonymous: _args("this", "expressions"),
         exp.Trim: _args("this", "expression", "position"),
         exp.Order: _args("this", "expressions"),
-        exp.Limit: _args("this", "expression"),
+        exp.Limit: _args("this", "expression", "limit_options"),
+        exp.LimitOptions: _args("percent"),
     }
 )  # fmt: skip
 

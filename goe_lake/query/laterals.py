@@ -136,7 +136,13 @@ def _rearranged(query: exp.Select, keys: Sequence[_Key]) -> bool:
     if limit is None:
         return True
     grouped = query.args.get("group") or query.args.get("qualify") or query.args.get("distinct")
-    if order is None or grouped or not keys or aggregates_in_items(query.expressions):
+    if (
+        order is None
+        or grouped
+        or limit.args.get("limit_options")
+        or not keys
+        or aggregates_in_items(query.expressions)
+    ):
         return False
     number = exp.Window(
         this=exp.RowNumber(),

@@ -8,6 +8,7 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
+from goe_lake.query.constants import computed_number
 from goe_lake.query.dates import part_of_date, years_between
 from goe_lake.query.laterals import without_laterals
 from goe_lake.query.lists import listed_rows
@@ -20,6 +21,8 @@ NEVER_NULL: Final = frozenset({"contig", "pos", "ref", "alt", "variant_id", "cou
 
 def written_out(query: exp.Query) -> exp.Query:
     """*query* without shorthand that has one meaning: later passes know the long form alone."""
+    for clause in list(query.find_all(exp.Limit, exp.Offset)):
+        _fold(clause)
     for select in reversed(list(query.find_all(exp.Select))):
         _name_windows(select)
         without_laterals(select)
@@ -39,6 +42,19 @@ def with_arguments(query: exp.Query) -> exp.Query:
     for node in list(query.find_all(exp.WithinGroup)):
         node.replace(_within_group(node))
     return query
+
+
+def _fold(clause: exp.Expr) -> None:
+    """`LIMIT 1 + 1` as `LIMIT 2`; LIMIT ALL and LIMIT NULL are no limit."""
+    count = clause.expression
+    if isinstance(count, exp.Null) or (isinstance(count, exp.Var) and count.name.upper() == "ALL"):
+        clause.pop()
+        return
+    value = computed_number(count)
+    if value is not None and value >= 0 and not isinstance(count, exp.Literal):
+        made = exp.Literal.number(f"{value:f}")
+        _place(made, count)
+        clause.set("expression", made)
 
 
 def _place(made: exp.Expr, node: exp.Expr) -> None:

@@ -11,6 +11,7 @@ from sqlglot import exp
 from goe_lake.catalog import Column, ColumnType, is_public, is_site_key
 from goe_lake.query.checks import group_keys, is_settled
 from goe_lake.query.constants import written_number
+from goe_lake.query.language import first_aggregate, is_window_head
 from goe_lake.query.lists import SITE
 from goe_lake.query.refusals import Code, refusal
 from goe_lake.query.relation import SITE_TABLES, conditions_of
@@ -48,6 +49,8 @@ def without_shorthand(query: exp.Select, describe: Describe) -> exp.Select:
     """*query*, in full names, with such aggregates written out."""
     query = query.copy()
     for node in list(query.find_all(*_OF_ANY)):
+        if is_window_head(node) or first_aggregate(node.this) is not None:
+            continue
         if not _of_keys(node, query):
             _of_site(node, query, describe)
     for call in list(query.find_all(exp.Anonymous)):

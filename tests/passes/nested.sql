@@ -160,3 +160,14 @@ refused: G305
 SELECT s.country, avg(s.bmi) - (SELECT avg(bmi) FROM samples x WHERE x.country = s.country) AS d FROM samples s GROUP BY s.country
 -- =>
 refused: G304
+---
+-- title: a window over groups is of aggregates, and what the keys settle is not taken out of it
+SELECT sex, max(count(*) FILTER (WHERE t2d)) OVER () AS x, max(sex) OVER (ORDER BY sex DESC) AS y FROM samples GROUP BY sex
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows over samples.t2d as m0)
+final: SELECT k0 AS "sex", MAX(CAST(m0 AS BIGINT)) OVER () AS "x", MAX(k0) OVER (ORDER BY k0 DESC) AS "y" FROM cells
+---
+-- title: an aggregate of aggregates without OVER is no window
+SELECT sex, max(count(*)) AS x FROM samples GROUP BY sex
+-- =>
+refused: G401

@@ -216,3 +216,31 @@ SELECT round(1 / (1 + exp(-score)), 1) AS risk, count(*) FROM scores WHERE exp(s
 -- =>
 release: rows (scores) where (exp(scores.score) > 0.5) AND (scores.pgs_id = 'PGS1') keys (round((1 / (1 + exp((- scores.score)))), 1): open) measures (rows as m0)
 final: SELECT k0 AS "risk", CAST(m0 AS BIGINT) AS "count(*)" FROM cells
+---
+-- title: constants in LIMIT and OFFSET are computed
+SELECT country, count(*) AS n FROM samples GROUP BY country ORDER BY n LIMIT (2 * 2 - 1) OFFSET 1 + 1
+-- =>
+release: rows (samples) keys (samples.country: labels) measures (rows as m0)
+final: SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n" FROM cells ORDER BY (CAST(m0 AS BIGINT)) LIMIT 3 OFFSET 2
+---
+-- title: LIMIT ALL is no limit
+SELECT country, count(*) AS n FROM samples GROUP BY country LIMIT ALL
+-- =>
+release: rows (samples) keys (samples.country: labels) measures (rows as m0)
+final: SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a percentage of the released rows
+SELECT country, count(*) AS n FROM samples GROUP BY country ORDER BY n LIMIT 12.5%
+-- =>
+release: rows (samples) keys (samples.country: labels) measures (rows as m0)
+final: SELECT k0 AS "country", CAST(m0 AS BIGINT) AS "n" FROM cells ORDER BY (CAST(m0 AS BIGINT)) LIMIT 12.5 PERCENT
+---
+-- title: no percentage is above 100
+SELECT country, count(*) AS n FROM samples GROUP BY country ORDER BY n LIMIT 101%
+-- =>
+refused: G405
+---
+-- title: a limit that is no constant whole number
+SELECT country, count(*) AS n FROM samples GROUP BY country ORDER BY n LIMIT 5 / 2
+-- =>
+refused: G405

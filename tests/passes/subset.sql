@@ -57,10 +57,10 @@ SELECT sum(COLUMNS(*)) FROM samples
 -- =>
 refused: G501
 ---
--- title: a percentage LIMIT is a sample
-SELECT country, count(*) FROM samples GROUP BY country LIMIT 10%
+-- title: a percentage of the rows about persons is a sample
+SELECT avg(bmi) FROM (SELECT bmi FROM samples LIMIT 10%)
 -- =>
-refused: G301
+refused: G304
 ---
 -- title: a function that is not on the list is turned down
 SELECT count(*) FROM samples WHERE hash(birth_year) % 2 = 1

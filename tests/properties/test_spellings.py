@@ -68,6 +68,14 @@ QUERIES = (
     "PIVOT samples ON sex IN ('F', 'M') USING round(avg(bmi), 1) AS m, count(t2d) AS n GROUP BY population",
     "UNPIVOT (SELECT sex, avg(bmi) AS bmi, avg(ldl) AS ldl FROM samples GROUP BY sex) ON bmi, ldl INTO NAME trait VALUE mean",
     "SELECT k, count(*) AS n FROM (SELECT sample_id, count(DISTINCT pgs_id) AS k FROM scores GROUP BY 1) AS p GROUP BY k",
+    # windows over groups, and rows that are cut by constants and percentages
+    "SELECT population, max(count(*) FILTER (WHERE sex = 'F')) OVER () FROM samples GROUP BY population",
+    "SELECT population, sum(count(*) FILTER (WHERE sex = 'F')) FILTER (WHERE population <> 'alpha') OVER (ORDER BY count(*) FILTER (WHERE sex = 'M'), population) AS y, first(population) OVER (ORDER BY population DESC) AS z FROM samples GROUP BY population",
+    "SELECT variants.variant_id, any_value(gene) OVER (ORDER BY variants.variant_id) AS g, count(*) AS n FROM genotypes JOIN variants USING (variant_id) WHERE dosage > 0 GROUP BY variants.variant_id, gene",
+    "SELECT population, count(*) AS n FROM samples GROUP BY population ORDER BY population LIMIT 2 * 2 - 1 OFFSET 1 + 1",
+    "SELECT population, count(*) AS n FROM samples GROUP BY population ORDER BY n DESC, population LIMIT 26 PERCENT",
+    "SELECT count(*) AS k, sum(n) AS n FROM (SELECT population, count(*) AS n FROM samples GROUP BY population ORDER BY population LIMIT 50%) AS t",
+    "(SELECT sex AS s, count(*) AS n FROM samples GROUP BY sex) UNION ALL (SELECT population, count(*) FROM samples GROUP BY population) ORDER BY s LIMIT 33.4% OFFSET 0 + 1",
 )  # fmt: skip
 
 
