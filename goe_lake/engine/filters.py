@@ -13,6 +13,7 @@ from typing import Final
 
 import duckdb
 
+from goe_lake.catalog import is_public
 from goe_lake.disclosure.effects import Junction, Leaf, LeftOut, Part, Path, ordered, paths
 from goe_lake.engine.blueprint import is_not_missing
 from goe_lake.engine.duck import one_row
@@ -153,6 +154,37 @@ def filters_of(reading: Reading) -> Filters | None:
     if not any(True for root in roots for _ in paths(root)):
         return None
     return Filters(reading, tuple(roots), tuple(grower.leaves), anywhere)
+
+
+def least_parts(release: Release) -> int:
+    """How many parts the conditions and filters of *release* have at least, by the release alone.
+
+    They are all of them where no truth is hidden in CASE, in a comparison of truths or in a number.
+    """
+    tables = {scan.alias: scan.table for scan in release.relation.scans}
+    chosen = [
+        condition
+        for condition in release.conditions
+        if not all(is_public(tables.get(column.table, ""), column.column) for column in columns_in(condition))
+    ]
+    filters = [measure.where for measure in release.measures if measure.where is not None]
+    return len({leaf for part in (*chosen, *filters) for leaf in _plain_leaves(part, negated=False)})
+
+
+def _plain_leaves(expression: Expr, *, negated: bool) -> Iterator[Expr]:
+    match expression:
+        case Literal():
+            return
+        case Call("not", (inner,)):
+            yield from _plain_leaves(inner, negated=not negated)
+        case Call("and" | "or", args):
+            for part in args:
+                yield from _plain_leaves(part, negated=negated)
+        case Call("in", (value, *choices)) if len(choices) > 1:
+            for choice in choices:
+                yield from _plain_leaves(Call("eq", (value, choice)), negated=negated)
+        case _ if any(True for _ in columns_in(expression)):
+            yield _opposite(expression) if negated else _one_way(expression)
 
 
 class Grower:

@@ -23,6 +23,7 @@ from goe_lake.engine.second_parse import BoundColumn, SecondParser
 from goe_lake.engine.sites import SiteList, unite
 from goe_lake.errors import ConfigError, Declined, Incomplete, NodeFailed, QueryRefused, ReleaseRefused
 from goe_lake.federation.answer import Answer
+from goe_lake.federation.askable import check_askable
 from goe_lake.federation.asker import ANONYMOUS, Asker
 from goe_lake.federation.declined import as_refusal, least_left
 from goe_lake.federation.domains import node_domain, not_shown
@@ -224,7 +225,12 @@ class Federation:
             if not self.tables.has(name):
                 hint = "ask the nodes' operators for a release, or count with sum(dosage) over genotypes"
                 raise QueryRefused("G503", f"no {name} were released yet", hint=hint)
+        check_askable(plan.releases, text, protects=self._protects)
         return plan, bound
+
+    @property
+    def _protects(self) -> bool:
+        return any(member.description.protects for member in self._members)
 
     def _public(self, name: str, contigs: tuple[str, ...] | None, query_id: str) -> pa.Table:
         """A public table; nodes tell what they released, and one that does not answer is missing."""
@@ -239,6 +245,7 @@ class Federation:
         self, asked: Asked, connection: duckdb.DuckDBPyConnection, releases: Sequence[Release]
     ) -> list[list[Part]]:
         """What each node contributed to each of *releases*, or all nodes together where cells are sealed."""
+        check_askable(releases, protects=self._protects)
         pooled: dict[int, Part] = {}
         if len(asked.members) == len(self._members):
             pooled = asked.sealed(self._sums(), releases, connection)
