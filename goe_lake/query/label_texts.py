@@ -68,6 +68,14 @@ def _matches_whole(node: exp.Expr, text: str) -> Text | None:
     return None if pattern is None else pattern.fullmatch(text) is not None
 
 
+def _extract(node: exp.Expr, text: str) -> Text | None:
+    pattern, group = _pattern(node), _number(node.args.get("group") or exp.Literal.number(0))
+    if pattern is None or group is None or group > pattern.groups or node.args.get("parameters"):
+        return None
+    found = pattern.search(text)
+    return (found.group(group) or "") if found is not None else ""
+
+
 #: What each function makes of a label; None where its other arguments are not plain constants.
 _FUNCTIONS: Final[Mapping[type[exp.Expr], Callable[[exp.Expr, str], Text | None]]] = MappingProxyType(
     {
@@ -78,6 +86,7 @@ _FUNCTIONS: Final[Mapping[type[exp.Expr], Callable[[exp.Expr, str], Text | None]
         exp.Reverse: _reverse,
         exp.RegexpLike: _matches,
         exp.SimilarTo: _matches_whole,
+        exp.RegexpExtract: _extract,
     }
 )
 

@@ -36,21 +36,27 @@ _MADE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class LabelAggregate:
-    """An aggregate of the labels of *column*, over the rows that *where* keeps.
+    """An aggregate of *labels*, over the rows that *where* keeps: a column, what is made of such, or several.
 
     Labels that are listed stand in the *order* that is written, and between them the text *between*.
     """
 
     name: str
-    column: exp.Column
+    labels: tuple[exp.Expr, ...]
     where: exp.Expr | None
     order: exp.Ordered | None = None
     between: exp.Expr | None = None
 
     @property
     def counts_missing(self) -> bool:
-        """Whether rows without a label count: a list of labels has NULL among them."""
-        return self.name == "list"
+        """Whether rows without a label count: a list of labels has NULL among them, and (a, b) is none."""
+        return self.name == "list" or len(self.labels) > 1
+
+    @property
+    def given(self) -> exp.Expr | None:
+        """The column of which rows without a label are left out at the nodes; None where none are."""
+        only = self.labels[0]
+        return only if isinstance(only, exp.Column) and not self.counts_missing else None
 
 
 def label_aggregate(node: exp.Expr, is_label: Callable[[exp.Column], bool]) -> LabelAggregate | None:
@@ -66,9 +72,19 @@ def label_aggregate(node: exp.Expr, is_label: Callable[[exp.Column], bool]) -> L
         name, arguments = head.name.lower(), head.expressions
     elif isinstance(head, exp.ArrayAgg | exp.GroupConcat):
         return _listed(head, where, is_label)
-    if len(arguments) != 1 or not isinstance(arguments[0], exp.Column) or not is_label(arguments[0]):
-        return None
-    return LabelAggregate(name, arguments[0], where)
+    only = arguments[0].unnest() if len(arguments) == 1 else exp.null()
+    labels = tuple(only.expressions) if name == "count" and isinstance(only, exp.Tuple) else (only,)
+    fits = bool(labels) and all(_is_of(part, is_label) for part in labels)
+    return LabelAggregate(name, labels, where) if fits else None
+
+
+_NO_LABELS: Final = (exp.Query, exp.Placeholder, exp.AggFunc, exp.Window, exp.Distinct, exp.Tuple)
+
+
+def _is_of(value: exp.Expr, is_label: Callable[[exp.Column], bool]) -> bool:
+    """Whether *value* is made of labels alone."""
+    columns = list(value.find_all(exp.Column))
+    return bool(columns) and all(map(is_label, columns)) and value.find(*_NO_LABELS) is None
 
 
 def _listed(
@@ -88,20 +104,23 @@ def _listed(
     ):
         return None
     name = "list" if isinstance(head, exp.ArrayAgg) else "text"
-    return LabelAggregate(name, column, where, ordered[0] if ordered else None, between)
+    return LabelAggregate(name, (column,), where, ordered[0] if ordered else None, between)
 
 
 def counts_by_label(query: exp.Select, keys: Sequence[exp.Expr], asked: LabelAggregate) -> exp.Select:
-    """The rows of each group of *query* by label: k0, k1, …, the label l and its number of rows n."""
+    """The rows of each group of *query* by label: k0, k1, …, the labels l, l1, …, and how many rows n."""
     inner = _groups_alone(query)
     shown = [exp.alias_(key.copy(), f"k{place}") for place, key in enumerate(keys)]
-    shown += [exp.alias_(asked.column.copy(), "l"), exp.alias_(exp.Count(this=exp.Star()), "n")]
+    shown += [
+        exp.alias_(label.copy(), f"l{place or ''}", copy=False) for place, label in enumerate(asked.labels)
+    ]
+    shown.append(exp.alias_(exp.Count(this=exp.Star()), "n"))
     inner.set("expressions", shown)
     where = inner.args.get("where")
-    given = None if asked.counts_missing else is_given(asked.column)
+    given = is_given(asked.given) if asked.given is not None else None
     parts = (where.this if where is not None else None, asked.where, given)
     set_where(inner, [part for part in parts if part is not None])
-    inner.set("group", exp.Group(expressions=[*(key.copy() for key in keys), asked.column.copy()]))
+    inner.set("group", exp.Group(expressions=[part.copy() for part in (*keys, *asked.labels)]))
     return inner
 
 
@@ -109,9 +128,10 @@ def margins_by_label(
     keys: Sequence[exp.Expr], asked: LabelAggregate, margins: Sequence[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], ...]:
     """The *margins* of the groups as those of `counts_by_label`: each by label too."""
-    place = keys.index(asked.column) if asked.column in keys else len(keys)
-    by_label = (tuple(dict.fromkeys((*margin, f"k{place}"))) for margin in margins)
-    return tuple(margin for margin in by_label if len(margin) < len({*keys, asked.column}))
+    every = list(dict.fromkeys((*keys, *asked.labels)))
+    labels = [f"k{every.index(label)}" for label in asked.labels]
+    by_label = (tuple(dict.fromkeys((*margin, *labels))) for margin in margins)
+    return tuple(margin for margin in by_label if len(margin) < len(every))
 
 
 def made_of(counts: str, keys: int, asked: LabelAggregate) -> exp.Select:
@@ -120,7 +140,8 @@ def made_of(counts: str, keys: int, asked: LabelAggregate) -> exp.Select:
     names = [f"_v.k{place}" for place in range(keys)]
     listed = "".join(f"{name} AS k{place}, " for place, name in enumerate(names))
     group = f" GROUP BY {', '.join(names)}" if names else ""
-    made = parse_one(f"SELECT {listed}{text} AS v FROM {counts} AS _v{group}", dialect=DIALECT)
+    where = "" if asked.counts_missing or asked.given is not None else " WHERE _v.l IS NOT NULL"
+    made = parse_one(f"SELECT {listed}{text} AS v FROM {counts} AS _v{where}{group}", dialect=DIALECT)
     assert isinstance(made, exp.Select)
     for head in made.find_all(exp.ArrayAgg, exp.GroupConcat) if asked.name in ("list", "text") else ():
         _put_in_order(head, asked)

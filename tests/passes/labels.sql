@@ -62,3 +62,38 @@ refused: G401
 SELECT list(DISTINCT bmi) FROM samples
 -- =>
 refused: G401
+---
+-- title: several labels of a row are one value, of which none is missing
+SELECT sex, count(DISTINCT (country, t2d)) AS n FROM samples GROUP BY sex
+-- =>
+release: rows (samples) keys (samples.sex: labels) measures (rows as m0)
+release: rows (samples) keys (samples.sex: labels, samples.country: labels, samples.t2d: labels) measures (rows as m0)
+final: WITH s1 AS (SELECT k0 AS "k0", CAST(m0 AS BIGINT) AS "a0" FROM cells), s2 AS (SELECT k0 AS "k0", k1 AS "l", k2 AS "l1", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT _v.k0 AS "k0", COUNT(*) AS "v" FROM s2 AS _v GROUP BY _v.k0) SELECT _m.k0 AS "sex", COALESCE(_v1.v, 0) AS "n" FROM s1 AS _m LEFT JOIN s3 AS _v1 ON _m.k0 IS NOT DISTINCT FROM _v1.k0
+---
+-- title: a histogram of what is made of labels, without those that it makes missing
+SELECT histogram(coalesce(sex, 'U')) AS h FROM samples
+-- =>
+release: rows (samples) keys () measures (rows as m0)
+release: rows (samples) keys (coalesce(samples.sex, 'U'): labels) measures (rows as m0)
+final: WITH s1 AS (SELECT CAST(m0 AS BIGINT) AS "a0" FROM cells), s2 AS (SELECT k0 AS "l", CAST(m0 AS BIGINT) AS "n" FROM cells2), s3 AS (SELECT MAP(ARRAY_AGG(_v.l ORDER BY _v.l), ARRAY_AGG(CAST(_v.n AS UBIGINT) ORDER BY _v.l)) AS "v" FROM s2 AS _v WHERE NOT _v.l IS NULL) SELECT _v1.v AS "h" FROM s1 AS _m CROSS JOIN s3 AS _v1
+---
+-- title: a part of a label by a pattern
+SELECT regexp_extract(sex, '(F)|M', 1) AS c, count(*) AS n FROM samples GROUP BY c
+-- =>
+release: rows (samples) keys ((CASE WHEN (samples.sex = 'F') THEN 'F' WHEN (samples.sex = 'M') THEN '' END): labels) measures (rows as m0)
+final: SELECT k0 AS "c", CAST(m0 AS BIGINT) AS "n" FROM cells
+---
+-- title: a part that the pattern does not have
+SELECT regexp_extract(country, '(.)', 2) AS c, count(*) AS n FROM samples GROUP BY c
+-- =>
+refused: G402
+---
+-- title: distinct rows with values of persons
+SELECT count(DISTINCT (sex, birth_year)) AS n FROM samples
+-- =>
+refused: G301
+---
+-- title: a histogram of what is made of values of persons
+SELECT histogram(birth_year // 10) AS h FROM samples
+-- =>
+refused: G401

@@ -76,6 +76,14 @@ QUERIES = (
     "SELECT population, count(*) AS n FROM samples GROUP BY population ORDER BY n DESC, population LIMIT 26 PERCENT",
     "SELECT count(*) AS k, sum(n) AS n FROM (SELECT population, count(*) AS n FROM samples GROUP BY population ORDER BY population LIMIT 50%) AS t",
     "(SELECT sex AS s, count(*) AS n FROM samples GROUP BY sex) UNION ALL (SELECT population, count(*) FROM samples GROUP BY population) ORDER BY s LIMIT 33.4% OFFSET 0 + 1",
+    # several labels as one value, and what is made of labels
+    "SELECT country, count(DISTINCT (sex, population)) AS n, count(DISTINCT (t2d, sex)) FILTER (WHERE bmi > 25) AS k FROM samples GROUP BY country",
+    "SELECT sex, t2d, count(DISTINCT (sex, population)) AS n FROM samples GROUP BY ROLLUP (sex, t2d)",
+    "SELECT count(DISTINCT population || coalesce(sex, '?')) AS n, count(DISTINCT (contig, sex)) AS s FROM genotypes JOIN samples USING (sample_id) WHERE dosage > 0",
+    "SELECT regexp_extract(population, '^(.)', 1) AS p, regexp_extract(cohort, 'z|x') AS c, count(*) AS n FROM samples GROUP BY ALL",
+    "SELECT count(*) AS n FROM samples WHERE regexp_extract(population, '(a|e)(.)', 2) = 't'",
+    "SELECT country, histogram(upper(population))::VARCHAR AS h FROM samples GROUP BY country",
+    "SELECT population, histogram(CASE WHEN sex = 'F' THEN 'women' WHEN t2d THEN 'cases' END)::VARCHAR AS h, entropy(sex = 'F') AS e FROM samples GROUP BY population",
 )  # fmt: skip
 
 
