@@ -68,6 +68,5 @@ def _picked(session: Session, found: Sequence[Found], columns: Sequence[str]) ->
 
 def _nothing(columns: list[str]) -> pa.Table:
     """An empty table, for a batch whose files are silent on a contig."""
-    kinds = {"l": pa.list_(pa.uint32()), "b": pa.binary(), "file": pa.int64(), "row": pa.int64()}
-    quality = pa.list_(pa.int32())
-    return pa.table({name: pa.array([], kinds.get(name.split("_")[-1], quality)) for name in columns})
+    kinds = {"l": pa.list_(pa.uint32()), "file": pa.int64(), "row": pa.int64()}
+    return pa.table({name: pa.array([], kinds.get(name.split("_")[-1], pa.binary())) for name in columns})

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from goe_lake.lake.callable import Fill
 from goe_lake.vcf.encode import CLASS_CODES
+from goe_lake.vcf.kept import values_of
 
 Dense: TypeAlias = npt.NDArray[np.int8]
 Indexes: TypeAlias = npt.NDArray[np.int64]
@@ -104,13 +105,8 @@ def one_chunk(column: Column) -> pa.Array[Any]:
 
 def dense_field(stored: pa.Table, name: str, persons: int) -> npt.NDArray[np.int32]:
     """A kept FORMAT field (`gq` or `dp`) of *stored* rows, rows x persons; -1 where missing."""
-    lists = cast("pa.ListArray[Any]", one_chunk(stored.column(name)))
-    values = np.full((len(lists), persons), -1, dtype=np.int32)
-    present = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
-    if len(present):
-        flat = lists.flatten().cast(pa.int32()).fill_null(-1)  # flatten leaves missing lists out
-        values[present] = flat.to_numpy(zero_copy_only=False).reshape(len(present), persons)
-    return values
+    values, there = values_of(stored.column(name), persons)
+    return np.where(there, values, -1)
 
 
 @dataclass(frozen=True)

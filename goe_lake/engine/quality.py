@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from goe_lake.engine.class_counts import in_class
 from goe_lake.engine.genotypes import CLASS_VALUES, BatchPersons, Indexes, members
 from goe_lake.vcf.encode import CLASS_CODES
+from goe_lake.vcf.kept import values_of
 
 #: Numbers of one field in memory at once.
 MOST_VALUES: Final = 1_000_000
@@ -76,22 +77,11 @@ def _of_file(
 
 
 def _values(column: pa.Array[Any], wanted: Indexes, persons: int) -> Values:
-    """The numbers of the *wanted* rows of a column of lists."""
+    """The values of the *wanted* rows of a column."""
     if len(wanted) < len(column):
         column = column.take(pa.array(wanted, pa.int64()))
-    lists = cast("pa.ListArray[Any]", column)
-    flat = lists.flatten()  # which leaves missing lists out
-    numbers = flat.fill_null(0).to_numpy(zero_copy_only=False).reshape(-1, persons)
-    there = None
-    if flat.null_count:
-        there = flat.is_valid().to_numpy(zero_copy_only=False).reshape(-1, persons)
-    if not lists.null_count:
-        return Values(numbers, there)
-    present = lists.is_valid().to_numpy(zero_copy_only=False)
-    whole = np.zeros((len(lists), persons), dtype=numbers.dtype)
-    known = np.zeros((len(lists), persons), dtype=bool)
-    whole[present], known[present] = numbers, True if there is None else there
-    return Values(whole, known)
+    numbers, there = values_of(column, persons)
+    return Values(numbers, None if there.all() else there)
 
 
 @dataclass(eq=False)

@@ -18,18 +18,18 @@ from goe_lake.genome import Assembly
 from goe_lake.lake.callable import Fill
 from goe_lake.lake.info import joined as info_of_both
 from goe_lake.lake.ploidy import stretch_rows
-from goe_lake.vcf.arrow import Bits, Indexes, array, in_one_piece, list_column, nulls, same_as_next, table
+from goe_lake.vcf.arrow import Indexes, array, in_one_piece, nulls, same_as_next, table
 from goe_lake.vcf.chunk import MISSING
 from goe_lake.vcf.encode import (
     CALLS,
     CLASS_CODES,
-    FIELD_TYPES,
     KEY,
     ROWS,
     encode_class,
     listed_persons,
     mapped_persons,
 )
+from goe_lake.vcf.kept import FIELD_BOUNDS, stored_values, values_of
 from goe_lake.vcf.reader import Piece
 
 #: The most genotypes of a window.
@@ -102,7 +102,7 @@ def _merged(rows: pa.Table, groups: Groups, fill: Fill, assembly: Assembly, cont
             codes[cells] = code
     for name, code in CLASS_CODES.items():
         columns[f"{name}_l"], columns[f"{name}_b"] = encode_class(codes == code)
-    for name in FIELD_TYPES:
+    for name in FIELD_BOUNDS:
         columns[name] = _field(rows, name, members, codes.shape)
     for name in ("sv_len", "rsid", "gene", "consequence"):
         columns[name] = _first_known(rows[name], site, len(starts))
@@ -144,25 +144,23 @@ class _Members:
             row = rows[place[row]]
             yield self.site[row], self.first[row] + person
 
-    def valued(self, present: Bits) -> tuple[Indexes, Indexes]:
-        """The cells of every person of the rows that are *present*."""
-        return self._cells(np.flatnonzero(present))
+    def valued(self, column: Any) -> Iterator[tuple[tuple[Indexes, Indexes], npt.NDArray[np.int32]]]:
+        """The cells of the persons in a gq or dp column with their values, by size of group."""
+        present = np.flatnonzero(in_one_piece(column).is_valid().to_numpy(zero_copy_only=False))
+        for size in np.unique(self.persons[present]).tolist():
+            rows = present[self.persons[present] == size]
+            values, there = values_of(column.take(array(rows)), size)
+            yield self._cells(rows), np.where(there, values, MISSING).ravel()
 
 
 def _field(rows: pa.Table, name: str, members: _Members, shape: tuple[int, ...]) -> Any:
     """A gq or dp column: the values of those whose files have the site, NULL for who is filled."""
-    element = FIELD_TYPES[name]
-    lists = in_one_piece(rows[name])
-    present = lists.is_valid().to_numpy(zero_copy_only=False)
     values: npt.NDArray[np.int32] = np.full(shape, MISSING, np.int32)
-    flat = lists.flatten().cast(pa.int32()).fill_null(MISSING).to_numpy(zero_copy_only=False)
-    values[members.valued(present)] = flat
     listed = np.zeros(shape[0], bool)
-    listed[members.site[present]] = True
-    kept = values[listed].ravel()
-    missing = kept == MISSING
-    stored = np.where(missing, 0, kept).astype(element.to_pandas_dtype())
-    return list_column(np.where(listed, shape[1], 0), array(stored, element, mask=missing), listed)
+    for cells, stored in members.valued(rows[name]):
+        values[cells] = stored
+        listed[cells[0]] = True
+    return stored_values(values[listed], listed)
 
 
 def _first_known(column: Any, site: Indexes, sites: int) -> Any:

@@ -27,7 +27,7 @@ PUBLISHED: Final = ("calls", "callable")
 ROW_GROUP: Final = 8192
 #: Rows of a row group of `strata`, which has several rows a site.
 STRATA_ROW_GROUP: Final = 65_536
-#: The most values of one list column that a row group of `calls` may hold, which bounds memory.
+#: The most values of gq or dp that a row group of `calls` may hold, which bounds memory.
 ROW_GROUP_VALUES: Final = 2_000_000
 #: The rows that a row group has however many values these are.
 LEAST_ROW_GROUP: Final = 128
@@ -119,8 +119,8 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def calls_row_group(persons: int, lists: int) -> int:
-    """Rows of a row group of `calls` when *lists* of gq and dp are kept for *persons* persons."""
-    if not lists:
+def calls_row_group(persons: int, fields: int) -> int:
+    """Rows of a row group of `calls` when so many *fields*, gq and dp, are kept for *persons* persons."""
+    if not fields:
         return ROW_GROUP
     return max(LEAST_ROW_GROUP, min(ROW_GROUP, ROW_GROUP_VALUES // max(1, persons)))

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from goe_lake.catalog import Catalog
 
-MANIFEST_VERSION: Final = "manifest/1"
+MANIFEST_VERSION: Final = "manifest/2"
 
 
 @dataclass(frozen=True)

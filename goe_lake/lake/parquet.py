@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from goe_lake.lake.footer import joined_footers
 from goe_lake.lake.layout import ROW_GROUP
 from goe_lake.vcf.arrow import pc
+from goe_lake.vcf.kept import FIELD_BOUNDS
 
 COMPRESSION: Final = "zstd"
 #: Numbers that grow from row to row.
@@ -184,19 +185,18 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:
-    """The encodings: what rises or begins alike by differences, gq and dp by byte, others by dictionary."""
+    """The encodings: by differences what rises or begins alike, without one gq, dp and bitmaps."""
     dictionary: list[str] = []
     other: dict[str, str] = {}
     for field in schema:
-        leaf = f"{field.name}.list.element"
         if field.name in RISING and pa.types.is_integer(field.type):
             other[field.name] = "DELTA_BINARY_PACKED"
         elif field.name in ALIKE:
             other[field.name] = "DELTA_BYTE_ARRAY"
-        elif field.type.equals(pa.list_(pa.uint32())):
-            other[leaf] = "DELTA_BINARY_PACKED"
+        elif field.name in FIELD_BOUNDS:
+            other[field.name] = "DELTA_LENGTH_BYTE_ARRAY"
         elif pa.types.is_list(field.type):
-            other[leaf] = "BYTE_STREAM_SPLIT"
+            other[f"{field.name}.list.element"] = "DELTA_BINARY_PACKED"
         elif not pa.types.is_binary(field.type):
             dictionary.append(field.name)
     # bounds take time; nobody skips rows by those of list elements and of bitmaps either

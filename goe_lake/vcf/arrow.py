@@ -62,7 +62,12 @@ def list_column(sizes: Indexes, elements: Vector, present: Bits) -> Vector:
 
 def binary_column(width: int, data: npt.NDArray[np.uint8], present: Bits) -> Vector:
     """A column of texts of *width* bytes, one after the other in *data*, NULL where not *present*."""
-    buffers = [np.packbits(present, bitorder="little"), offsets_of(present * width), data]
+    return bytes_column(present * width, data, present)
+
+
+def bytes_column(sizes: Indexes, data: npt.NDArray[np.uint8], present: Bits) -> Vector:
+    """A column of texts of *sizes* bytes, one after the other in *data*, NULL where not *present*."""
+    buffers = [np.packbits(present, bitorder="little"), offsets_of(sizes), data]
     return _pa.Array.from_buffers(pa.binary(), len(present), [_pa.py_buffer(buffer) for buffer in buffers])
 
 
@@ -71,12 +76,6 @@ def text_column(sizes: Indexes, data: npt.NDArray[np.uint8], present: Bits | Non
     valid = None if present is None else _pa.py_buffer(np.packbits(present, bitorder="little"))
     buffers = [valid, _pa.py_buffer(offsets_of(sizes)), _pa.py_buffer(data)]
     return _pa.Array.from_buffers(pa.string(), len(sizes), buffers)
-
-
-def values_column(kind: pa.DataType, values: npt.NDArray[Any], valid: npt.NDArray[np.uint8] | None) -> Vector:
-    """A column of the numbers *values* without a copy; bits of *valid*, lowest first, say which are there."""
-    given = None if valid is None else _pa.py_buffer(valid)
-    return _pa.Array.from_buffers(kind, len(values), [given, _pa.py_buffer(values)])
 
 
 def offsets_of(sizes: Indexes) -> npt.NDArray[np.int32]:

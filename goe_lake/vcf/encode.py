@@ -31,13 +31,11 @@ from goe_lake.vcf.arrow import (
     table,
 )
 from goe_lake.vcf.chunk import MISSING, Alleles, Chunk, EncodedChunk, Values
+from goe_lake.vcf.kept import FIELD_BOUNDS, FIELD_TYPE, stored_values
 
 MOST_LISTED: Final = 32
 #: class -> code, which is 3 x called alleles + copies of the row's allele; hom-ref with two called is 6.
 CLASS_CODES: Final[Mapping[str, int]] = {"het": 7, "hom": 8, "hemi": 4, "nc": 0, "ref1": 3}
-#: Bounds of kept FORMAT fields, both included, and the type of their elements.
-FIELD_BOUNDS: Final[Mapping[str, tuple[int, int]]] = {"gq": (0, 99), "dp": (0, 65535)}
-FIELD_TYPES: Final[Mapping[str, pa.DataType]] = {"gq": pa.int16(), "dp": pa.int32()}
 
 KEY: Final = schema(
     (
@@ -56,7 +54,7 @@ CALLS: Final = schema(
             for name in CLASS_CODES
             for column in (pa.field(f"{name}_l", pa.list_(pa.uint32())), pa.field(f"{name}_b", pa.binary()))
         ),
-        *(pa.field(name, pa.list_(element)) for name, element in FIELD_TYPES.items()),
+        *(pa.field(name, FIELD_TYPE) for name in FIELD_BOUNDS),
     )
 )
 #: What was read from INFO, where it was asked for: all NULL until somebody fills them.
@@ -111,7 +109,7 @@ def encode(chunk: Chunk | EncodedChunk, source: int) -> Encoded:
     for name, kept, has in (("gq", chunk.gq, chunk.has_gq), ("dp", chunk.dp, chunk.has_dp)):
         given = np.array(has, bool)
         values[name], outside[name] = _drop_outside(name, kept, given)
-        columns[name] = field_column(name, kept, records, given)
+        columns[name] = field_column(kept, records, given)
     return Encoded(table(columns, ROWS), values, outside)
 
 
@@ -182,16 +180,12 @@ def _drop_outside(name: str, kept: Values | None, given: Bits) -> tuple[int, int
     return int(np.count_nonzero(present)), int(np.count_nonzero(outside))
 
 
-def field_column(name: str, kept: Values | None, records: Indexes, given: Bits) -> Vector:
-    """A gq or dp column: a list of one value a person, NULL where the record lacks the field."""
-    element = FIELD_TYPES[name]
+def field_column(kept: Values | None, records: Indexes, given: Bits) -> Vector:
+    """A gq or dp column: one value a person, NULL where the record lacks the field."""
     if kept is None or not given.any():
-        return nulls(len(records), pa.list_(element))
+        return nulls(len(records), FIELD_TYPE)
     listed = given[records]
-    values = kept[records[listed]].ravel()
-    missing = values == MISSING
-    stored = np.where(missing, 0, values).astype(element.to_pandas_dtype())
-    return list_column(np.where(listed, kept.shape[1], 0), array(stored, element, mask=missing), listed)
+    return stored_values(kept[records[listed]], listed)
 
 
 def listed_persons(column: Vector) -> tuple[Indexes, Indexes]:

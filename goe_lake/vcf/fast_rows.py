@@ -240,21 +240,24 @@ def drop_outside(values, has, low, high, missing):  # type: ignore[no-untyped-de
 
 
 @compiled
-def pack_values(values, lines, columns, missing, packed, valid):  # type: ignore[no-untyped-def]
-    """Copy the *lines* of *values* with their *columns* in that order to *packed*; how many are missing.
-
-    Those become 0, and their bits in *valid*, all set before, are cleared.
-    """
-    place, absent = 0, 0
-    for line in lines:
-        row = values[line]
+def value_widths(values, lines, columns, widths):  # type: ignore[no-untyped-def]
+    """Note in *widths* how many bytes the largest of the *columns* of each of *lines* of *values* takes."""
+    for place in range(len(lines)):
+        row, largest = values[lines[place]], 0
         for column in columns:
-            value = row[column]
-            if value == missing:
-                packed[place] = 0
-                valid[place >> 3] &= ~np.uint8(1 << (place & 7))
-                absent += 1
-            else:
-                packed[place] = value
-            place += 1
-    return absent
+            largest = max(largest, row[column])
+        # what is stored is the value plus one
+        widths[place] = 1 + (largest >= 255) + (largest >= 65535)
+
+
+@compiled
+def pack_values(values, lines, columns, missing, widths, packed):  # type: ignore[no-untyped-def]
+    """Write the *columns* of *lines* of *values* to *packed*, each line in its *widths* bytes; see `kept`."""
+    place = 0
+    for at in range(len(lines)):
+        row = values[lines[at]]
+        for byte in range(widths[at]):
+            for column in columns:
+                number = 0 if row[column] == missing else row[column] + 1
+                packed[place] = np.uint8((number >> (8 * byte)) & 255)
+                place += 1

@@ -14,14 +14,14 @@ from goe_lake.vcf.arrow import (
     Vector,
     array,
     binary_column,
+    bytes_column,
     list_column,
     nulls,
     text_column,
-    values_column,
 )
 from goe_lake.vcf.blocks import Blocks
 from goe_lake.vcf.chunk import MISSING
-from goe_lake.vcf.encode import CLASS_CODES, FIELD_BOUNDS, FIELD_TYPES, MOST_LISTED, NOTES
+from goe_lake.vcf.encode import CLASS_CODES, MOST_LISTED, NOTES
 from goe_lake.vcf.encode import ROWS as ROWS_SCHEMA
 from goe_lake.vcf.fast_bcf import KnownBytes
 from goe_lake.vcf.fast_rows import (
@@ -34,6 +34,7 @@ from goe_lake.vcf.fast_rows import (
     make_rows,
     pack_values,
     sort_rows,
+    value_widths,
 )
 from goe_lake.vcf.fast_text import (
     END,
@@ -54,6 +55,7 @@ from goe_lake.vcf.fast_text import (
     Numbers,
     Text,
 )
+from goe_lake.vcf.kept import FIELD_BOUNDS, FIELD_TYPE
 
 _CODES: Final = np.array(list(CLASS_CODES.values()), np.int64)
 _CLASS_OF_CODE: Final = np.full(9, -1, np.int64)
@@ -98,27 +100,28 @@ def table_of(unit: Unit, limits: Limits) -> Unit:
         given = has[formats] & keep
         unit.values[name] = unit.outside[name] = 0
         if not given.any():
-            columns[name] = nulls(len(lines), pa.list_(FIELD_TYPES[name]))
+            columns[name] = nulls(len(lines), FIELD_TYPE)
             continue
         low, high = FIELD_BOUNDS[name]
         unit.values[name], unit.outside[name] = drop_outside(kept[: len(made)], given, low, high, MISSING)
-        columns[name] = _value_column(name, kept, facts[lines, KEPT] - 1, given, unit.index)
+        columns[name] = _value_column(kept, facts[lines, KEPT] - 1, given, unit.index)
     unit.table = pa.table([columns[name] for name in _LAYOUT.names], schema=_LAYOUT)
     return unit
 
 
 def _value_column(
-    name: str, kept: npt.NDArray[np.int32], lines: Numbers, given: Bits, index: npt.NDArray[np.uint32]
+    kept: npt.NDArray[np.int32], lines: Numbers, given: Bits, index: npt.NDArray[np.uint32]
 ) -> Vector:
     """See `encode.field_column`; *lines* are those of *kept*, *index* the person of each of its columns."""
-    element = FIELD_TYPES[name]
-    listed = given[lines]
-    size = int(np.count_nonzero(listed)) * len(index)
-    packed = np.empty(size, element.to_pandas_dtype())
-    valid = np.full((size + 7) // 8, 255, np.uint8)
-    absent = pack_values(kept, lines[listed], np.argsort(index), MISSING, packed, valid)
-    elements = values_column(element, packed, valid if absent else None)
-    return list_column(np.where(listed, len(index), 0), elements, listed)
+    listed, persons = given[lines], np.argsort(index)
+    chosen = lines[listed]
+    width = np.empty(len(chosen), np.int64)
+    value_widths(kept, chosen, persons, width)
+    packed = np.empty(int(width.sum()) * len(index), np.uint8)
+    pack_values(kept, chosen, persons, MISSING, width, packed)
+    sizes = np.zeros(len(lines), np.int64)
+    sizes[listed] = width * len(index)
+    return bytes_column(sizes, packed, listed)
 
 
 def _rows(unit: Unit) -> Rows:

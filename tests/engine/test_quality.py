@@ -20,6 +20,8 @@ from goe_lake.engine.quality import stored_quality
 from goe_lake.engine.sites import unite
 from goe_lake.lake import ingest, open_snapshot
 from goe_lake.query.pipeline import prepare
+from goe_lake.vcf.chunk import MISSING
+from goe_lake.vcf.kept import stored_values
 
 SITES = 2200
 PERSONS = 60
@@ -151,21 +153,24 @@ def test_sums_of_quality_are_those_of_the_files(
     assert contig or general or expected["F"]["dp"] > 2**32
 
 
-def test_stored_quality_reads_any_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of any row groups of several files, missing lists and values among them, some at a time."""
+@pytest.mark.parametrize("largest", [254, 255, 65_534, 65_535])
+def test_stored_quality_reads_any_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
+    """Rows of any row groups of several files, missing rows and values among them, some at a time."""
     chance, persons, lengths = random.Random(5), 6, (23, 0, 17)
+    choices = (None, 0, 7, 99, largest)
     whole: list[list[list[int | None] | None]] = []
     paths = []
     for place, length in enumerate(lengths):
         rows: list[list[int | None] | None] = [
-            None if chance.random() < 0.2 else [chance.choice((None, 0, 7, 99)) for _ in range(persons)]
+            None if chance.random() < 0.2 else [chance.choice(choices) for _ in range(persons)]
             for _ in range(length)
         ]
         paths.append(tmp_path / f"{place}.parquet")
-        table = pa.table(
-            {"gq": pa.array(rows, pa.list_(pa.int16())), "dp": pa.array(rows, pa.list_(pa.int32()))}
-        )
-        pq.write_table(table, paths[-1], row_group_size=5)
+        given = np.array([row is not None for row in rows], dtype=bool)
+        told = [[MISSING if value is None else value for value in row] for row in rows if row is not None]
+        values = np.array(told, dtype=np.int32).reshape(-1, persons)
+        column = stored_values(values, given)
+        pq.write_table(pa.table({"gq": column, "dp": column}), paths[-1], row_group_size=5)
         whole.append(rows)
     monkeypatch.setattr(quality, "MOST_VALUES", 3 * persons)
     every = [(place, row) for place, length in enumerate(lengths) for row in range(length)]

@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
         pa.field("variant_id", pa.string()),
         pa.field("het_l", pa.list_(pa.uint32())),
         pa.field("het_b", pa.binary()),
-        pa.field("gq", pa.list_(pa.int16())),
+        pa.field("gq", pa.binary()),
     ]
 )
 
@@ -35,7 +35,7 @@ def rows(count: int, seed: int = 0) -> pa.Table:
     lists = [
         draw.integers(0, 90, draw.integers(0, 6)).tolist() if draw.random() > 0.3 else None for _ in names
     ]
-    quality = [[None if value > 95 else value for value in draw.integers(0, 99, 7).tolist()] for _ in names]
+    quality = [None if draw.random() > 0.8 else draw.bytes(7 * draw.integers(1, 3)) for _ in names]
     columns = [
         np.sort(draw.integers(1, 1 << 30, count)).astype(np.int32),
         [name or "A" for name in names],

@@ -206,7 +206,7 @@ def test_the_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
     snapshot, _ = built(small_node(tmp_path))
     manifest = snapshot.manifest
     assert Manifest.from_json(manifest.to_json()) == manifest
-    assert json.loads(manifest.to_json())["version"] == "manifest/1"
+    assert json.loads(manifest.to_json())["version"] == "manifest/2"
     assert [source.path for source in manifest.sources] == ["1.vcf.gz", "2.vcf", "samples.tsv"]
     assert {file.path.rsplit("/", 1)[0] for file in manifest.files if file.contig == "chrX"} == {
         "variants/contig=chrX",

@@ -113,7 +113,7 @@ def members(lake: Path) -> Iterator[tuple[str, int]]:
                     bits = np.unpackbits(np.frombuffer(value, np.uint8))
                     yield from ((batch, int(person)) for person in np.flatnonzero(bits))
                 elif name in ("gq", "dp") and value is not None:
-                    assert len(value) == sizes[batch], "a list has a value a person who is there"
+                    assert len(value) == sizes[batch], "there is a byte a person who is there"
     for table in ("ploidy", "staging/partitions"):
         for path in (lake / table).rglob("*ploidy*/**/*.parquet" if "/" in table else "*.parquet"):
             assert max(pq.read_table(path, partitioning=None)["idx"].to_pylist()) < max(sizes.values())
