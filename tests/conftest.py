@@ -18,6 +18,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 #: Whether a policy holds numbers to earlier ones, as it is outside tests.
 AUDITS = Policy.audits
 
+#: What tests compare with, or make files by.
+PROGRAMS = ("bcftools", "bgzip", "plink2", "samtools", "tabix")
+
 # Tests leave the number of examples to the profile. `ci` repeats the same examples, so that a change is
 # judged by what it changes; `dev` draws new ones on each run, and `deep` draws many.
 # `ci` is what runs unless GOE_HYPOTHESIS_PROFILE says otherwise.
@@ -41,6 +44,30 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Tell the seed."""
     seed = config.option.hypothesis_seed
     return None if seed is None else f"again with the same examples: --hypothesis-seed={seed}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    """What is compared with a program of others skips where that is not installed."""
+    with _without_programs():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """What is compared with a program of others skips where that is not installed."""
+    with _without_programs():
+        yield
+
+
+@contextmanager
+def _without_programs() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        if error.filename not in PROGRAMS:
+            raise
+        pytest.skip(f"{error.filename} is not installed")
 
 
 @pytest.fixture(scope="session")

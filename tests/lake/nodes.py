@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from goe_lake.config import NodeConfig, read_node
 from goe_lake.lake import IngestReport, Snapshot, ingest, open_snapshot
+from goe_lake.vcf.bgzf import BgzfWriter
 
 FORMATS = (
     '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
@@ -83,12 +83,12 @@ def persons_node(
 
 
 def write_file(path: Path, text: str | bytes) -> None:
-    """Write *text*; packed by bgzip where the name ends with .gz, as it is where it is bytes."""
+    """Write *text*, packed as bgzip does where the name ends with .gz; bytes are written as they are."""
     if isinstance(text, bytes):
         path.write_bytes(text)
     elif path.suffix == ".gz":
-        packed = subprocess.run(["bgzip", "-c"], input=text.encode(), capture_output=True, check=True).stdout
-        path.write_bytes(packed)
+        with BgzfWriter(path) as file:
+            file.write(text.encode())
     else:
         path.write_text(text)
 
