@@ -13,6 +13,7 @@ persons have, as bins do, stay.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -20,9 +21,10 @@ from decimal import Decimal
 
 from goe_lake.engine.duck import one_row
 from goe_lake.engine.filters import BOOLEAN, NEVER_NULL
-from goe_lake.engine.folding import TRUTHS, given
+from goe_lake.engine.folding import TRUTHS, UNKNOWN, given
 from goe_lake.engine.relation import Reading, is_bin
 from goe_lake.engine.sql import safe_sql
+from goe_lake.errors import ReleaseRefused
 from goe_lake.release import Call, ColumnRef, Expr, Key, Literal, LiteralType, columns_in, expr_to_json
 
 
@@ -49,9 +51,7 @@ def _reduced(reading: Reading, key: Key, least: int) -> Key:
                 break
     for part in _numbers_and_texts(reading, now):
         value_of_all = _value_of_all(reading, part, least)
-        then = now if value_of_all is None else given(now, part, value_of_all)
-        if then != now and _changed(reading, now, then) < least:
-            now = then
+        now = now if value_of_all is None else given(now, part, value_of_all)
     return key if now == whole else replace(key, expression=now)
 
 
@@ -103,24 +103,41 @@ def _value_of_all(reading: Reading, part: Expr, least: int) -> Expr | None:
     found = reading.session.connection.execute(
         f"SELECT v, sum(n) OVER () - n AS others FROM ({counted}) ORDER BY n DESC, v LIMIT 1"
     ).fetchall()
-    literal = _literal_of(found[0][0]) if found and found[0][1] < least else None
-    return None if literal is None else Call("case", (Call("is_null", (part,)), part, literal))
+    if not found or found[0][1] >= least:
+        return None
+    return Call("case", (Call("is_null", (part,)), part, _constant(found[0][0])))
 
 
-def _literal_of(value: object) -> Literal | None:
-    """*value* as a constant; None for a type that has none."""
+def _constant(value: object) -> Expr:
+    """*value* as a constant; NULL where none is written so."""
     match value:
         case bool():
-            return Literal(LiteralType.BOOLEAN, str(value).lower())
+            return TRUTHS[value]
         case int():
-            return Literal(LiteralType.INTEGER, str(value))
-        case float() | Decimal():
-            return Literal(LiteralType.DECIMAL, f"{Decimal(str(value)):f}")
+            written = LiteralType.INTEGER, str(value)
+        case float() if not math.isfinite(value):
+            return _not_finite(value)
+        case float():  # with an exponent, as DuckDB writes what is no decimal number
+            written = LiteralType.DECIMAL, f"{Decimal(repr(value)):e}"
+        case Decimal():
+            written = LiteralType.DECIMAL, f"{value:f}"
         case str():
-            return Literal(LiteralType.TEXT, value)
+            written = LiteralType.TEXT, value
         case date():
-            return Literal(LiteralType.DATE, value.isoformat())
-    return None
+            written = LiteralType.DATE, value.isoformat()
+        case _:
+            return UNKNOWN
+    try:
+        return Literal(*written)
+    except ReleaseRefused:
+        return UNKNOWN
+
+
+def _not_finite(value: float) -> Expr:
+    endless = Call("exp", (Literal(LiteralType.INTEGER, "1000"),))
+    if math.isnan(value):
+        return Call("mul", (endless, Literal(LiteralType.INTEGER, "0")))
+    return endless if value > 0 else Call("neg", (endless,))
 
 
 def _reads_genotypes(reading: Reading, part: Expr) -> bool:

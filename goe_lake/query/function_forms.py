@@ -120,13 +120,17 @@ class FunctionForms:
         bottom, divisor = self._side(below.terms)
         table = below.columns[0].table
         here = Branch(above.where, ()).plus(Branch(below.where, ()))
-        if not above.terms:  # 0 over what is not 0
-            names = Computed(Function.RATIO_BY_PERSON, (bottom, f"{bottom}_{bottom}")).name
+        sides = [self._side(terms) for terms in _of_one_size(above.terms)]
+        if all(side == bottom for side, _ in sides):  # a constant, where it is not over 0
+            first, *others = bottom.split("_")
+            names = Computed(Function.RATIO_BY_PERSON, (first if others else f"{first}_{first}", bottom)).name
             told = Call("not", (Call("is_null", (value_of(ColumnRef(table, names)),)),))
             here = here.plus(Branch(told, ()))
         made = Form((here,), covers=True)
-        for terms in _of_one_size(above.terms):
-            added, factor = self._side(terms)
+        for added, factor in sides:
+            if added == bottom:
+                made = made.plus(constant_form(factor / divisor))
+                continue
             ratio = ColumnRef(table, Computed(Function.RATIO_BY_PERSON, (added, bottom)).name)
             one = Branch(None, (((ratio,), factor / divisor),), (ratio,))
             made = made.plus(Form((one,), covers=True))

@@ -28,6 +28,12 @@ BURDEN = "samples s JOIN (SELECT sample_id, sum(dosage) AS n FROM genotypes WHER
 LETTERS = "CASE dosage WHEN 0 THEN ref || ref WHEN 1 THEN ref || alt ELSE alt || alt END"
 HIGH = "count(*) FILTER (ldl > 9)"
 MOMENTS = "WITH m AS (SELECT avg(ldl) AS mu, stddev(ldl) AS sd FROM samples)"
+#: What cannot be computed for her in one of the worlds.
+FAILS = "10 // (visits - 49)"
+OWN = "(SELECT sample_id, sum(birth_year) AS x, count(*) AS n, count_if(ldl > 9) AS h, sum(birth_year) FILTER (ldl <= 9) AS v, max(visits) AS y FROM samples GROUP BY 1) b"
+TOP = (
+    "LATERAL (SELECT count_if(score > 4.5) AS n, count(*) AS m FROM scores c WHERE c.sample_id = s.sample_id)"
+)
 ATTACKS = {
     "numbers_as_keys": (
         "SELECT sign(ldl - 9) AS k, count(*) FROM samples GROUP BY k",
@@ -43,6 +49,18 @@ ATTACKS = {
         "SELECT sign(x - 4) AS k, count(*) FROM samples JOIN (SELECT sample_id, max(score) AS x FROM scores GROUP BY 1) b USING (sample_id) GROUP BY k",
         "SELECT sign(ldl - 9) AS k, count(*) FROM genotypes JOIN samples USING (sample_id) WHERE contig = 'chr2' GROUP BY k",
         "SELECT sign(ldl - 9) AS k, count(*) FROM samples GROUP BY k HAVING sign(ldl - 9) < 1 ORDER BY count(*) LIMIT 1",
+        # values that are no decimal number, or too long for one
+        "SELECT ln(floor(bmi / 50)) AS k, count(*) FROM samples GROUP BY k",
+        "SELECT exp(1000 - sign(ldl - 9) * 1000) AS k, count(*) FROM samples GROUP BY k",
+        "SELECT sign(ldl - 9) / 30000.7 AS k, count(*) FROM samples GROUP BY k",
+        "SELECT sign(ldl - 9) * exp(300) / 7 AS k, count(*) FROM samples GROUP BY k",
+        "SELECT sign(ldl - 9) * 0.0000000000001 * 0.0000000000001 AS k, count(*) FROM samples GROUP BY k",
+        f"SELECT sign(ldl - 9)::VARCHAR || '{'x' * 900}' || '{'y' * 900}' AS k, count(*) FROM samples GROUP BY k",
+        "SELECT CASE WHEN sex = 'F' THEN sign(ldl - 9) / 7 ELSE floor(bmi / 50) / 7 END AS k, count(*) FROM samples GROUP BY k",
+        # values that are missing where something fails
+        "SELECT nullif(sign(ldl - 9), -1) AS k, count(*) FROM samples GROUP BY k",
+        "SELECT coalesce(nullif(sign(ldl - 9), -1)::VARCHAR, sex) AS k, count(*) FROM samples GROUP BY k",
+        "SELECT length(substring(status, 1, visits - 49)) AS k, count(*) FROM samples GROUP BY k",
     ),
     "rows_at_unlisted_sites": (
         f"SELECT gene, sum(dosage) FROM {GENES} WHERE gene = 'G1' GROUP BY gene",
@@ -138,6 +156,92 @@ ATTACKS = {
         "SELECT count(*) FROM samples WHERE exp(visits * 20) > 0",
         "SELECT exp(visits * 20) > exp(900) AS k, count(*) FROM samples GROUP BY k",
         "SELECT floor(exp(ldl - 9)) AS k, count(*) FROM samples GROUP BY k",
+        # what stands twice, and fails for her
+        f"SELECT CASE WHEN {FAILS} > 3 THEN 1 WHEN {FAILS} < -30 THEN 2 ELSE 3 END AS k, count(*) FROM samples GROUP BY k",
+        f"SELECT coalesce({FAILS}, 5) > 4 AND {FAILS} IS NULL AS k, count(*) FROM samples GROUP BY k",
+        f"SELECT {FAILS} AS k, count(*) FROM samples WHERE {FAILS} < -3 OR {FAILS} > 9 GROUP BY k",
+        f"SELECT count(*) FILTER ({FAILS} > 3 OR {FAILS} < -30), count(*) FROM samples",
+        f"SELECT sum(n), count(*) FROM (SELECT sample_id, count(*) FILTER ({FAILS} > 3 OR {FAILS} < -30) AS n FROM samples GROUP BY 1) b",
+        f"SELECT sign({FAILS}) AS k, count(*) FROM samples GROUP BY k",
+        "SELECT sign(visits * 230584300921369395) AS k, count(*) FROM samples GROUP BY k",
+        "SELECT sign(visits % (visits - 49)) AS k, count(*) FROM samples GROUP BY k",
+        f"SELECT sign(b.x // (b.y - 49)) AS k, count(*) FROM samples JOIN {OWN} USING (sample_id) GROUP BY k",
+    ),
+    "ratios_by_person": (
+        f"SELECT avg(x / nullif(h, 0)), count(x / nullif(h, 0)), stddev(h / n) FROM {OWN}",
+        f"SELECT sum(h / x), sum((x - v) / n), avg((x - v) / nullif(h, 0)) FROM {OWN}",
+        f"SELECT sum(x / n) FILTER (h / n > 0.5), sum(x / n) FILTER (h / n < 0.5) FROM {OWN}",
+        f"SELECT h / n > 0.5 AS k, count(*) FROM {OWN} GROUP BY k",
+        f"SELECT sign(h / n - 0.5) AS k, count(*), sum(x / n) FROM {OWN} GROUP BY k",
+        f"SELECT corr(h / n, x), regr_slope(x, h / n), regr_count(x, x / nullif(h, 0)) FROM {OWN}",
+        f"SELECT count(*) FILTER (x / nullif(n - h, 0) IS NULL), sum(x / (n - h)) FROM {OWN}",
+        f"SELECT avg(coalesce(x / nullif(n - h, 0), 0)), sum(least(x / nullif(h, 0), 1)) FROM {OWN}",
+        f"SELECT sum(y / n) FILTER ({HERS}), sum(CASE WHEN {HERS} THEN y / n ELSE 0 END) FROM {OWN} JOIN samples USING (sample_id)",
+        f"SELECT sum((h / n) * (h / n)), sum((h / n) * x) FROM {OWN}",
+        f"SELECT avg(h / nullif(h, 0)), sum(h / h) FROM {OWN}",
+        "SELECT sum(m), count(m) FROM (SELECT sample_id, avg(score) FILTER (score > 4.5) AS m FROM scores GROUP BY 1) b",
+        "SELECT avg(bmi), count(*) FROM samples WHERE birth_year < 1910 AND sample_id IN (SELECT sample_id FROM genotypes GROUP BY 1 HAVING avg(dosage) > 0.6)",
+        "SELECT r / nullif(d, 0) > 0 AS k, count(*) FROM (SELECT sample_id, sum(dosage) AS d, count_if(pos = 5000 AND dosage > 0) AS r FROM genotypes GROUP BY 1) b GROUP BY k",
+    ),
+    "equal_parts_by_person": (
+        f"SELECT mad(h / n), median(x / nullif(h, 0)) FROM {OWN}",
+        f"SELECT quantile_disc(h / n, 0), quantile_disc(h / n, 1), quantile_cont(h / n, 0.999) FROM {OWN}",
+        f"SELECT country, median(h / n), count(*) FROM {OWN} JOIN samples USING (sample_id) GROUP BY country",
+        f"SELECT median(y / n) FILTER ({HERS}), count(*) FROM {OWN} JOIN samples USING (sample_id)",
+        f"WITH q AS (SELECT sample_id, ntile(4) OVER (ORDER BY x) AS k FROM {OWN}) SELECT k, bool_or(t2d) FROM q JOIN samples USING (sample_id) WHERE birth_year < 1910 GROUP BY k",
+    ),
+    "lateral": (
+        f"SELECT x.n, count(*) FROM samples s, {TOP} x GROUP BY x.n",
+        f"SELECT count(*), sum(s.birth_year) FROM samples s, {TOP} x WHERE x.n > 0",
+        f"SELECT count(*), sum(s.birth_year) FROM samples s, {TOP} x WHERE x.n = 0",
+        f"SELECT sum(x.n / x.m), sum(s.birth_year * x.n) FROM samples s, {TOP} x",
+        "SELECT x.odd, count(*), sum(birth_year) FROM samples s CROSS JOIN LATERAL (SELECT s.ldl > 9 AS odd) x GROUP BY x.odd",
+        "SELECT sum(x.h) FROM samples s, LATERAL (SELECT CASE WHEN s.ldl > 9 THEN s.birth_year ELSE 0 END AS h) x",
+        "SELECT sum(c.score), count(c.score) FROM samples s JOIN LATERAL (SELECT score FROM scores o WHERE o.sample_id = s.sample_id AND o.score > 4.5) c ON TRUE",
+        f"SELECT avg(c.score) FROM samples s JOIN LATERAL (SELECT score FROM scores o WHERE o.sample_id = s.sample_id AND o.pgs_id = 'PGS1') c ON TRUE WHERE s.{HERS}",
+        f"SELECT median(x.n), count(*) FROM samples s, LATERAL (SELECT sum(score) AS n FROM scores c WHERE c.sample_id = s.sample_id) x WHERE s.{HERS}",
+        "SELECT x.d, count(*) FROM samples s, LATERAL (SELECT max(dosage) AS d FROM genotypes g WHERE g.sample_id = s.sample_id AND g.pos = 5000) x GROUP BY x.d",
+        "SELECT n.country, x.n FROM nodes n, LATERAL (SELECT count(*) AS n FROM samples s WHERE s.country = n.country AND s.ldl > 9) x",
+        f"SELECT n.country, x.m FROM nodes n, LATERAL (SELECT avg(ldl) AS m FROM samples s WHERE s.country = n.country AND s.{HERS}) x",
+        "SELECT k.v, x.n FROM (VALUES (1903), (1904)) k(v), LATERAL (SELECT count(*) AS n FROM samples s WHERE s.birth_year = k.v AND t2d) x",
+        "SELECT v.gene, x.n FROM variants v, LATERAL (SELECT count(*) AS n FROM genotypes g WHERE g.variant_id = v.variant_id AND g.dosage > 0 AND g.pos = 5000) x",
+        f"SELECT v.variant_id, x.n FROM variants v, LATERAL (SELECT count(DISTINCT sample_id) AS n FROM genotypes g JOIN samples USING (sample_id) WHERE g.variant_id = v.variant_id AND g.dosage > 0 AND {HERS}) x",
+    ),
+    "any_and_all": (
+        "SELECT count(*), sum(birth_year) FROM samples WHERE ldl > ALL (SELECT 9)",
+        "SELECT count(*), sum(birth_year) FROM samples WHERE sample_id = ANY (SELECT sample_id FROM samples WHERE ldl > 9)",
+        "SELECT count(*), sum(birth_year) FROM samples WHERE sample_id <> ALL (SELECT sample_id FROM scores WHERE score > 4.5)",
+        "SELECT count(*), sum(birth_year) FROM samples WHERE NOT sample_id = ANY (SELECT sample_id FROM samples WHERE ldl > 9)",
+        "SELECT count(*) FROM samples WHERE ldl > ANY (SELECT quantile_cont(ldl, 0.95) + 4 FROM samples WHERE country = 'LV')",
+        "SELECT count(*), count(*) FILTER (ldl > ANY (SELECT v FROM (VALUES (9.0), (11.0)) t(v))) FROM samples",
+        "SELECT sex FROM samples GROUP BY sex HAVING count(*) >= ALL (SELECT count(*) FROM samples WHERE ldl > 9 GROUP BY sex)",
+        "SELECT country FROM samples GROUP BY country HAVING country = ANY (SELECT country FROM samples WHERE ldl > 9 GROUP BY country)",
+        "SELECT country FROM nodes WHERE country = ANY (SELECT country FROM samples WHERE ldl > 9 GROUP BY country)",
+        "SELECT country FROM nodes WHERE country <> ALL (SELECT country FROM samples WHERE ldl > 9 GROUP BY country)",
+        "SELECT 1903 = ANY (SELECT birth_year FROM samples WHERE t2d AND birth_year < 1910 GROUP BY birth_year) AS a",
+        "SELECT true = ANY (SELECT t2d FROM samples WHERE birth_year = 1903 GROUP BY t2d) AS a",
+        "SELECT 'C' = ANY (SELECT status FROM samples GROUP BY status) AS a, 'C' <> ALL (SELECT status FROM samples GROUP BY status) AS b",
+        "SELECT sex, 0 = ANY (SELECT count(*) FROM samples WHERE ldl > 9) AS a, 0 <> ALL (SELECT count(*) FROM samples WHERE ldl > 9) AS b FROM samples GROUP BY sex",
+    ),
+    "labels_that_are_listed": (
+        "SELECT list(DISTINCT status ORDER BY status DESC) FILTER (status >= 'C'), list(DISTINCT country) FILTER (ldl > 9) FROM samples",
+        "SELECT len(list(DISTINCT status) FILTER (ldl > 9)), list_contains(list(DISTINCT status), 'C') FROM samples",
+        "SELECT list(DISTINCT t2d) FILTER (birth_year = 1903), string_agg(DISTINCT population, ',') FILTER (smoker AND birth_year < 1910) FROM samples",
+        "SELECT country, list(DISTINCT status) FROM samples WHERE ldl > 9 OR country = 'FI' GROUP BY country",
+        "SELECT list(DISTINCT status) AS l FROM samples WHERE ldl > 9 UNION ALL SELECT ['A']",
+        "SELECT sex FROM samples GROUP BY sex HAVING list_contains(list(DISTINCT status), 'C')",
+        "SELECT country, list(DISTINCT sex) FILTER (status = 'C') AS l FROM samples GROUP BY country ORDER BY l, country LIMIT 1",
+    ),
+    "samples_twice": (
+        "SELECT count(*), sum(a.birth_year) FROM samples a JOIN samples b USING (sample_id) WHERE a.ldl <= 9 AND b.birth_year > 1902",
+        "SELECT count(*) FROM samples a LEFT JOIN (SELECT sample_id FROM samples WHERE ldl <= 9) b USING (sample_id) LEFT JOIN (SELECT sample_id FROM samples WHERE ldl <= 12) c USING (sample_id) WHERE b.sample_id IS NULL AND c.sample_id IS NOT NULL",
+        "SELECT count(*), sum(birth_year) FROM samples a ANTI JOIN (SELECT sample_id FROM samples WHERE ldl <= 9) b USING (sample_id)",
+        "SELECT count(a.sample_id) - count(b.sample_id), count(*) FROM samples a LEFT JOIN (SELECT sample_id FROM samples WHERE ldl <= 9) b USING (sample_id)",
+        "SELECT a.sex, count(*) FILTER (b.ldl > 9), sum(b.birth_year) FILTER (a.ldl > 9) FROM samples a JOIN samples b USING (sample_id) GROUP BY a.sex",
+        "SELECT corr((a.ldl > 9)::INT, b.birth_year), sum((a.ldl > 9)::INT * b.birth_year) FROM samples a JOIN samples b USING (sample_id)",
+        "SELECT a.ldl > 9 AS k, b.birth_year < 1910 AS l, count(*) FROM samples a JOIN samples b USING (sample_id) GROUP BY ALL",
+        "SELECT count(*), count(*) FILTER (a.ldl - b.ldl / 2 > 4.5) FROM samples a JOIN samples b USING (sample_id)",
+        "SELECT count(*) FROM samples a JOIN samples b USING (sample_id) JOIN samples c USING (sample_id) WHERE a.ldl + b.bmi > 60 AND c.visits > 40",
     ),
 }  # fmt: skip
 #: What a node could fail on for some persons, or not end with: it is not asked.
