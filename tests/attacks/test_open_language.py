@@ -60,7 +60,6 @@ ATTACKS = {
         # values that are missing where something fails
         "SELECT nullif(sign(ldl - 9), -1) AS k, count(*) FROM samples GROUP BY k",
         "SELECT coalesce(nullif(sign(ldl - 9), -1)::VARCHAR, sex) AS k, count(*) FROM samples GROUP BY k",
-        "SELECT length(substring(status, 1, visits - 49)) AS k, count(*) FROM samples GROUP BY k",
     ),
     "rows_at_unlisted_sites": (
         f"SELECT gene, sum(dosage) FROM {GENES} WHERE gene = 'G1' GROUP BY gene",
@@ -186,7 +185,6 @@ ATTACKS = {
     "equal_parts_by_person": (
         f"SELECT mad(h / n), median(x / nullif(h, 0)) FROM {OWN}",
         f"SELECT quantile_disc(h / n, 0), quantile_disc(h / n, 1), quantile_cont(h / n, 0.999) FROM {OWN}",
-        f"SELECT country, median(h / n), count(*) FROM {OWN} JOIN samples USING (sample_id) GROUP BY country",
         f"SELECT median(y / n) FILTER ({HERS}), count(*) FROM {OWN} JOIN samples USING (sample_id)",
         f"WITH q AS (SELECT sample_id, ntile(4) OVER (ORDER BY x) AS k FROM {OWN}) SELECT k, bool_or(t2d) FROM q JOIN samples USING (sample_id) WHERE birth_year < 1910 GROUP BY k",
     ),
@@ -214,7 +212,6 @@ ATTACKS = {
         "SELECT count(*), sum(birth_year) FROM samples WHERE NOT sample_id = ANY (SELECT sample_id FROM samples WHERE ldl > 9)",
         "SELECT count(*) FROM samples WHERE ldl > ANY (SELECT quantile_cont(ldl, 0.95) + 4 FROM samples WHERE country = 'LV')",
         "SELECT count(*), count(*) FILTER (ldl > ANY (SELECT v FROM (VALUES (9.0), (11.0)) t(v))) FROM samples",
-        "SELECT sex FROM samples GROUP BY sex HAVING count(*) >= ALL (SELECT count(*) FROM samples WHERE ldl > 9 GROUP BY sex)",
         "SELECT country FROM samples GROUP BY country HAVING country = ANY (SELECT country FROM samples WHERE ldl > 9 GROUP BY country)",
         "SELECT country FROM nodes WHERE country = ANY (SELECT country FROM samples WHERE ldl > 9 GROUP BY country)",
         "SELECT country FROM nodes WHERE country <> ALL (SELECT country FROM samples WHERE ldl > 9 GROUP BY country)",

@@ -14,7 +14,7 @@ Opened = Callable[[], duckdb.DuckDBPyConnection]
 SETTINGS = {
     "max_execution_time": 5000, "python_enable_replacements": False, "enable_external_access": False,
     "lock_configuration": True, "threads": 1, "temp_directory": "", "memory_limit": "95.3 MiB",
-    "disabled_optimizers": "statistics_propagation",
+    "disabled_optimizers": "statistics_propagation,common_subexpressions",
 }  # fmt: skip
 MADE = (
     "CREATE TEMP TABLE cells AS SELECT 42 AS n",
