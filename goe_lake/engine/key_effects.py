@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -43,16 +43,31 @@ def _reduced(reading: Reading, key: Key, least: int) -> Key:
     if isinstance(expression, ColumnRef) or is_bin(expression) or reading.is_public(expression):
         return key
     whole = now = _choices_apart(key.expression)
-    for part in _parts(reading, now):
-        for value in (False, True):
-            then = given(now, part, _known(part, value))
-            if then != now and _changed(reading, now, then) < least:
-                now = then
-                break
+    now = _without_conditions(reading, now, least)
     for part in _numbers_and_texts(reading, now):
         value_of_all = _value_of_all(reading, part, least)
         now = now if value_of_all is None else given(now, part, value_of_all)
     return key if now == whole else replace(key, expression=now)
+
+
+def _without_conditions(reading: Reading, now: Expr, least: int) -> Expr:
+    """*now* without the conditions on persons that decide for fewer than *least*, each tried in its turn."""
+    waiting = _parts(reading, now)
+    while waiting:
+        # mostly none is left out: all are tried at once against what there is before each other
+        tried = [
+            (place, then)
+            for place, part in enumerate(waiting)
+            for then in (given(now, part, _known(part, value)) for value in (False, True))
+            if then != now
+        ]
+        changed = _changed(reading, now, [then for _, then in tried])
+        few = next((one for one, persons in zip(tried, changed, strict=True) if persons < least), None)
+        if few is None:
+            break
+        place, now = few
+        waiting = waiting[place + 1 :]
+    return now
 
 
 def _choices_apart(expression: Expr) -> Expr:
@@ -158,28 +173,38 @@ def _known(part: Expr, value: bool) -> Expr:
     return Call("case", (Call("not", (Call("is_null", (part,)),)), TRUTHS[value]))
 
 
-def _changed(reading: Reading, now: Expr, then: Expr) -> int:
-    """How many persons of the node are in another cell by *then* than by *now*; of one pgs_id the fewest."""
-    before, after = (safe_sql(expression, reading.resolve) for expression in (now, then))
+def _changed(reading: Reading, now: Expr, others: Sequence[Expr]) -> list[int]:
+    """How many persons of the node are in another cell by each of *others* than by *now*.
+
+    Where each pgs_id is counted by itself, those of the one with the fewest.
+    """
+    if not others:
+        return []
+    forms = (safe_sql(expression, reading.resolve) for expression in (now, *others))
     source, group, public = _persons(reading)
-    persons = "count(*)" if reading.has_row_a_person() else "count(DISTINCT p.person)"
+    persons = "count(*)" if reading.has_row_a_person() else "count(DISTINCT person)"
+    rows = ", ".join([*(f"{form} AS v{place}" for place, form in enumerate(forms)), "p.person AS person"])
+    counts, places = [], range(1, len(others) + 1)
+    for place in places:
+        counts.append(f"{persons} FILTER (v0 IS DISTINCT FROM v{place}) AS n{place}")
+    by = f", {group} AS part" if group else ""
     counted = (
-        f"SELECT {persons} FILTER ({before} IS DISTINCT FROM {after}) AS n "
-        f"FROM {source} WHERE {public}{group}"
+        f"SELECT {', '.join(counts)} FROM (SELECT {rows}{by} FROM {source} WHERE {public})"
+        f"{' GROUP BY part' if group else ''}"
     )
-    (fewest,) = one_row(reading.session.connection, f"SELECT coalesce(min(n), 0) FROM ({counted})")
-    return int(fewest)
+    fewest = ", ".join(f"coalesce(min(n{place}), 0)" for place in places)
+    return [int(n) for n in one_row(reading.session.connection, f"SELECT {fewest} FROM ({counted})")]
 
 
 def _persons(reading: Reading) -> tuple[str, str, str]:
-    """SQL of the rows that keys are read from, of their groups by pgs_id, and of who is asked."""
+    """SQL of the rows that keys are read from, of what groups them (nothing: ""), and of who is asked."""
     source, group = "samples p", ""
     if reading.scans("scores"):
         source = f"{source} JOIN scores c USING (s)"
         by_score = ("scores", "pgs_id") in {
             column for key in reading.release.keys for column in reading.where_from(key.expression)
         }
-        group = " GROUP BY c.pgs_id" if by_score else ""
+        group = "c.pgs_id" if by_score else ""
     source = " ".join([source, *reading.derived_joins()])
     # conditions that read sites beside the country say nothing of who is asked
     about = tuple(part for part in reading.public_conditions if not reading.read_of_sites(part))

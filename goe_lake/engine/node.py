@@ -217,7 +217,9 @@ def _reduced(asked: Reading, strata: SessionStrata | None, policy: Policy) -> It
         return
     parts: list[Part] = []
     for variant in variants(reading, least):
-        here, rarer_keys = without_rare_keys(derive(variant.release, session), least)
+        here, rarer_keys = derive(variant.release, session), False
+        if rare_keys or variant.release != reading.release:
+            here, rarer_keys = without_rare_keys(here, least)
         for computed in _parts(here, strata, policy):
             marked = [
                 part.marked_where(variant.approximate).marked(rare_keys or rarer_keys) for part in computed
