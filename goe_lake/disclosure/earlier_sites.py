@@ -232,18 +232,29 @@ def _counted(
     if not sets:
         return
     flags = np.array([differ for differ, _ in sets.values()])
-    patterns, group = np.unique(np.packbits(flags, axis=0), axis=1, return_inverse=True)
+    patterns, group = _patterns_of(flags)
     if patterns.shape[1] > MOST_GROUPS and len(sets) > 1:
         numbers = list(sets)
         for some in (numbers[::2], numbers[1::2]):
             yield from _counted({number: sets[number] for number in some}, sites, scan)
         return
     places = np.unique(np.concatenate([here for _, here in sets.values()]))
-    group = np.where(flags.any(axis=0), group.reshape(-1), -1)
-    counts = scan(sites[places], group.astype(np.int64), patterns.shape[1])
-    among = np.unpackbits(patterns, axis=0).astype(bool)
+    group = np.where(flags.any(axis=0), group, -1)
+    counts = scan(sites[places], group, patterns.shape[1])
     for row, (number, (_, here)) in enumerate(sets.items()):
-        yield number, counts[among[row]].sum(axis=0)[:, np.searchsorted(places, here)]
+        yield number, counts[patterns[row]].sum(axis=0)[:, np.searchsorted(places, here)]
+
+
+def _patterns_of(flags: Mask) -> tuple[Mask, Counts]:
+    """The distinct columns of *flags* (sets x persons), and the place of each person's column among them."""
+    packed = np.packbits(flags, axis=0)
+    if len(packed) > 1:
+        distinct, place = np.unique(packed, axis=1, return_inverse=True)
+    else:  # of numbers it is found much sooner
+        numbers, place = np.unique(packed[0], return_inverse=True)
+        distinct = numbers[None]
+    patterns: Mask = np.unpackbits(distinct, axis=0, count=len(flags)).astype(bool)
+    return patterns, place.reshape(-1).astype(np.int64)
 
 
 def _judged(claim: SiteClaim, classes: ClassCounts, least: int) -> tuple[Mask, Mask, Mask]:

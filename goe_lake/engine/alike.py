@@ -38,6 +38,8 @@ from goe_lake.vcf.encode import CLASS_CODES
 #: Numbers in memory at once.
 MOST_NUMBERS: Final = 24_000_000
 MOST_BITS: Final = 16_000_000
+#: Sets of fewer numbers are added all at once.
+FEW_NUMBERS: Final = 1_000
 #: How many sites, by class, set of sites and person.
 Sites = npt.NDArray[np.int32]
 Sums = npt.NDArray[np.int64]
@@ -165,14 +167,8 @@ def _add_quality(
     """Add gq and dp of the same rows."""
     persons = added.sites.shape[2]
     rows = np.flatnonzero(shown)
-    for name, known in values.items():
-        place = added.place(REF)
-        _add_rows(added.sums[name][place], known.numbers, rows, sets)
-        if known.there is None:
-            times = np.bincount(sets[rows], minlength=added.sites.shape[1]).astype(np.int32)
-            added.there[name][place] += times[:, None]
-        else:
-            _add_rows(added.there[name][place], known.there, rows, sets)
+    if len(rows):
+        _add_sums(added, values, _BySet.of(rows, sets))
     if added.asked.classes:
         for name in CLASS_CODES:
             row, person = members(stored, name, persons)
@@ -186,17 +182,47 @@ def _add_quality(
             _add_members(added, name, values, others[row], person, shown, sets)
 
 
-def _add_rows(sums: npt.NDArray[Any], values: npt.NDArray[Any], rows: Indexes, sets: Indexes) -> None:
-    """Add *rows* of *values* (rows x persons) to *sums* (sets x persons)."""
-    if not len(rows):
-        return
-    order = rows[np.argsort(sets[rows], kind="stable")]
-    found, starts = np.unique(sets[order], return_index=True)
-    chosen = values if len(rows) == len(values) and len(found) == 1 else values[order]
-    if len(found) == 1:
-        sums[found[0]] += chosen.sum(axis=0, dtype=sums.dtype)
-    else:
-        sums[found] += np.add.reduceat(chosen, starts, axis=0, dtype=sums.dtype)
+def _add_sums(added: Added, values: Mapping[str, Values], by_set: _BySet) -> None:
+    """Add the values of everybody, as of the class of those without the allele."""
+    place = added.place(REF)
+    for name, known in values.items():
+        there = by_set.sizes[:, None] if known.there is None else by_set.added(known.there)
+        added.there[name][place][by_set.sets] += there.astype(np.int32)
+        added.sums[name][place][by_set.sets] += by_set.added(known.raised) - there
+
+
+@dataclass(frozen=True, eq=False)
+class _BySet:
+    """Rows in the order of their *sets*: their places in *order*, and where those of each set begin."""
+
+    sets: Indexes
+    order: Indexes
+    starts: Indexes
+
+    @classmethod
+    def of(cls, rows: Indexes, sets: Indexes) -> _BySet:
+        """The *rows*, of which there is one at least; *sets* gives the set of each row by its place."""
+        order = rows[np.argsort(sets[rows], kind="stable")]
+        found, starts = np.unique(sets[order], return_index=True)
+        return cls(found, order, starts)
+
+    @property
+    def sizes(self) -> Indexes:
+        """How many rows each set has."""
+        return np.diff(self.starts, append=len(self.order)).astype(np.int64)
+
+    def added(self, values: npt.NDArray[Any]) -> Sums:
+        """What *values* (rows x persons) add up to (sets x persons)."""
+        # so few rows are in memory at once that bytes stay below 2^32
+        kind = np.uint32 if values.itemsize == 1 else np.int64
+        chosen = values if len(self.order) == len(values) and len(self.sets) == 1 else values[self.order]
+        if chosen.size < FEW_NUMBERS * len(self.sets):
+            return np.add.reduceat(chosen, self.starts, axis=0, dtype=kind).astype(np.int64)
+        # numpy adds whole rows four times as fast
+        sums: Sums = np.empty((len(self.sets), chosen.shape[1]), dtype=np.int64)
+        for place, part in enumerate(np.split(chosen, self.starts[1:])):
+            sums[place] = part.sum(axis=0, dtype=kind)
+        return sums
 
 
 def _add_members(
@@ -213,8 +239,8 @@ def _add_members(
     moved = shown[row]
     cells = sets[row] * shape[1] + person
     for name_of_field, known in values.items():
-        numbers = known.numbers[row, person].astype(np.float64)
         there = np.ones(len(row)) if known.there is None else known.there[row, person].astype(np.float64)
+        numbers = known.raised[row, person] - there
         for sums, weights in ((added.sums[name_of_field], numbers), (added.there[name_of_field], there)):
             # below 2^53 a double counts exactly
             inside = np.bincount(cells, weights, minlength=shape[0] * shape[1]).reshape(shape)

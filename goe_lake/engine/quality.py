@@ -15,21 +15,23 @@ import pyarrow.parquet as pq
 from goe_lake.engine.class_counts import in_class
 from goe_lake.engine.genotypes import CLASS_VALUES, BatchPersons, Indexes, members
 from goe_lake.vcf.encode import CLASS_CODES
-from goe_lake.vcf.kept import values_of
+from goe_lake.vcf.kept import Raised, raised_values
 
 #: Numbers of one field in memory at once.
 MOST_VALUES: Final = 1_000_000
 #: The classes of those who have a copy of the allele.
 CARRIERS: Final = tuple(name for name in CLASS_CODES if CLASS_VALUES[name][0] > 0)
-Numbers: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """One field: *numbers* (rows x persons, 0 where missing), and which are *there*; None where all are."""
+    """One field: one more than each value (rows x persons, 0 where missing), and which are *there*.
 
-    numbers: Numbers
+    *there* is None where all are.
+    """
+
+    raised: Raised
     there: Mask | None
 
 
@@ -45,7 +47,7 @@ def stored_quality(
         if end > first:
             with pq.ParquetFile(path) as opened:
                 for start, values in _of_file(opened, row[first:end], fields, persons):
-                    length = len(values[fields[0]].numbers)
+                    length = len(values[fields[0]].raised)
                     yield slice(first + start, first + start + length), values
 
 
@@ -80,8 +82,8 @@ def _values(column: pa.Array[Any], wanted: Indexes, persons: int) -> Values:
     """The values of the *wanted* rows of a column."""
     if len(wanted) < len(column):
         column = column.take(pa.array(wanted, pa.int64()))
-    numbers, there = values_of(column, persons)
-    return Values(numbers, None if there.all() else there)
+    raised = raised_values(column, persons)
+    return Values(raised, None if raised.all() else raised > 0)
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ the field.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from goe_lake.vcf.chunk import MISSING, Values
 FIELD_BOUNDS: Final = {"gq": (0, 99), "dp": (0, 65535)}
 MOST_BYTES: Final = 3
 FIELD_TYPE: Final = pa.binary()
+Raised: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.int32]
 
 
 def stored_values(values: Values, present: Bits) -> Vector:
@@ -36,30 +37,36 @@ def stored_values(values: Values, present: Bits) -> Vector:
 
 def values_of(column: Vector, persons: int) -> tuple[npt.NDArray[np.int32], Bits]:
     """The values of rows of *persons* persons, (rows, persons), 0 where missing; and which are there."""
+    raised = raised_values(column, persons)
+    there = raised > 0
+    return np.subtract(raised, there, dtype=np.int32), there
+
+
+def raised_values(column: Vector, persons: int) -> Raised:
+    """One more than each value, (rows, persons), 0 where missing: bytes where no row takes more of them.
+
+    The result may be a view of the column, which is not to be written to.
+    """
     stored = in_one_piece(column)
     if not stored.null_count:
-        return _values(stored, persons)
+        return _raised(stored, persons)
     present = bits_of(stored.is_valid())
-    values: npt.NDArray[np.int32] = np.zeros((len(stored), persons), np.int32)
-    there = np.zeros((len(stored), persons), bool)
-    if present.any():
-        values[present], there[present] = _values(stored.drop_null(), persons)
-    return values, there
+    found = _raised(stored.drop_null(), persons)
+    raised: Raised = np.zeros((len(stored), persons), found.dtype)
+    raised[present] = found
+    return raised
 
 
-def _values(stored: Vector, persons: int) -> tuple[npt.NDArray[np.int32], Bits]:
+def _raised(stored: Vector, persons: int) -> Raised:
     width = _sizes(stored) // max(1, persons)
     if (width == 1).all():
-        lowest = bytes_of(stored).reshape(len(stored), persons)
-        there = lowest > 0
-        return np.subtract(lowest, there, dtype=np.int32), there
+        return bytes_of(stored).reshape(len(stored), persons)
     numbers: npt.NDArray[np.int32] = np.zeros((len(stored), persons), np.int32)
     for size in np.unique(width).tolist():
         rows = np.flatnonzero(width == size)
         data = bytes_of(stored.take(array(rows))).reshape(len(rows), size, persons)
         numbers[rows] = sum(data[:, byte].astype(np.int32) << 8 * byte for byte in range(size))
-    there = numbers > 0
-    return numbers - there, there
+    return numbers
 
 
 def _sizes(stored: Vector) -> Indexes:

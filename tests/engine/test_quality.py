@@ -183,8 +183,9 @@ def test_stored_quality_reads_any_rows(tmp_path: Path, monkeypatch: pytest.Monke
             seen = rows_here.stop
             expected = [whole[place][at] or [None] * persons for place, at in chosen[rows_here]]
             for known in values.values():
-                there = np.ones(known.numbers.shape, bool) if known.there is None else known.there
-                pairs = zip(known.numbers.tolist(), there.tolist(), strict=True)
+                there = known.raised > 0
+                assert known.there is None or (known.there == there).all()
+                pairs = zip((known.raised.astype(int) - there).tolist(), there.tolist(), strict=True)
                 got = [
                     [value if is_there else None for value, is_there in zip(*pair, strict=True)]
                     for pair in pairs
