@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -238,6 +239,10 @@ class PerPerson:
 
     def digest(self) -> str:
         """What it computes, whatever it is called: sha256 of its canonical JSON."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return digest_of({**_per_person_to_json(self), "alias": ""})
 
 

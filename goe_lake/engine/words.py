@@ -35,6 +35,7 @@ class Words:
     def __init__(self, reading: Reading, basis: Iterable[str], site_list: str | None = None) -> None:
         self._reading, self._of_persons = reading, list(basis)
         self._basis = [*self._of_persons, *([site_list] if site_list is not None else [])]
+        self._texts: dict[Expr, str] = {}
 
     def all(self) -> str:
         """The words that ask for everybody."""
@@ -102,7 +103,9 @@ class Words:
         )
 
     def _text(self, part: Expr) -> str:
-        return _text(part, self._reading.tables)
+        if part not in self._texts:
+            self._texts[part] = _text(part, self._reading.tables)
+        return self._texts[part]
 
     def _digest(self, tables: list[str], parts: list[str]) -> str:
         return _digest(self._basis, tables, parts)
