@@ -26,6 +26,7 @@ from goe_lake.catalog import (
 )
 from goe_lake.computed import RATIO_DIGITS, Computed, Unbounded, computed_column, stored_columns
 from goe_lake.engine.duck import one_row
+from goe_lake.engine.folding import COMPARED
 from goe_lake.engine.session import SCALED, DerivedColumn, Session
 from goe_lake.engine.sql import identifier, safe_sql, to_sql
 from goe_lake.errors import ReleaseRefused
@@ -60,6 +61,8 @@ MOST_MEASURES: Final = 64
 MOST_ROWS: Final = 10**9
 MOST_SUM: Final = 2**126
 MOST_DERIVED: Final = 8
+# With more, sites are told apart by the columns themselves
+MOST_COMPARISONS: Final = 32
 MOST_OUTPUTS: Final = 32
 MOST_WEIGHTS: Final = 5_000
 # the ends of the interval that a person is counted in, and what they are called in `intervals`
@@ -644,10 +647,35 @@ class Reading:
         if self.keyed_by_site:
             return "v.site AS alike"
         parts = self._parts_beside_sites(self.release.keys)
-        read = sorted(set().union(*(self.read_of_sites(part) for part in parts)))
+        comparisons = set().union(*(self._site_comparisons(part) for part in parts))
+        if len(comparisons) > MOST_COMPARISONS:
+            comparisons = set()
+        compared = sorted(to_sql(part, self.resolve) for part in comparisons)
+        # one that fails is told from one that is NULL, and a missing value from a constant that is
+        terms = [term for text in compared for term in (f"TRY({text})", f"TRY({text} IS NULL)")]
+        columns = {self.resolve(column) for part in comparisons for column in columns_in(part)}
+        terms += [f"{column} IS NULL" for column in sorted(columns)]
+        read = sorted(set().union(*(self._read_without(part, comparisons) for part in parts)))
         read += ["listed"] if self.listed is not None else []
-        order = ", ".join(f"v.{identifier(name)}" for name in read)
-        return f"dense_rank() OVER (ORDER BY {order}) AS alike" if read else "0 AS alike"
+        order = ", ".join([*(f"v.{identifier(name)}" for name in read), *terms])
+        return f"dense_rank() OVER (ORDER BY {order}) AS alike" if order else "0 AS alike"
+
+    def _site_comparisons(self, expression: Expr) -> set[Expr]:
+        """The comparisons in *expression* of columns of the site, with each other or with constants."""
+        if not isinstance(expression, Call):
+            return set()
+        plain = all(isinstance(part, ColumnRef) or not any(columns_in(part)) for part in expression.args)
+        if plain and expression.op in COMPARED:
+            return {expression} if self.reads_site(expression) and self.read_of_sites(expression) else set()
+        return set().union(*map(self._site_comparisons, expression.args))
+
+    def _read_without(self, expression: Expr, known: set[Expr]) -> set[str]:
+        """The columns of the site that *expression* reads outside of the comparisons *known*."""
+        if expression in known:
+            return set()
+        if isinstance(expression, Call):
+            return set().union(*(self._read_without(argument, known) for argument in expression.args))
+        return self.read_of_sites(expression)
 
     def _parts_beside_sites(self, keys: tuple[Key, ...]) -> list[Expr]:
         """Every expression but the conditions that choose sites; of the keys, these."""
